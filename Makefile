@@ -1,0 +1,48 @@
+# Everything a person or a machine needs to type. `make demo` and `make test` set up what they need by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+N ?= 40
+
+.PHONY: setup demo test lint unit integration e2e crash bench clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Écluse needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@command -v git >/dev/null || { echo "Écluse needs git 2.38 or newer; install it with your system's package manager" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/ecluse demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_floors.py
+
+unit: setup
+	$(BIN)/pytest -q tests/unit tests/test_floors.py
+
+integration: setup
+	$(BIN)/pytest -q -n 2 tests/integration
+
+e2e: setup
+	$(BIN)/pytest -q -n 2 tests/e2e
+
+test: lint
+	$(BIN)/pytest -q -n 2 --dist worksteal tests
+
+crash: setup
+	ECLUSE_CRASH_ROUNDS=$(N) $(BIN)/pytest -q -s -m crash tests
+
+bench: setup
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

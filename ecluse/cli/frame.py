@@ -1,0 +1,184 @@
+"""What all doors share: common flags, where we are, how to print, how a problem is said.
+
+Data goes to standard output, progress and problems to standard error; ``--json`` makes standard output one document.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ecluse.errors import ExitStatus, Problem
+
+if TYPE_CHECKING:
+    from ecluse.git import Repository
+    from ecluse.history import History
+
+SCHEMA_VERSION = 1
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+_MARKS = {
+    "ok": ("✓", "[OK]"),
+    "warn": ("!", "[!]"),
+    "error": ("✗", "[ERROR]"),
+    "step": ("▸", ">"),
+    "wait": ("…", "..."),
+}
+_COLORS = {"ok": "32", "warn": "33", "error": "31", "step": "36", "wait": "33", "dim": "2", "bold": "1"}
+
+
+class Frame:
+    """One command's surroundings: where it works, and how it may speak."""
+
+    def __init__(
+        self, folder: str, *, as_json: bool, quiet: bool, verbose: bool, yes: bool, no_input: bool, color: bool
+    ) -> None:
+        self.folder = Path(folder)
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.yes = yes
+        self.interactive = not no_input and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+        self.color = color and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()
+        self._history: History | None = None
+
+    @functools.cached_property
+    def repository(self) -> Repository:
+        """The repository we stand in. Raises :class:`ecluse.errors.Invalid` outside of one."""
+        from ecluse.git import Repository
+
+        return Repository.discover(self.folder)
+
+    @property
+    def history(self) -> History:
+        """The repository's history, opened once. Raises :class:`ecluse.errors.Invalid` before ``ecluse init``."""
+        if self._history is None:
+            from ecluse.history import History
+
+            self._history = History.open(self.repository.state_dir)
+        return self._history
+
+    # -- speaking ----------------------------------------------------------------------------------------------
+
+    def say(self, text: str = "", mark: str = "") -> None:
+        """A line of progress on standard error; silent with ``-q``."""
+        if not self.quiet:
+            click.echo(self.marked(text, mark), err=True)
+
+    def detail(self, text: str) -> None:
+        """A line that only ``-v`` shows."""
+        if self.verbose:
+            self.say(self.style(text, "dim"))
+
+    def marked(self, text: str, mark: str) -> str:
+        """``text`` behind a mark (ok, warn, error, step, wait), in ASCII on a console that cannot print more."""
+        return f"{self.style(sign(mark), mark)} {text}" if mark else text
+
+    def style(self, text: str, style: str) -> str:
+        return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
+
+    def emit(self, document: dict[str, Any], text: str = "") -> None:
+        """The command's answer on standard output: the document with ``--json``, else the text (when there is any)."""
+        if self.as_json:
+            print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2))
+        elif text:
+            print(text)
+
+
+def sign(mark: str) -> str:
+    """The sign of a mark, or its ASCII form where standard error cannot print it."""
+    full, plain = _MARKS[mark]
+    try:
+        full.encode(sys.stderr.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return full
+
+
+def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body], Body]:
+    """Decorate a click command's body: give it the common flags and a :class:`Frame` as first argument.
+
+    Put it directly above the function, below ``@click.command`` and the command's own options.
+    """
+
+    def decorate(body: Body) -> Body:
+        @functools.wraps(body)
+        def wrapped(*args: Any, **options: Any) -> Any:
+            outer = click.get_current_context().obj or {}
+            frame = Frame(
+                options.pop("folder_again") or outer.get("folder", "."),
+                as_json=options.pop("as_json", False),
+                quiet=options.pop("quiet"),
+                verbose=options.pop("verbose"),
+                yes=options.pop("yes", False),
+                no_input=options.pop("no_input", False),
+                color=not options.pop("no_color"),
+            )
+            return body(frame, *args, **options)
+
+        flags = [
+            click.option("-C", "folder_again", default="", metavar="DIR", help="Work as if started in DIR."),
+            click.option("-q", "--quiet", is_flag=True, help="No progress, only the answer and problems."),
+            click.option("-v", "--verbose", is_flag=True, help="More progress."),
+            click.option("--no-color", is_flag=True, help="No colour (also NO_COLOR, and when not a terminal)."),
+        ]
+        if json_flag:
+            flags.append(click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."))
+        if input_flags:
+            flags.append(
+                click.option("--yes", is_flag=True, help="Yes to every question, except gates and quarantine.")
+            )
+            flags.append(
+                click.option("--no-input", is_flag=True, help="Never ask; what needs an answer waits (exit 3).")
+            )
+        decorated: Any = wrapped
+        for flag in reversed(flags):
+            decorated = flag(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
+    """Say a problem: what happened, why, the next command; return its exit status."""
+    if as_json:
+        print(json.dumps({"schema_version": SCHEMA_VERSION, "error": problem.as_dict()}, ensure_ascii=False, indent=2))
+    mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
+    click.echo(f"{sign(mark)} {_printable(problem.message)}", err=True)
+    if problem.hint:
+        click.echo(f"  next: {_printable(problem.hint)}", err=True)
+    return problem.exit_status
+
+
+def _printable(text: str) -> str:
+    """Text that standard error can print: what it cannot is shown as an escape."""
+    encoding = sys.stderr.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding, "replace")
+
+
+def report_bug(bug: Exception, words: list[str], *, as_json: bool) -> ExitStatus:
+    """Write an unexpected exception whole to a file that can be sent along, and say where it is."""
+    import platform
+    import tempfile
+    import traceback
+
+    from ecluse import __version__
+
+    descriptor, name = tempfile.mkstemp(prefix="ecluse-bug-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(f"ecluse {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        log.write(f"verb: {words[0] if words else ''}\n\n")
+        traceback.print_exception(bug, file=log)
+    problem = Problem(
+        "bug",
+        f"This is a fault of Écluse, not of yours: {type(bug).__name__}: {bug}. The whole story is in {name}.",
+        "ecluse doctor",
+    )
+    return report_problem(problem, as_json=as_json)

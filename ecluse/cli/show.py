@@ -1,0 +1,55 @@
+"""``ecluse show``: one change, run, landing, release, gate or deployment, whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ecluse.cli.frame import Frame, door
+from ecluse.cli.history import document, line
+from ecluse.cli.lookup import find_any
+
+
+@click.command("show")
+@click.argument("thing")
+@door()
+def command(frame: Frame, thing: str) -> None:
+    """Show THING: an id, or enough of its beginning to be the only one."""
+    from ecluse.history.records import plain
+
+    record = find_any(frame.history, thing)
+    facts = plain(record)
+    events = frame.history.events(subject=record.subject, limit=200)
+    text = [f"{type(record).__name__} {getattr(record, 'key', None) or record.id}", ""]
+    text += [
+        f"  {name:<14} {_value(value)}"
+        for name, value in facts.items()
+        if value not in ("", None, [], {}, 0) and name != "report"
+    ]
+    text += _report_lines(facts.get("report") or {})
+    text += ["", "What happened:", *(f"  {line(event)}" for event in events)]
+    frame.emit({type(record).__name__.lower(): facts, "events": [document(event) for event in events]}, "\n".join(text))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(f"{'' if n == 0 else ' ' * 17}{_value(item)}" for n, item in enumerate(value[:40]))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items() if item not in ("", 0, None))
+    return "".join(c if c.isprintable() else " " for c in str(value))
+
+
+def _report_lines(report: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for job in report.get("jobs", []):
+        why = f" ({job['reason']})" if job.get("reason") else ""
+        lines.append(
+            f"  job {job.get('name')}: {job.get('result')}, {float(job.get('duration_ms', 0)) / 1000:.2f} s{why}"
+        )
+        for step in job.get("steps", []):
+            lines.append(
+                f"    {step.get('number'):>2} {step.get('conclusion'):<9} {float(step.get('duration_ms', 0)) / 1000:7.2f} s  {step.get('name')}"
+            )
+            lines += [f"         {text}" for text in (step.get("tail") or [])[-25:]]
+    return lines

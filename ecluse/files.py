@@ -1,0 +1,167 @@
+"""The only maker of durable files: write aside, sync, rename; and locks that a dead process cannot keep.
+
+POSIX-only modules are imported where they are used, so that importing this works everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from ecluse.errors import Failed, Invalid
+
+
+def storage_problem(error: OSError, path: Path | str) -> Failed | Invalid:
+    """Turn an operating system error on ``path`` into a sentence and the next command."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failed(
+            "disk.full",
+            f"The disk is full: {path} could not be written. Nothing was changed; what was there before is intact.",
+            "free some space (df -h shows where), then type the same command again",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Failed(
+            "disk.read_only",
+            f"No permission to write {path}: {os.strerror(error.errno or 0)}.",
+            "choose a folder you may write to, or change its permissions (ls -ld shows them)",
+        )
+    if error.errno == errno.ENOENT:
+        return Invalid("file.missing", f"There is no file {path}.", "check the name with: ls")
+    if error.errno == errno.EISDIR:
+        return Invalid("file.is_folder", f"{path} is a folder, a file is needed.", "name a file inside it")
+    return Failed("disk.error", f"{path}: {error.strerror or error}.", "ecluse doctor")
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Replace ``path`` by ``data`` as one step: a reader, or a sudden death, sees the old bytes or the new ones.
+
+    Raises :class:`Failed` when the disk is full or the folder may not be written.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+        temporary = ""
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_problem(error, path) from error
+    finally:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` durable where the system has a way to (not on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_capped(path: Path, cap: int) -> bytes:
+    """The bytes of ``path``. Raises :class:`Invalid` when it is missing, a folder, or larger than ``cap`` bytes."""
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(cap + 1)
+    except OSError as error:
+        raise storage_problem(error, path) from error
+    if len(data) > cap:
+        raise Invalid("file.too_large", f"{path} is larger than {cap:,} bytes.", "check that this is the right file")
+    return data
+
+
+class FileLock:
+    """An exclusive lock on a file, released by the system when its holder dies.
+
+    The file stays; only the lock on it counts. Not re-entrant.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: IO[Any] | None = None
+
+    def acquire(self, *, wait: bool = False) -> bool:
+        """Take the lock; without ``wait``, return whether it was free."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = self.path.open("a+b")
+        except OSError as error:
+            raise storage_problem(error, self.path) from error
+        if not _lock(handle, wait=wait):
+            handle.close()
+            return False
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def fileno(self) -> int:
+        """The descriptor that carries the lock, to hand to a child that is to keep it."""
+        if self._handle is None:
+            raise ValueError("the lock is not held")
+        return self._handle.fileno()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for the lock, hold it for the block."""
+        self.acquire(wait=True)
+        try:
+            yield
+        finally:
+            self.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the :class:`FileLock` on ``path``."""
+    if not path.exists():
+        return False
+    probe = FileLock(path)
+    if probe.acquire():
+        probe.release()
+        return False
+    return True
+
+
+def _lock(handle: IO[Any], *, wait: bool) -> bool:
+    if os.name == "nt":
+        return _lock_windows(handle, wait=wait)
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_windows(handle: IO[Any], *, wait: bool) -> bool:
+    import importlib
+
+    msvcrt: Any = importlib.import_module("msvcrt")
+    handle.seek(0)
+    while True:
+        try:
+            msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            if not wait:
+                return False
+        else:
+            return True

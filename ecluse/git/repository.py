@@ -1,0 +1,505 @@
+"""One repository: objects, refs, trees, merges, the work tree that follows, and temporary clones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecluse import process
+from ecluse.errors import Failed, Invalid, Refused, Waits
+from ecluse.git.invocation import git
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+ZERO = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A name and a mail address as git writes them into a commit."""
+
+    name: str
+    email: str
+
+
+FALLBACK_IDENTITY = Identity("Écluse", "ecluse@localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit's metadata. ``message`` is whole; ``when`` is ISO 8601 with the author's own offset."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Identity
+    committer: Identity
+    when: str
+    message: str
+
+    @property
+    def title(self) -> str:
+        return self.message.split("\n", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One path of a tree, recursively listed. ``size`` is in bytes, -1 for what is not a blob."""
+
+    mode: str
+    kind: str
+    id: str
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPath:
+    """One path that differs between two trees; ``status`` is git's letter (A, D, M, T), without renames."""
+
+    status: str
+    old_mode: str
+    new_mode: str
+    old_id: str
+    new_id: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEntry:
+    """One path of the work tree that differs: ``kind`` is ``changed``, ``unmerged`` or ``untracked``."""
+
+    kind: str
+    index: str
+    worktree: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """A merge made without a work tree; ``tree`` is meaningful only when ``conflicts`` is empty."""
+
+    tree: str
+    conflicts: tuple[str, ...]
+
+
+class RefMoved(Waits):
+    """A compare-and-swap found another value than the one expected; nothing was changed."""
+
+    def __init__(self, ref: str, expected: str, found: str) -> None:
+        super().__init__(
+            "ref.moved",
+            f"{ref} is at {found[:12] or 'nothing'}, not at {expected[:12] or 'nothing'} as expected; it was left alone.",
+            "ecluse status",
+        )
+        self.found = found
+
+
+class Repository:
+    """One git repository on this machine, with or without a work tree.
+
+    ``git_dir`` is this work tree's own folder, ``common_dir`` the one shared by all its work trees; Écluse's
+    authoritative state lies in ``state_dir`` (``<common_dir>/ecluse``), which git never commits nor cleans.
+    """
+
+    def __init__(self, git_dir: Path, common_dir: Path, work_tree: Path | None) -> None:
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self.work_tree = work_tree
+        self.state_dir = common_dir / "ecluse"
+
+    # -- finding and making ------------------------------------------------------------------------------------
+
+    @classmethod
+    def discover(cls, start: Path) -> Repository:
+        """The repository that ``start`` lies in. Raises :class:`Invalid` when there is none."""
+        if not start.is_dir():
+            raise Invalid("file.missing", f"There is no folder {start}.", "check the name with: ls")
+        asked = git(
+            ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"],
+            cwd=start,
+            check=False,
+        )
+        if asked.code != 0:
+            said = asked.stderr.decode("utf-8", "replace").strip()
+            if "not a git repository" in said:
+                raise Invalid(
+                    "repo.none",
+                    f"{start} is not inside a git repository.",
+                    "cd to a repository, name one with -C DIR, or make one with: git init",
+                )
+            raise Failed("repo.broken", f"git cannot read the repository at {start}: {said}", "git fsck")
+        git_dir, common_dir, bare = os.fsdecode(asked.stdout).split("\n")[:3]
+        work_tree = None
+        if bare == "false":
+            top = git(["rev-parse", "--show-toplevel"], cwd=start, check=False)
+            work_tree = Path(os.fsdecode(top.stdout).rstrip("\n")) if top.code == 0 else None
+        return cls(Path(git_dir), Path(common_dir), work_tree)
+
+    @classmethod
+    def create(cls, folder: Path, *, bare: bool = False, branch: str = "main") -> Repository:
+        """Make a new repository in ``folder``, without any template."""
+        folder.mkdir(parents=True, exist_ok=True)
+        git(["init", "-q", "--template=", *(["--bare"] if bare else []), "-b", branch, "."], cwd=folder)
+        return cls.discover(folder)
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        check: bool = True,
+        user_config: bool = False,
+        extra_env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> process.Completed:
+        """Run one git command in this repository (from the top of its work tree when it has one)."""
+        return git(
+            ["--git-dir", str(self.git_dir), *(["--work-tree", str(self.work_tree)] if self.work_tree else []), *args],
+            cwd=self.work_tree or self.git_dir,
+            stdin=stdin,
+            check=check,
+            user_config=user_config,
+            extra_env=extra_env,
+            timeout_s=timeout_s,
+        )
+
+    def text(self, *args: str, check: bool = True) -> str:
+        """What a git command prints, decoded byte for byte, without the last line end."""
+        return os.fsdecode(self.run(*args, check=check).stdout).rstrip("\n")
+
+    def config(self, key: str) -> str | None:
+        """The value of ``key`` in this repository's own configuration."""
+        got = self.run("config", "--local", "--get", key, check=False)
+        return os.fsdecode(got.stdout).rstrip("\n") if got.code == 0 else None
+
+    def set_config(self, key: str, value: str) -> None:
+        self.run("config", "--local", key, value)
+
+    def identity(self) -> Identity | None:
+        """The user's own name and mail address, or ``None`` when git has none."""
+        name = self.run("config", "--get", "user.name", check=False, user_config=True)
+        email = self.run("config", "--get", "user.email", check=False, user_config=True)
+        if name.code or email.code:
+            return None
+        return Identity(name.stdout.decode("utf-8", "replace").strip(), email.stdout.decode("utf-8", "replace").strip())
+
+    # -- revisions and refs ------------------------------------------------------------------------------------
+
+    def resolve(self, revision: str, kind: str = "commit") -> str | None:
+        """The object id of ``revision`` peeled to ``kind``, or ``None`` when there is no such object."""
+        got = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}", check=False)
+        lines = got.stdout.decode("ascii", "replace").split()
+        return lines[-1] if got.code == 0 and lines else None
+
+    def commit_id(self, revision: str) -> str:
+        """Like :meth:`resolve`; raises :class:`Invalid` with a way on when there is no such commit."""
+        found = self.resolve(revision)
+        if found is None:
+            if revision == "HEAD":
+                raise Invalid(
+                    "repo.empty", "This repository has no commits yet.", "git add -A && git commit -m 'first commit'"
+                )
+            raise Invalid("rev.unknown", f"There is no commit called {revision!r} here.", "git log --oneline --all")
+        return found
+
+    def tree_id(self, revision: str) -> str:
+        """The tree of a commit (or of a tree). Raises :class:`Invalid` when there is none."""
+        found = self.resolve(revision, "tree")
+        if found is None:
+            raise Invalid("rev.unknown", f"There is no tree called {revision!r} here.", "git log --oneline --all")
+        return found
+
+    def branch(self) -> str | None:
+        """The branch that is checked out (short name), or ``None`` when HEAD is detached."""
+        got = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False)
+        return os.fsdecode(got.stdout).strip() if got.code == 0 else None
+
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """Full ref names under ``prefixes`` and the object ids they hold (tags not peeled)."""
+        listed = self.text("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
+        return {name: oid for oid, _, name in (line.partition(" ") for line in listed.split("\n") if line)}
+
+    def valid_ref(self, name: str) -> bool:
+        """Whether git would accept ``name`` as a full ref name."""
+        return self.run("check-ref-format", name, check=False).code == 0
+
+    def move_ref(self, name: str, new: str, old: str, why: str) -> None:
+        """Compare-and-swap: set ``name`` to ``new`` only if it holds ``old`` (empty: only if it does not exist).
+
+        An empty ``new`` deletes it. Raises :class:`RefMoved` when it holds something else; already holding ``new``
+        is success. A lock file left by a process that died is not removed here.
+        """
+        if new:
+            done = self.run(
+                "update-ref", "-m", why, "--create-reflog", "--end-of-options", name, new, old or ZERO, check=False
+            )
+        else:
+            done = self.run("update-ref", "-m", why, "-d", "--end-of-options", name, old, check=False)
+        if done.code == 0:
+            return
+        found = self.refs(name).get(name, "")
+        if found == new:
+            return
+        if found != old:
+            raise RefMoved(name, old, found)
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise Failed("ref.update", f"git could not move {name}: {said}", "git status, then type the same command again")
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        return self.run("merge-base", "--is-ancestor", "--end-of-options", older, newer, check=False).code == 0
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        got = self.run("merge-base", "--end-of-options", one, other, check=False)
+        return got.stdout.decode("ascii").split()[0] if got.code == 0 and got.stdout else None
+
+    def commits(self, *revisions: str) -> list[Commit]:
+        """The commits of ``git rev-list`` over ``revisions`` (``^base``, ``head``), oldest first."""
+        form = "%H%x00%T%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%aI%x00%B%x00%x01"
+        listed = self.run(
+            "log",
+            "--reverse",
+            "--topo-order",
+            "--no-show-signature",
+            f"--format=tformat:{form}",
+            "--end-of-options",
+            *revisions,
+        ).stdout.decode("utf-8", "surrogateescape")
+        found = []
+        for block in listed.split("\x00\x01\n"):
+            if not block:
+                continue
+            oid, tree, parents, an, ae, cn, ce, when, message = block.split("\x00", 8)
+            found.append(
+                Commit(
+                    oid, tree, tuple(parents.split()), Identity(an, ae), Identity(cn, ce), when, message.rstrip("\n")
+                )
+            )
+        return found
+
+    # -- trees and content -------------------------------------------------------------------------------------
+
+    def read(self, revision: str, path: str, cap: int = 8 << 20) -> bytes | None:
+        """The bytes of ``path`` in ``revision``, or ``None``. Raises :class:`Refused` above ``cap`` bytes."""
+        entries = [e for e in self.list_tree(revision, path) if e.path == path and e.kind == "blob"]
+        if not entries:
+            return None
+        if entries[0].size > cap:
+            raise Refused(
+                "limit.file_size", f"{path} has {entries[0].size:,} bytes, more than {cap:,}.", "make it smaller"
+            )
+        return self.blob(entries[0].id)
+
+    def blob(self, oid: str) -> bytes:
+        return self.run("cat-file", "blob", oid).stdout
+
+    def list_tree(self, revision: str, *paths: str) -> list[TreeEntry]:
+        """Every file below ``paths`` (all without) in ``revision``, recursively."""
+        literal = {"GIT_LITERAL_PATHSPECS": "1"}
+        listed = self.run(
+            "ls-tree", "-r", "-l", "-z", "--full-tree", revision, "--", *paths, extra_env=literal, check=True
+        )
+        found = []
+        for line in os.fsdecode(listed.stdout).split("\0"):
+            if line:
+                facts, _, path = line.partition("\t")
+                mode, kind, oid, size = facts.split()
+                found.append(TreeEntry(mode, kind, oid, -1 if size == "-" else int(size), path))
+        return found
+
+    def changed_paths(self, old: str, new: str) -> list[ChangedPath]:
+        """The paths that differ between two trees or commits, in git's order."""
+        listed = self.run(
+            "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--end-of-options", old, new
+        ).stdout
+        fields = os.fsdecode(listed).split("\0")
+        found = []
+        for head, path in zip(fields[0::2], fields[1::2], strict=False):
+            old_mode, new_mode, old_id, new_id, status = head.lstrip(":").split(" ")
+            found.append(ChangedPath(status[0], old_mode, new_mode, old_id, new_id, path))
+        return found
+
+    def merge(self, ours: str, theirs: str) -> MergeResult:
+        """Merge two commits in memory (no work tree, no checkout, only the built-in merge drivers)."""
+        done = self.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, check=False)
+        if done.code not in (0, 1):
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise Failed("merge.failed", f"git could not merge {theirs[:12]} into {ours[:12]}: {said}", "git fsck")
+        fields = os.fsdecode(done.stdout).split("\0")
+        conflicts = tuple(dict.fromkeys(name for name in fields[1:] if name)) if done.code else ()
+        return MergeResult(fields[0].strip(), conflicts)
+
+    def commit_tree(self, tree: str, parents: Sequence[str], message: str, who: Identity, when: str) -> str:
+        """Make a commit object of ``tree``; the same arguments give the same id."""
+        env = {
+            "GIT_AUTHOR_NAME": who.name,
+            "GIT_AUTHOR_EMAIL": who.email,
+            "GIT_COMMITTER_NAME": who.name,
+            "GIT_COMMITTER_EMAIL": who.email,
+            "GIT_AUTHOR_DATE": when,
+            "GIT_COMMITTER_DATE": when,
+        }
+        args = [word for parent in parents for word in ("-p", parent)]
+        made = self.run("commit-tree", *args, tree, stdin=message.encode("utf-8", "surrogateescape"), extra_env=env)
+        return made.stdout.decode("ascii").strip()
+
+    # -- the work tree -----------------------------------------------------------------------------------------
+
+    def status(self) -> list[StatusEntry]:
+        """What differs in the work tree: changed, unmerged and untracked (not ignored) paths, file by file."""
+        listed = self.run(
+            "status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=none"
+        )
+        found = []
+        for line in os.fsdecode(listed.stdout).split("\0"):
+            if line.startswith("1 "):
+                parts = line.split(" ", 8)
+                found.append(StatusEntry("changed", parts[1][0], parts[1][1], parts[8]))
+            elif line.startswith("u "):
+                parts = line.split(" ", 10)
+                found.append(StatusEntry("unmerged", parts[1][0], parts[1][1], parts[10]))
+            elif line.startswith("? "):
+                found.append(StatusEntry("untracked", "?", "?", line[2:]))
+        return found
+
+    def checked_out_at(self, ref: str) -> list[Path]:
+        """The work trees in which the branch ``ref`` is checked out."""
+        listed = self.run("worktree", "list", "--porcelain", "-z").stdout
+        found: list[Path] = []
+        for block in os.fsdecode(listed).split("\0\0"):
+            fields = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
+            if fields.get("branch") == ref and "bare" not in fields:
+                found.append(Path(fields["worktree"]))
+        return found
+
+    def overlapping(self, old: str, new: str) -> tuple[str, ...]:
+        """Paths of the work tree with work of the user's that moving from ``old`` to ``new`` would touch.
+
+        A path that already has the content it is to get does not count.
+        """
+        coming = {change.path: change for change in self.changed_paths(old, new)}
+        folders = {str(parent) for path in coming for parent in Path(path).parents}
+        mine = [entry.path for entry in self.status()]
+        clashing = [p for p in mine if p in coming or p in folders or any(str(f) in coming for f in Path(p).parents)]
+        same = self._already_there([coming[p] for p in clashing if p in coming])
+        return tuple(p for p in clashing if p not in same)
+
+    def follow(self, old: str, new: str) -> None:
+        """Bring index and files from ``old`` to ``new``, keeping uncommitted work in other paths.
+
+        Safe to repeat, also after a death half way: paths that already hold what they are to hold are taken as
+        they are. Raises :class:`Waits` when git would have to overwrite uncommitted work.
+        """
+        coming = self.changed_paths(old, new)
+        there = self._already_there(coming)
+        lines = [f"{c.new_mode.replace('000000', '0')} {c.new_id}\t{c.path}\0" for c in coming if c.path in there]
+        if lines:
+            self.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
+        self.run("update-index", "-q", "--refresh", check=False)
+        moved = self.run("read-tree", "-m", "-u", old, new, check=False)
+        if moved.code:
+            said = moved.stderr.decode("utf-8", "replace").strip()
+            raise Waits(
+                "checkout.blocked",
+                f"The checkout cannot follow to {new[:12]}: {said}",
+                "put your work aside with git stash, then type: ecluse status",
+            )
+
+    def _already_there(self, changes: Sequence[ChangedPath]) -> set[str]:
+        """The paths whose file in the work tree has exactly the content and mode that ``changes`` bring."""
+        top = self.work_tree
+        if top is None:
+            return set()
+        links = {c.path for c in changes if c.new_mode == "120000" and (top / c.path).is_symlink()}
+        plain = [
+            c
+            for c in changes
+            if c.new_mode.startswith("100") and (top / c.path).is_file() and not (top / c.path).is_symlink()
+        ]
+        plain = [
+            c
+            for c in plain
+            if "\n" not in c.path
+            and bool((top / c.path).stat().st_mode & 0o100) == (c.new_mode == "100755" or os.name == "nt")
+        ]
+        hashed = self.run(
+            "hash-object", "--stdin-paths", stdin=os.fsencode("".join(f"{c.path}\n" for c in plain))
+        ).stdout
+        same = {c.path for c in changes if c.status == "D" and not os.path.lexists(top / c.path)}
+        same |= {c.path for c, oid in zip(plain, hashed.decode("ascii").split(), strict=True) if oid == c.new_id}
+        same |= {
+            c.path for c in changes if c.path in links and os.fsencode((top / c.path).readlink()) == self.blob(c.new_id)
+        }
+        return same
+
+    def clear_dead_locks(self, *names: str, patience_s: float = 3.0) -> tuple[str, ...]:
+        """Remove lock files that a git killed half way left behind; to be called only when resuming after a death.
+
+        A lock that somebody's living git holds goes away by itself within ``patience_s`` seconds and is left alone;
+        one that is still the same file afterwards is removed. Returns the names removed.
+        """
+        paths = [base / f"{name}.lock" for name in names for base in dict.fromkeys((self.git_dir, self.common_dir))]
+        seen = {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline and any(path.exists() for path in seen):
+            time.sleep(0.05)
+        removed = []
+        for path, mark in seen.items():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns == mark:
+                    path.unlink()
+                    removed.append(path.name)
+        return tuple(removed)
+
+    # -- clones and transfer -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def temporary_clone(self, *, bare: bool = True, parent: Path | None = None) -> Iterator[Repository]:
+        """An empty repository that borrows this one's objects and is removed at the end of the block.
+
+        It has no refs, no configuration and no hooks of this one; what is made in it stays in it.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="ecluse-clone-", dir=parent))
+        try:
+            yield self.borrow(folder / "r", bare=bare)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def borrow(self, folder: Path, *, bare: bool = False) -> Repository:
+        """Make a repository in ``folder`` that borrows this one's objects (alternates), and nothing else of it."""
+        made = Repository.create(folder, bare=bare)
+        alternates = made.git_dir / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(parents=True, exist_ok=True)
+        alternates.write_bytes(os.fsencode(str(self.common_dir / "objects")) + b"\n")
+        shallow = self.common_dir / "shallow"
+        if shallow.exists():
+            shutil.copyfile(shallow, made.git_dir / "shallow")
+        return made
+
+    def check_out(self, commit: str) -> None:
+        """Fill an empty work tree with ``commit``, detached."""
+        self.run("update-ref", "--no-deref", "HEAD", commit)
+        self.run("read-tree", "-m", "-u", commit)
+
+    def adopt(self, other: Repository, new: str, have: Sequence[str]) -> None:
+        """Copy the objects that ``new`` needs beyond ``have`` from ``other`` into this repository, checked."""
+        wanted = "".join(f"{oid}\n" for oid in [new, *(f"^{oid}" for oid in have)])
+        pack = other.run("pack-objects", "--stdout", "--revs", "--thin", "-q", stdin=wanted.encode("ascii"))
+        self.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=pack.stdout)
+
+
+def list_work_files(folder: Path) -> list[str] | None:
+    """Tracked and untracked-but-not-ignored files below ``folder``, relative to it; ``None`` outside a work tree."""
+    try:
+        repository = Repository.discover(folder)
+    except Invalid:
+        return None
+    if repository.work_tree is None:
+        return None
+    listed = git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], cwd=folder)
+    names = [name for name in os.fsdecode(listed.stdout).split("\0") if name]
+    return [name for name in names if os.path.lexists(folder / name)]

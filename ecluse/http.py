@@ -1,0 +1,62 @@
+"""The only client of HTTP: one request, one answer, both bounded. Redirects are answers, they are not followed."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from ecluse.errors import Failed, Invalid
+
+BODY_CAP = 1 << 20
+"""Bytes of an answer's body that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    elapsed_ms: float
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+def request(
+    url: str,
+    method: str = "GET",
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout_s: float = 5.0,
+) -> Answer:
+    """Send one request. Raises :class:`Failed` when nobody answers within ``timeout_s``, :class:`Invalid` for a bad URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid(
+            "http.url", f"{url!r} is not an address: {error}.", "write it as http://host:port/path"
+        ) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid("http.url", f"{url!r} is not an http or https address.", "write it as http://host:port/path")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, port, timeout=timeout_s)
+    started = time.monotonic()
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(method, target, body=body, headers={"User-Agent": "ecluse", **(headers or {})})
+        answer = connection.getresponse()
+        content = answer.read(BODY_CAP)
+        elapsed = (time.monotonic() - started) * 1000
+        return Answer(answer.status, content, elapsed, {k.lower(): v for k, v in answer.getheaders()})
+    except (OSError, http.client.HTTPException) as error:
+        why = str(error) or type(error).__name__
+        raise Failed(
+            "http.no_answer", f"{method} {url} got no answer: {why}.", f"look whether it runs: curl -i {url}"
+        ) from error
+    finally:
+        connection.close()

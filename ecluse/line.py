@@ -1,0 +1,138 @@
+"""The loop: wake what is due, ask its lock to advance it, and pass requests from one lock to the next.
+
+One process at a time advances, by a file lock that is held for one ``advance`` only; who finds it taken follows.
+Everything the loop knows is in the history, so it may die at any moment and go on in another process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+
+from ecluse import runs
+from ecluse.clock import instant
+from ecluse.errors import Problem
+from ecluse.files import FileLock
+from ecluse.git import Repository
+from ecluse.history import History, wakes
+from ecluse.history.requests import request_landing
+from ecluse.model import Change, ChangeState, Event
+
+IDLE_S = 0.05
+"""Pause between two looks when nothing is due, in seconds."""
+
+RETRY_S = 30.0
+"""When a subject whose advance met a problem is looked at again, in seconds."""
+
+
+def advance(repository: Repository, history: History, subject: str) -> None:
+    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``release/…``)."""
+    kind, _, key = subject.partition("/")
+    if kind == "change":
+        from ecluse import intake
+
+        intake.advance(repository, history, key)
+        _pass_on(history, key)
+    elif kind == "run":
+        runs.advance(repository, history, key)
+    elif kind == "landing":
+        from ecluse import landing
+
+        landing.advance(repository, history, key)
+    elif kind == "release":
+        from ecluse import release
+
+        release.advance(repository, history, key)
+
+
+def _pass_on(history: History, key: str) -> None:
+    """A change that is ready and was asked to land goes to the queue, once."""
+    change = history.get(Change, key)
+    if change is None or not change.wants_landing or change.state is not ChangeState.READY or not change.trusted_by:
+        return
+    with history.transaction():
+        asked = dataclasses.replace(change, wants_landing=False, updated_at=instant())
+        history.record(asked, Event("change.queued", change.subject, f"{key} goes to the landing queue"))
+        request_landing(history, asked, actor=change.agent)
+
+
+def step(repository: Repository, history: History) -> str | None:
+    """Advance one subject that is due, if there is one and no other process is at it; return it.
+
+    Raises :class:`Problem` when the advance met one; it is recorded and the subject is looked at again later.
+    """
+    lock = FileLock(repository.state_dir / "line.lock")
+    if not wakes.due(history) and not wakes.claimed(history):
+        return None
+    if not lock.acquire():
+        return None
+    try:
+        wakes.reclaim(history)
+        due = wakes.due(history)
+        if not due:
+            return None
+        subject = due[0]
+        wakes.claim(history, subject)
+        try:
+            advance(repository, history, subject)
+        except Problem as problem:
+            _postpone(history, subject, problem)
+            problem.details.setdefault("subject", subject)
+            raise
+        wakes.finish(history, subject)
+        return subject
+    finally:
+        lock.release()
+
+
+def _postpone(history: History, subject: str, problem: Problem) -> None:
+    wakes.wake_in(history, subject, RETRY_S, problem.code)
+    data = {"code": problem.code, "hint": problem.hint}
+    history.note(Event("line.problem", subject, f"{subject} cannot go on: {problem.message}", data=data))
+
+
+def drive(
+    repository: Repository,
+    history: History,
+    *,
+    until: Callable[[], bool],
+    follow: tuple[str, ...] = (),
+    on_event: Callable[[Event], None] | None = None,
+) -> None:
+    """Keep the line moving in this process until ``until()`` is true, giving every new event to ``on_event``.
+
+    A problem of a subject in ``follow`` (exact, or a kind such as ``release``) is raised; others are recorded and do
+    not stop us. When another process drives, this one follows its events. Nothing left to do and ``until()`` still
+    false: goes on waiting, because another process or a person may act.
+    """
+    seen = history.last_event()
+    while True:
+        advanced = None
+        try:
+            advanced = step(repository, history)
+        except Problem as problem:
+            subject = str(problem.details.get("subject", ""))
+            if not follow or subject in follow or subject.partition("/")[0] in follow:
+                raise
+        for event in history.events(after=seen, limit=1000):
+            seen = event.number
+            if on_event:
+                on_event(event)
+        if until():
+            return
+        if advanced is None:
+            time.sleep(IDLE_S)
+
+
+def drive_until(repository: Repository, stop: threading.Event) -> None:
+    """Keep the line moving until ``stop`` is set; for a background thread, which opens a history of its own."""
+    with History.open(repository.state_dir) as history:
+        while not stop.is_set():
+            try:
+                advanced = step(repository, history)
+            except Problem:
+                advanced = None  # recorded by step; the next subject goes on
+            if advanced is None:
+                stop.wait(IDLE_S)

@@ -1,0 +1,410 @@
+"""The nouns of Écluse and their states. Imports nothing of ours.
+
+All nouns are frozen; a new state is a new value (``dataclasses.replace``) stored together with the event that made
+it. Instants are text as :func:`ecluse.clock.instant` writes them; durations are milliseconds; commit and tree ids are
+full lower-case hex object ids; sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Instant = str
+
+
+class Verdict(StrEnum):
+    """What intake says of a change, from harmless to hostile (HANDOFF contract)."""
+
+    ACCEPT = "accept"
+    WARN = "warn"
+    NEUTRALISE = "neutralise"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether a change with this verdict may go on to checks without a person."""
+        return self in (Verdict.ACCEPT, Verdict.WARN, Verdict.NEUTRALISE)
+
+
+class ChangeState(StrEnum):
+    """Where a change stands. ``READY`` is judged, applied in a temporary clone and kept under its ref."""
+
+    RECEIVED = "received"
+    READY = "ready"
+    QUARANTINED = "quarantined"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    LANDED = "landed"
+    UNDONE = "undone"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (ChangeState.REJECTED, ChangeState.SUPERSEDED, ChangeState.LANDED, ChangeState.UNDONE)
+
+
+class RunState(StrEnum):
+    """Where a run of checks stands. ``ERROR`` is a run that could not be carried out, which is not a red one."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    GREEN = "green"
+    RED = "red"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+class LandingState(StrEnum):
+    """Where a landing stands. ``MOVING`` is the journalled compare-and-swap; ``BLOCKED`` waits for a person."""
+
+    QUEUED = "queued"
+    TESTING = "testing"
+    MOVING = "moving"
+    LANDED = "landed"
+    RED = "red"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (LandingState.LANDED, LandingState.RED, LandingState.FAILED, LandingState.CANCELLED)
+
+    @property
+    def waits_for_person(self) -> bool:
+        return self is LandingState.BLOCKED
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands. ``WAITING`` is at a gate; ``ASKING`` is at an effect that cannot be probed."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    ASKING = "asking"
+    ROLLING_BACK = "rolling_back"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (ReleaseState.DONE, ReleaseState.ROLLED_BACK, ReleaseState.ABORTED, ReleaseState.FAILED)
+
+    @property
+    def waits_for_person(self) -> bool:
+        return self in (ReleaseState.WAITING, ReleaseState.ASKING)
+
+
+class GateState(StrEnum):
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    VOID = "void"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self is not GateState.OPEN
+
+
+class DeploymentState(StrEnum):
+    """What one attempt to bring a version to an environment came to."""
+
+    BEGUN = "begun"
+    LIVE = "live"
+    FAILED = "failed"
+    REPLACED = "replaced"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in (DeploymentState.BEGUN, DeploymentState.LIVE)
+
+
+class Result(StrEnum):
+    """Result of a job or step, in GitHub's words."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+class Role(StrEnum):
+    """What a key in the trunk's ``allowed_signers`` may do."""
+
+    AGENT = "agent"
+    HUMAN = "human"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who made a change, in its own words; a claim until a signature proves ``key``."""
+
+    name: str
+    tool: str = ""
+    model: str = ""
+    session: str = ""
+    task: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing intake saw: the rule's ``code``, the verdict it asks for, where, and a sentence (never a secret)."""
+
+    code: str
+    verdict: Verdict
+    message: str
+    path: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One revision of one change. ``key`` (``id/revision``) is unique; ``id`` is stable over re-exports."""
+
+    key: str
+    id: str
+    revision: int
+    state: ChangeState
+    title: str
+    agent: str
+    target: str
+    digest: str
+    source: str
+    created_at: Instant
+    updated_at: Instant
+    verdict: Verdict | None = None
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    base: str = ""
+    head: str = ""
+    tree: str = ""
+    ref: str = ""
+    method: str = ""
+    commits: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    not_carried: tuple[dict[str, Any], ...] = ()
+    validations: tuple[dict[str, Any], ...] = ()
+    note: str = ""
+    size_bytes: int = 0
+    trusted_by: str = ""
+    wants_landing: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"change/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a job as it went. ``outcome`` is before ``continue-on-error``, ``conclusion`` after it."""
+
+    number: int
+    id: str
+    name: str
+    outcome: Result
+    conclusion: Result
+    duration_ms: float
+    exit_code: int | None = None
+    reason: str = ""
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a run as it went. ``reason`` says why it was skipped or could not run here; ``log`` is a file."""
+
+    id: str
+    name: str
+    workflow: str
+    result: Result
+    started_at: Instant = ""
+    duration_ms: float = 0.0
+    needs: tuple[str, ...] = ()
+    matrix: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, already masked."""
+
+    level: str
+    message: str
+    job: str = ""
+    path: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``."""
+
+    result: Result
+    event: str
+    commit: str
+    tree: str
+    started_at: Instant
+    duration_ms: float
+    jobs: tuple[Job, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    schema_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A request for checks on one tree, and its outcome. ``parent`` is the subject that waits for it."""
+
+    id: str
+    parent: str
+    state: RunState
+    commit: str
+    tree: str
+    event: str
+    workflows: tuple[str, ...]
+    created_at: Instant
+    updated_at: Instant
+    attempt: int = 0
+    reason: str = ""
+    duration_ms: float = 0.0
+    report: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        return f"run/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One attempt to bring a change to its target ref: exactly ``tree`` was tested, exactly ``tree`` lands.
+
+    ``change`` is a change's key, ``base`` the target's tip it was built on, ``heads`` the commits merged in order,
+    ``basis`` what the decision rests on (``workflows`` or ``validation``), ``parent`` the subject that waits for it.
+    """
+
+    id: str
+    change: str
+    state: LandingState
+    target: str
+    created_at: Instant
+    updated_at: Instant
+    base: str = ""
+    heads: tuple[str, ...] = ()
+    candidate: str = ""
+    tree: str = ""
+    run: str = ""
+    attempt: int = 0
+    basis: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    blocked_paths: tuple[str, ...] = ()
+    reason: str = ""
+    agent: str = ""
+    parent: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"landing/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One run of a playbook. The playbook's text and ``digest`` are kept with it; ``position`` is the next step."""
+
+    id: str
+    state: ReleaseState
+    playbook: str
+    digest: str
+    source: str
+    commit: str
+    environment: str
+    starter: str
+    created_at: Instant
+    updated_at: Instant
+    position: int = 0
+    version: str = ""
+    previous: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    played: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"release/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A question to people. An answer binds to ``binding`` (digest of plan, head and policy) and to ``nonce``."""
+
+    id: str
+    release: str
+    step: int
+    name: str
+    question: str
+    answers: tuple[str, ...]
+    state: GateState
+    binding: str
+    nonce: str
+    created_at: Instant
+    updated_at: Instant
+    expires_at: Instant = ""
+    silence: str = ""
+    answer: str = ""
+    answered_by: str = ""
+    how: str = ""
+    why: str = ""
+    signature: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"gate/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One attempt to make ``version`` live in ``environment``; ``previous`` is what a rollback returns to."""
+
+    id: str
+    release: str
+    environment: str
+    version: str
+    commit: str
+    state: DeploymentState
+    location: str
+    created_at: Instant
+    updated_at: Instant
+    previous: str = ""
+    reason: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"deployment/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the append-only history. ``number`` is given by the store; ``text`` is what people search."""
+
+    kind: str
+    subject: str
+    text: str
+    actor: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    at: Instant = ""
+    number: int = 0

@@ -1,0 +1,327 @@
+"""The only starter of processes: short commands, streams of lines, and jobs that outlive us.
+
+No shell is ever used. Every process leads a session of its own, so that ending it ends what it started in its group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ecluse.clock import instant
+from ecluse.errors import Failed
+from ecluse.files import FileLock, is_locked, storage_problem, write_atomically
+
+GRACE_S = 5.0
+"""Seconds between asking a process group to end and ending it."""
+
+HEARTBEAT_S = 0.05
+_LINE_CAP = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A process that ended by itself: ``code`` is its exit status (negative: the signal that ended it)."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class CommandFailed(Failed):
+    """A command ended with a status that was not wanted; carries the command, the status and its output."""
+
+    def __init__(self, completed: Completed) -> None:
+        words = " ".join(completed.argv[:6])
+        said = completed.stderr.decode("utf-8", "replace").strip()[-2000:]
+        super().__init__("process.failed", f"`{words}` ended with status {completed.code}: {said}", "ecluse doctor")
+        self.completed = completed
+
+
+def missing_tool(name: str) -> Failed:
+    """The problem to raise when the program ``name`` is not on this machine."""
+    return Failed(
+        "tool.missing",
+        f"The program `{name}` was not found on this machine (PATH was searched).",
+        f"install {name} with your system's package manager, then type: ecluse doctor",
+    )
+
+
+def which(name: str, path: str | None = None) -> str | None:
+    """Where ``name`` is on PATH (or on ``path``), or ``None``."""
+    return shutil.which(name, path=path)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout_s: float | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a command to its end and return what it printed, as bytes.
+
+    ``env`` is the whole environment when given. Raises :class:`CommandFailed` for a status other than 0 (with
+    ``check``), :class:`Failed` when the program is missing or ``timeout_s`` passes (its whole group is ended).
+    """
+    process = _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+    try:
+        out, err = process.communicate(stdin, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        end_group(process.pid, grace_s=0)
+        process.communicate()
+        raise Failed(
+            "process.timeout",
+            f"`{' '.join(argv[:4])}` did not end within {timeout_s:g} s and was ended.",
+            "type the same command again, or look at the machine's load with: uptime",
+        ) from None
+    except BaseException:
+        end_group(process.pid, grace_s=0)
+        process.wait()
+        raise
+    completed = Completed(tuple(argv), process.returncode, out, err)
+    if check and completed.code != 0:
+        raise CommandFailed(completed)
+    return completed
+
+
+def open_pipe(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A long-lived command that is talked to over its standard input and output (``git cat-file --batch``)."""
+    return _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def stream(
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> int:
+    """Run a command, giving each line of its joined output to ``on_line`` as it comes; return its exit status.
+
+    The line comes without its end, decoded as UTF-8 with replacement and cut at 1 MiB. When the command ends,
+    whatever it left running in its group is ended too. Raises :class:`TimeoutError` when ``timeout_s`` passes and
+    :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases.
+    """
+    process = _start(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    reader = threading.Thread(target=_pump, args=(process, on_line), daemon=True)
+    reader.start()
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    patient = cancelled is None and deadline is None
+    try:
+        while True:
+            try:
+                code = process.wait(None if patient else HEARTBEAT_S)
+                break
+            except subprocess.TimeoutExpired:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise TimeoutError(f"no end within {timeout_s:g} s") from None
+                if cancelled is not None and cancelled():
+                    raise InterruptedError("cancelled") from None
+    finally:
+        end_group(process.pid, grace_s=0 if process.poll() is not None else GRACE_S)
+        process.wait()
+        reader.join(GRACE_S)
+    return code
+
+
+def _pump(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
+    assert process.stdout is not None  # noqa: S101 - _start always makes a pipe
+    with process.stdout as pipe:
+        while line := pipe.readline(_LINE_CAP):
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+
+
+def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
+    """End the process group that ``pid`` leads: ask first, then kill after ``grace_s`` seconds. Gone is success."""
+    if os.name == "nt":
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGTERM)
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if grace_s > 0:
+            os.killpg(pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace_s
+            while time.monotonic() < deadline and _group_lives(pid):
+                time.sleep(0.02)
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _group_lives(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a zombie leader would keep its group alive for ever
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _start(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: int,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise storage_problem(error, cwd) from error
+        raise missing_tool(argv[0]) from error
+    except PermissionError as error:
+        raise Failed(
+            "tool.not_executable", f"`{argv[0]}` may not be executed: {error.strerror}.", f"ls -l {argv[0]}"
+        ) from error
+
+
+class JobState(StrEnum):
+    """What became of a detached job. ``LOST`` died without leaving a status: a kill, a crash, a reboot."""
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    EXITED = "exited"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    state: JobState
+    code: int | None = None
+
+
+def run_job(
+    folder: Path, argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> None:
+    """Start ``argv`` as a detached job whose life is kept in ``folder``; return once it is under way.
+
+    The job outlives this process. One folder is one start: a folder whose job runs, or has ended, is left alone, so
+    calling this again (late, or after a crash) never starts a second one. ``folder`` gets ``request.json`` (command
+    and working folder, never the environment: it may hold secrets), ``lock`` (held by the job while it lives),
+    ``job.json`` (process id, start, boot), ``output.log`` and, by rename at the end, ``exit`` with the status.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_problem(error, folder) from error
+    if job_status(folder).state is not JobState.ABSENT:
+        return
+    request = {"argv": list(argv), "cwd": str(cwd) if cwd else None}
+    write_atomically(folder / "request.json", json.dumps(request).encode(), mode=0o600)
+    root = str(Path(__file__).resolve().parent.parent)
+    code = f"import sys; sys.path.insert(0, {root!r}); from ecluse.process import host_job; host_job(sys.argv[1])"
+    host = subprocess.Popen(
+        [sys.executable, "-I", "-c", code, str(folder)],
+        env=None if env is None else dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (folder / "job.json").exists() and host.poll() is None:
+        time.sleep(0.002)
+
+
+def host_job(folder_name: str) -> None:
+    """Body of the process that stands beside a detached job: hold the lock, start it, keep its exit status.
+
+    The child inherits the lock, so the job counts as running until both are gone, whichever dies first.
+    """
+    folder = Path(folder_name)
+    lock = FileLock(folder / "lock")
+    if not lock.acquire() or (folder / "job.json").exists():
+        return
+    request = json.loads((folder / "request.json").read_bytes())
+    with (folder / "output.log").open("ab") as log:
+        try:
+            child = subprocess.Popen(
+                request["argv"],
+                cwd=request["cwd"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),) if os.name == "posix" else (),
+            )
+        except OSError as error:
+            log.write(f"{request['argv'][0]}: {error.strerror}\n".encode())
+            write_atomically(folder / "job.json", json.dumps({"pid": 0, "at": instant()}).encode())
+            write_atomically(folder / "exit", b"127")
+            return
+    record = {"pid": child.pid, "at": instant(), "started": _start_mark(child.pid), "boot": _boot_mark()}
+    write_atomically(folder / "job.json", json.dumps(record).encode())
+    write_atomically(folder / "exit", str(child.wait()).encode())
+
+
+def job_status(folder: Path) -> JobStatus:
+    """What became of the job of ``folder``; reads the folder and the lock only, so any process may ask."""
+    if is_locked(folder / "lock"):
+        return JobStatus(JobState.RUNNING)
+    with contextlib.suppress(OSError, ValueError):
+        return JobStatus(JobState.EXITED, int((folder / "exit").read_bytes()))
+    return JobStatus(JobState.LOST if (folder / "job.json").exists() else JobState.ABSENT)
+
+
+def job_pid(folder: Path) -> int | None:
+    """The process id of the job of ``folder`` while that very process lives, else ``None`` (ids are reused)."""
+    try:
+        record = json.loads((folder / "job.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    pid = int(record.get("pid") or 0)
+    alive = pid > 0 and record.get("boot") == _boot_mark() and record.get("started") == _start_mark(pid)
+    return pid if alive and is_locked(folder / "lock") else None
+
+
+def cancel_job(folder: Path, *, grace_s: float = GRACE_S) -> None:
+    """End the job of ``folder`` with everything in its group and wait until it is gone. Gone already is success."""
+    pid = job_pid(folder)
+    if pid is None:
+        return
+    end_group(pid, grace_s=grace_s)
+    deadline = time.monotonic() + GRACE_S
+    while is_locked(folder / "lock") and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _start_mark(pid: int) -> str:
+    """When process ``pid`` started, in the system's own unit; empty where the system does not say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _boot_mark() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,218 @@
+"""Runs of checks as detached jobs: prepare a clean tree, start, look, store the report, wake who waits.
+
+A run's folder is ``<state>/jobs/<run id>/<attempt>``; its tree is a clone that borrows the repository's objects and
+is removed when the run is over. A job that dies without a report (a kill, a reboot) is started again in a new folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ecluse import process
+from ecluse.clock import instant, now, parse
+from ecluse.errors import Failed
+from ecluse.files import write_atomically
+from ecluse.git import Repository
+from ecluse.history import History
+from ecluse.history.wakes import wake, wake_in
+from ecluse.model import Event, Landing, Run, RunState
+from ecluse.trunk import open_trunk
+
+LOOK_EVERY_S = 0.1
+MAX_ATTEMPTS = 3
+"""How often a run is started before its deaths are called an error."""
+
+
+def log_folder(run_id: str) -> Path:
+    """Where the logs of a run lie: below the user's cache, they may be deleted at any time."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "ecluse" / "runs" / run_id
+
+
+def job_folder(repository: Repository, run: Run) -> Path:
+    """The folder of the run's present attempt."""
+    return repository.state_dir / "jobs" / run.id / str(run.attempt)
+
+
+def advance(repository: Repository, history: History, run_id: str) -> None:
+    """Do the next thing for a run: start its job, look at it, or store what it came to."""
+    run = history.get(Run, run_id)
+    if run is None or run.state.is_terminal:
+        return
+    if run.state is RunState.QUEUED:
+        _begin(repository, history, run)
+    else:
+        _look(repository, history, run)
+
+
+def cancel(repository: Repository, history: History, run_id: str, *, actor: str, why: str) -> None:
+    """End a run that is not over, with everything it started."""
+    run = history.get(Run, run_id)
+    if run is None or run.state.is_terminal:
+        return
+    process.cancel_job(job_folder(repository, run))
+    _end(repository, history, run, RunState.CANCELLED, why, {}, actor)
+
+
+def _begin(repository: Repository, history: History, run: Run) -> None:
+    folder = job_folder(repository, run)
+    if process.job_status(folder).state is process.JobState.ABSENT:
+        tree = _prepare_tree(repository, run, folder)
+        workflows = _workflows(repository, history, run, tree)
+        if not workflows:
+            _end(repository, history, run, RunState.GREEN, "no workflow applies to this change", {}, "")
+            return
+        run = dataclasses.replace(run, workflows=workflows)
+        _write_request(repository, history, run, folder, tree)
+    started = dataclasses.replace(run, state=RunState.RUNNING, updated_at=instant())
+    with history.transaction():
+        text = f"run of {', '.join(run.workflows)} on {run.commit[:12]} started"
+        history.record(started, Event("run.started", run.subject, text, data={"attempt": run.attempt}))
+        wake(history, run.subject, "started")
+
+
+def _prepare_tree(repository: Repository, run: Run, folder: Path) -> Path:
+    tree = folder / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    clone = repository.borrow(tree)
+    clone.check_out(run.commit)
+    return tree
+
+
+def _workflows(repository: Repository, history: History, run: Run, tree: Path) -> tuple[str, ...]:
+    """What runs: what the request names, else what the policy requires, else what the change triggers."""
+    from ecluse import checks
+
+    if run.workflows:
+        return run.workflows
+    required = open_trunk(repository).config.checks.required
+    if required:
+        return required
+    branch, changed = _scope(repository, history, run)
+    return checks.select(tree, event="pull_request", branch=branch, changed=changed) or checks.select(
+        tree, event="push", branch=branch, changed=changed
+    )
+
+
+def _scope(repository: Repository, history: History, run: Run) -> tuple[str, list[str]]:
+    """The branch a run is for and the paths its commit changes against it."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    if landing is None:
+        return open_trunk(repository).branch, []
+    changed = [change.path for change in repository.changed_paths(landing.base, run.commit)]
+    return landing.target.removeprefix("refs/heads/"), changed
+
+
+def _write_request(repository: Repository, history: History, run: Run, folder: Path, tree: Path) -> None:
+    from ecluse.checks import RunRequest
+
+    branch, changed = _scope(repository, history, run)
+    request = RunRequest(
+        workflows=run.workflows,
+        event=run.event,
+        ref=f"refs/heads/{branch}",
+        base_branch=branch,
+        commit=run.commit,
+        tree=run.tree,
+        repository=f"local/{(repository.work_tree or repository.common_dir).name}",
+        changed=tuple(changed),
+        log_dir=log_folder(run.id) / str(run.attempt),
+    )
+    document = {"tree": str(tree), "request": request.to_json()}
+    write_atomically(folder / "check.json", json.dumps(document).encode(), mode=0o600)
+
+
+def _look(repository: Repository, history: History, run: Run) -> None:
+    folder = job_folder(repository, run)
+    status = process.job_status(folder)
+    if status.state is process.JobState.ABSENT:
+        root = str(Path(__file__).resolve().parent.parent)
+        code = f"import sys; sys.path.insert(0, {root!r}); from ecluse.checks.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        process.run_job(folder, [sys.executable, "-I", "-c", code, str(folder)])
+        wake_in(history, run.subject, LOOK_EVERY_S, "looking")
+    elif status.state is process.JobState.RUNNING:
+        _watch_time(repository, history, run, folder)
+    else:
+        _collect(repository, history, run, folder, status)
+
+
+def _watch_time(repository: Repository, history: History, run: Run, folder: Path) -> None:
+    minutes = open_trunk(repository).config.checks.timeout_minutes
+    if (now() - parse(run.updated_at)).total_seconds() > minutes * 60:
+        process.cancel_job(folder)
+        _end(repository, history, run, RunState.ERROR, f"no end within {minutes:g} minutes", {}, "")
+        return
+    wake_in(history, run.subject, LOOK_EVERY_S, "looking")
+
+
+def _collect(repository: Repository, history: History, run: Run, folder: Path, status: process.JobStatus) -> None:
+    report = _read_report(folder)
+    if report is None:
+        _start_again(repository, history, run, folder, status)
+        return
+    if "problem" in report:
+        problem = report["problem"]
+        why = f"{problem.get('message', '')} ({problem.get('code', '')})"
+        _end(repository, history, run, RunState.ERROR if status.code == 1 else RunState.RED, why, report, "")
+        return
+    green = report.get("result") == "success"
+    text = _summary(report)
+    _end(repository, history, run, RunState.GREEN if green else RunState.RED, text, report, "")
+
+
+def _start_again(repository: Repository, history: History, run: Run, folder: Path, status: process.JobStatus) -> None:
+    said = f"with status {status.code}" if status.code is not None else "without a status"
+    tail = _tail(folder / "output.log")
+    why = f"its process ended {said} and left no report{': ' + tail if tail else ''}"
+    if run.attempt + 1 >= MAX_ATTEMPTS:
+        _end(repository, history, run, RunState.ERROR, why, {}, "")
+        return
+    shutil.rmtree(folder / "tree", ignore_errors=True)
+    again = dataclasses.replace(run, state=RunState.QUEUED, attempt=run.attempt + 1, updated_at=instant())
+    with history.transaction():
+        history.record(again, Event("run.lost", run.subject, f"run starts again: {why}"))
+        wake(history, run.subject, "lost")
+
+
+def _end(
+    repository: Repository, history: History, run: Run, state: RunState, why: str, report: dict[str, Any], actor: str
+) -> None:
+    took = float(report.get("duration_ms", 0.0))
+    over = dataclasses.replace(run, state=state, reason=why, report=report, duration_ms=took, updated_at=instant())
+    with history.transaction():
+        text = f"run on {run.commit[:12]} is {state}: {why}"
+        data = {"duration_ms": took, "workflows": list(run.workflows), "parent": run.parent}
+        history.record(over, Event(f"run.{state}", run.subject, text, actor, data))
+        if run.parent:
+            wake(history, run.parent, f"{run.id} is {state}")
+    shutil.rmtree(job_folder(repository, run) / "tree", ignore_errors=True)
+
+
+def _read_report(folder: Path) -> dict[str, Any] | None:
+    try:
+        report = json.loads((folder / "report.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise Failed("run.report", f"The report in {folder} cannot be read: {error}.", "ecluse doctor") from error
+    return report if isinstance(report, dict) else None
+
+
+def _tail(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()[-400:].decode("utf-8", "replace").strip()
+    return ""
+
+
+def _summary(report: dict[str, Any]) -> str:
+    jobs = report.get("jobs", [])
+    green = sum(1 for job in jobs if job.get("result") == "success")
+    bad = [str(job.get("name") or job.get("id")) for job in jobs if job.get("result") not in ("success", "skipped")]
+    return f"{green} of {len(jobs)} jobs green" + (f", not green: {', '.join(bad)}" if bad else "")
