@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -67,8 +68,8 @@ def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
 def _statements(script: str) -> list[str]:
     """Split a script at complete statements (``executescript`` would end our transaction)."""
     found, buffer = [], ""
-    for line in script.splitlines(keepends=True):
-        buffer += line
+    for part in re.split(r"(?<=;)", script):
+        buffer += part
         if sqlite3.complete_statement(buffer):
             found.append(buffer.strip())
             buffer = ""

@@ -1,0 +1,147 @@
+"""The one starter of processes, on real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ecluse import process
+from ecluse.errors import Failed
+from ecluse.files import FileLock, is_locked
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_missing_program_is_said_with_what_to_do() -> None:
+    with pytest.raises(Failed) as caught:
+        process.run(["no-such-program-anywhere"])
+    assert caught.value.code == "tool.missing"
+    assert "install no-such-program-anywhere" in caught.value.hint
+
+
+def test_failure_carries_command_status_and_output() -> None:
+    with pytest.raises(process.CommandFailed) as caught:
+        process.run(["sh", "-c", "echo out; echo why >&2; exit 3"])
+    assert caught.value.completed.code == 3
+    assert caught.value.completed.stdout == b"out\n"
+    assert "why" in caught.value.message
+
+
+def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
+    with pytest.raises(Failed) as caught:
+        process.run(["sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; wait"], timeout_s=0.5)
+    assert caught.value.code == "process.timeout"
+    pid = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not lives(pid))
+
+
+def test_stream_gives_lines_joined_and_ends_what_is_left(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = process.stream(
+        ["sh", "-c", f"echo a; echo b >&2; printf 'c\\r\\n'; sleep 300 & echo $! > {tmp_path}/pid; exit 4"],
+        lines.append,
+    )
+    assert code == 4
+    assert lines == ["a", "b", "c"]
+    pid = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not lives(pid))
+
+
+def test_stream_timeout_and_cancel() -> None:
+    with pytest.raises(TimeoutError):
+        process.stream(["sleep", "300"], lambda _: None, timeout_s=0.2)
+    started = time.monotonic()
+    with pytest.raises(InterruptedError):
+        process.stream(["sleep", "300"], lambda _: None, cancelled=lambda: time.monotonic() - started > 0.2)
+
+
+def test_job_outlives_its_starter_and_leaves_its_status(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    starter = (
+        "import sys; from pathlib import Path; from ecluse import process;"
+        "process.run_job(Path(sys.argv[1]), ['sh', '-c', 'echo hello; sleep 0.5; exit 7']); import os; os.kill(os.getpid(), 9)"
+    )
+    died = subprocess.run([sys.executable, "-c", starter, str(folder)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert process.job_status(folder).state is process.JobState.RUNNING
+    wait_for(lambda: process.job_status(folder).state is process.JobState.EXITED)
+    assert process.job_status(folder).code == 7
+    assert (folder / "output.log").read_text() == "hello\n"
+
+
+def test_one_folder_is_one_start(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    for _ in range(3):
+        process.run_job(folder, ["sh", "-c", f"echo x >> {tmp_path}/count; sleep 0.3"])
+    wait_for(lambda: process.job_status(folder).state is process.JobState.EXITED)
+    process.run_job(folder, ["sh", "-c", f"echo x >> {tmp_path}/count"])
+    assert (tmp_path / "count").read_text() == "x\n"
+
+
+def test_killed_job_is_lost_only_when_job_and_host_are_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    process.run_job(folder, ["sleep", "300"])
+    pid = process.job_pid(folder)
+    assert pid is not None
+    host = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    os.kill(host, signal.SIGKILL)
+    wait_for(lambda: not lives(host))
+    assert process.job_status(folder).state is process.JobState.RUNNING
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: process.job_status(folder).state is process.JobState.LOST)
+    assert process.job_pid(folder) is None
+
+
+def test_cancel_ends_a_job_that_ignores_being_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    process.run_job(folder, ["sh", "-c", f"trap '' TERM; touch {tmp_path}/up; while :; do sleep 0.1; done"])
+    wait_for(lambda: (tmp_path / "up").exists())
+    process.cancel_job(folder, grace_s=0.3)
+    assert process.job_status(folder).state is process.JobState.EXITED
+    process.cancel_job(folder)
+
+
+def test_job_of_a_missing_program_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    process.run_job(folder, ["no-such-program-anywhere"])
+    wait_for(lambda: process.job_status(folder).state is process.JobState.EXITED)
+    assert process.job_status(folder).code == 127
+    assert "no-such-program-anywhere" in (folder / "output.log").read_text()
+
+
+def test_lock_is_released_by_death(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    code = "import sys, time; from pathlib import Path; from ecluse.files import FileLock; FileLock(Path(sys.argv[1])).acquire() and print('held', flush=True); x = input()"
+    holder_code = code.replace(
+        "FileLock(Path(sys.argv[1])).acquire()", "(keep := FileLock(Path(sys.argv[1]))).acquire()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", holder_code, str(lock)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    assert holder.stdout is not None and holder.stdin is not None
+    assert holder.stdout.readline() == b"held\n"
+    assert is_locked(lock)
+    assert not FileLock(lock).acquire()
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    holder.stdin.close()
+    assert FileLock(lock).acquire()
