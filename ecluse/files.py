@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -42,6 +41,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
     Raises :class:`Failed` when the disk is full or the folder may not be written.
     """
+    import tempfile
+
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

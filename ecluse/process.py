@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from ecluse.clock import instant
 from ecluse.errors import Failed
@@ -28,6 +28,10 @@ GRACE_S = 5.0
 
 HEARTBEAT_S = 0.05
 _LINE_CAP = 1 << 20
+
+
+Pipe = subprocess.Popen[bytes]
+"""A process that is talked to over its standard input and output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def missing_tool(name: str) -> Failed:
 
 def which(name: str, path: str | None = None) -> str | None:
     """Where ``name`` is on PATH (or on ``path``), or ``None``."""
+    import shutil
+
     return shutil.which(name, path=path)
 
 
@@ -69,18 +75,20 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     timeout_s: float | None = None,
     check: bool = True,
 ) -> Completed:
     """Run a command to its end and return what it printed, as bytes.
 
-    ``env`` is the whole environment when given. Raises :class:`CommandFailed` for a status other than 0 (with
+    ``env`` is the whole environment when given; ``stdin`` is bytes, or an open file that never passes through us. Raises :class:`CommandFailed` for a status other than 0 (with
     ``check``), :class:`Failed` when the program is missing or ``timeout_s`` passes (its whole group is ended).
     """
-    process = _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
+    given = stdin if isinstance(stdin, bytes) else None
+    source = subprocess.DEVNULL if stdin is None else subprocess.PIPE if isinstance(stdin, bytes) else stdin
+    process = _start(argv, cwd=cwd, env=env, stdin=source)
     try:
-        out, err = process.communicate(stdin, timeout=timeout_s)
+        out, err = process.communicate(given, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         end_group(process.pid, grace_s=0)
         process.communicate()
@@ -101,7 +109,7 @@ def run(
 
 def open_pipe(
     argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
+) -> Pipe:
     """A long-lived command that is talked to over its standard input and output (``git cat-file --batch``)."""
     return _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -180,7 +188,7 @@ def _start(
     *,
     cwd: Path | None,
     env: Mapping[str, str] | None,
-    stdin: int,
+    stdin: int | IO[bytes],
     stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     try:

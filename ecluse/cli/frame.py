@@ -60,9 +60,11 @@ class Frame:
     def history(self) -> History:
         """The repository's history, opened once. Raises :class:`ecluse.errors.Invalid` before ``ecluse init``."""
         if self._history is None:
+            from ecluse.git.locate import common_folder
             from ecluse.history import History
 
-            self._history = History.open(self.repository.state_dir)
+            shared = common_folder(self.folder)
+            self._history = History.open(shared / "ecluse" if shared else self.repository.state_dir)
         return self._history
 
     # -- speaking ----------------------------------------------------------------------------------------------

@@ -1,22 +1,27 @@
 """The only caller of git. ``repository`` is one repository, ``invocation`` how a git process is started.
 
-Everything is bytes-clean: names are decoded with ``surrogateescape`` and content is never decoded here.
+Everything is bytes-clean: names are decoded with ``surrogateescape`` and content is never decoded here. The parts
+are loaded when used: a command that only reads the history needs none but ``locate``.
 """
 
 from __future__ import annotations
 
-from ecluse.git.invocation import GIT_MINIMUM, clean_environment, git_version
-from ecluse.git.repository import (
-    ChangedPath,
-    Commit,
-    Identity,
-    MergeResult,
-    RefMoved,
-    Repository,
-    StatusEntry,
-    TreeEntry,
-    list_work_files,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecluse.git.invocation import GIT_MINIMUM, clean_environment, git_version
+    from ecluse.git.repository import (
+        ChangedPath,
+        Commit,
+        Identity,
+        MergeResult,
+        RefMoved,
+        Repository,
+        StatusEntry,
+        TreeEntry,
+        list_work_files,
+    )
 
 __all__ = [
     "GIT_MINIMUM",
@@ -32,3 +37,11 @@ __all__ = [
     "git_version",
     "list_work_files",
 ]
+
+_INVOCATION = {"GIT_MINIMUM", "clean_environment", "git_version"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(import_module("ecluse.git.invocation" if name in _INVOCATION else "ecluse.git.repository"), name)

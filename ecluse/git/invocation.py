@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from ecluse import process
 from ecluse.errors import Failed
@@ -58,7 +59,7 @@ def git(
     args: Sequence[str],
     *,
     cwd: Path | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | IO[bytes] | None = None,
     check: bool = True,
     user_config: bool = False,
     extra_env: Mapping[str, str] | None = None,

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, NamedTuple
 
 from ecluse import process
 from ecluse.errors import Failed, Invalid, Refused, Waits
-from ecluse.git.invocation import git
+from ecluse.git.invocation import clean_environment, git
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ZERO = "0" * 40
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A name and a mail address as git writes them into a commit."""
 
     name: str
@@ -30,8 +27,7 @@ class Identity:
 FALLBACK_IDENTITY = Identity("Écluse", "ecluse@localhost")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One commit's metadata. ``message`` is whole; ``when`` is ISO 8601 with the author's own offset."""
 
     id: str
@@ -47,8 +43,7 @@ class Commit:
         return self.message.split("\n", 1)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One path of a tree, recursively listed. ``size`` is in bytes, -1 for what is not a blob."""
 
     mode: str
@@ -58,8 +53,7 @@ class TreeEntry:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedPath:
+class ChangedPath(NamedTuple):
     """One path that differs between two trees; ``status`` is git's letter (A, D, M, T), without renames."""
 
     status: str
@@ -70,18 +64,16 @@ class ChangedPath:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatusEntry:
+class StatusEntry(NamedTuple):
     """One path of the work tree that differs: ``kind`` is ``changed``, ``unmerged`` or ``untracked``."""
 
     kind: str
-    index: str
+    staged: str
     worktree: str
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class MergeResult:
+class MergeResult(NamedTuple):
     """A merge made without a work tree; ``tree`` is meaningful only when ``conflicts`` is empty."""
 
     tree: str
@@ -120,25 +112,26 @@ class Repository:
         """The repository that ``start`` lies in. Raises :class:`Invalid` when there is none."""
         if not start.is_dir():
             raise Invalid("file.missing", f"There is no folder {start}.", "check the name with: ls")
-        asked = git(
-            ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--is-bare-repository"],
-            cwd=start,
-            check=False,
-        )
-        if asked.code != 0:
+        questions = [
+            "--path-format=absolute",
+            "--git-dir",
+            "--git-common-dir",
+            "--is-bare-repository",
+            "--show-toplevel",
+        ]
+        asked = git(["rev-parse", *questions], cwd=start, check=False)
+        answers = os.fsdecode(asked.stdout).split("\n")
+        if len(answers) < 4:
             said = asked.stderr.decode("utf-8", "replace").strip()
             if "not a git repository" in said:
                 raise Invalid(
                     "repo.none",
-                    f"{start} is not inside a git repository.",
+                    f"{start.absolute()} is not inside a git repository.",
                     "cd to a repository, name one with -C DIR, or make one with: git init",
                 )
             raise Failed("repo.broken", f"git cannot read the repository at {start}: {said}", "git fsck")
-        git_dir, common_dir, bare = os.fsdecode(asked.stdout).split("\n")[:3]
-        work_tree = None
-        if bare == "false":
-            top = git(["rev-parse", "--show-toplevel"], cwd=start, check=False)
-            work_tree = Path(os.fsdecode(top.stdout).rstrip("\n")) if top.code == 0 else None
+        git_dir, common_dir = answers[:2]
+        work_tree = Path(answers[3]) if asked.code == 0 else None  # a bare repository has no top level
         return cls(Path(git_dir), Path(common_dir), work_tree)
 
     @classmethod
@@ -151,7 +144,7 @@ class Repository:
     def run(
         self,
         *args: str,
-        stdin: bytes | None = None,
+        stdin: bytes | IO[bytes] | None = None,
         check: bool = True,
         user_config: bool = False,
         extra_env: Mapping[str, str] | None = None,
@@ -167,6 +160,10 @@ class Repository:
             extra_env=extra_env,
             timeout_s=timeout_s,
         )
+
+    def open_pipe(self, *args: str) -> process.Pipe:
+        """A long-lived git command, such as ``cat-file --batch``; the caller closes its ends and waits for it."""
+        return process.open_pipe(["git", "--git-dir", str(self.git_dir), *args], env=clean_environment())
 
     def text(self, *args: str, check: bool = True) -> str:
         """What a git command prints, decoded byte for byte, without the last line end."""
@@ -463,6 +460,9 @@ class Repository:
 
         It has no refs, no configuration and no hooks of this one; what is made in it stays in it.
         """
+        import shutil
+        import tempfile
+
         folder = Path(tempfile.mkdtemp(prefix="ecluse-clone-", dir=parent))
         try:
             yield self.borrow(folder / "r", bare=bare)
@@ -477,7 +477,7 @@ class Repository:
         alternates.write_bytes(os.fsencode(str(self.common_dir / "objects")) + b"\n")
         shallow = self.common_dir / "shallow"
         if shallow.exists():
-            shutil.copyfile(shallow, made.git_dir / "shallow")
+            (made.git_dir / "shallow").write_bytes(shallow.read_bytes())
         return made
 
     def check_out(self, commit: str) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from importlib import resources
 from pathlib import Path
 
 from ecluse.clock import now
 from ecluse.errors import Failed
+from ecluse.history import search
+
+NEWEST = 1
+"""Number of the newest migration; a test holds it equal to the scripts, which are read only when there is work."""
 
 
 def migrations() -> dict[int, str]:
     """The numbered SQL scripts shipped with the package, by number."""
+    from importlib import resources
+
     found = {}
     for entry in resources.files("ecluse.history").joinpath("migrations").iterdir():
         if entry.name.endswith(".sql"):
@@ -32,8 +37,11 @@ def migrate(connection: sqlite3.Connection, path: Path, scripts: dict[int, str] 
     Before each migration of a database that holds anything, a copy is kept in ``backups/`` beside it. Raises
     :class:`Failed` when the file was written by a newer Écluse.
     """
-    scripts = migrations() if scripts is None else scripts
     at = version_of(connection)
+    if scripts is None:
+        if at == NEWEST:
+            return []
+        scripts = migrations()
     newest = max(scripts)
     if at > newest:
         raise Failed(
@@ -58,6 +66,7 @@ def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
         if version_of(connection) < number:  # another process may have been faster
             for statement in _statements(script):
                 connection.execute(statement)
+            search.prepare(connection)
             connection.execute(f"PRAGMA user_version = {number:d}")
         connection.execute("COMMIT")
     except BaseException:

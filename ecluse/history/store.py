@@ -47,7 +47,6 @@ class History:
             connection.execute("PRAGMA foreign_keys = ON")
             history = cls(connection, path)
             schema.migrate(connection, path)
-            search.prepare(connection)
         except OSError as error:
             raise storage_problem(error, path) from error
         except sqlite3.Error as error:

@@ -173,3 +173,16 @@ def test_work_files_are_tracked_and_untracked_without_ignored(bench) -> None:
     (bench.folder / "a.txt").unlink()
     assert sorted(list_work_files(bench.folder) or []) == [".gitignore", "new.txt"]
     assert list_work_files(bench.folder.parent) is None
+
+
+def test_locating_agrees_with_git(bench, tmp_path: Path) -> None:
+    from ecluse.git.locate import common_folder
+
+    deep = bench.folder / "x" / "y"
+    deep.mkdir(parents=True)
+    bench.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "linked")
+    bench.git("clone", "-q", "--bare", ".", str(tmp_path / "bare.git"))
+    for place in (bench.folder, deep, tmp_path / "linked", tmp_path / "bare.git"):
+        assert common_folder(place) == Repository.discover(place).common_dir, place
+    assert common_folder(tmp_path) is None
+    assert common_folder(tmp_path / "absent") is None

@@ -99,6 +99,11 @@ def test_nested_transactions_are_one(history: History) -> None:
     assert history.get(Change, "c-1/1") is not None
 
 
+def test_newest_is_the_newest_script() -> None:
+    assert max(schema.migrations()) == schema.NEWEST
+    assert list(schema.migrations()) == list(range(1, schema.NEWEST + 1))
+
+
 def test_settings_that_keep_what_was_said(history: History) -> None:
     assert history.execute("PRAGMA journal_mode")[0][0] == "wal"
     assert history.execute("PRAGMA synchronous")[0][0] == 2
