@@ -1,0 +1,109 @@
+"""The same verbs on a stranger's repository: a real project's source with its own test suite."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT, VERSION, NEEDS = "itsdangerous", "2.2.0", "pytest freezegun"
+
+WORKFLOW = f"""\
+name: tests
+on: [push, pull_request]
+jobs:
+  tests:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.x"
+      - run: pip install --quiet . {NEEDS}
+      - run: python -m pytest -q
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The project's source distribution, unpacked, as a git repository with its tests as a workflow."""
+    fetched = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-binary",
+            PROJECT,
+            "-d",
+            str(tmp_path),
+            f"{PROJECT}=={VERSION}",
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if fetched.returncode:
+        pytest.skip(f"no package index can be reached: {fetched.stderr.decode()[-200:]}")
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = next(path for path in tmp_path.iterdir() if path.is_dir() and path.name.startswith(PROJECT))
+    workflow = folder / ".github" / "workflows" / "tests.yml"
+    workflow.parent.mkdir(parents=True, exist_ok=True)
+    for old in workflow.parent.glob("*.y*ml"):
+        old.unlink()
+    workflow.write_text(WORKFLOW)
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", f"{PROJECT} {VERSION}"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.registry
+def test_import_run_and_land_on_a_real_project(cli: Any, project: Path, tmp_path: Path) -> None:
+    cli("init", "--trust", "all", cwd=project)
+    sandbox = tmp_path / "sandbox"
+    subprocess.run(["git", "clone", "-q", str(project), str(sandbox)], check=True)
+    subprocess.run(["git", "-C", str(sandbox), "remote", "remove", "origin"], check=True)
+    source = sandbox / "src" / PROJECT / "encoding.py"
+    source.write_text(
+        source.read_text()
+        + '\n\ndef is_base64(data: str | bytes) -> bool:\n    """Whether :func:`base64_decode` would take it."""\n    try:\n        base64_decode(data)\n    except BadData:\n        return False\n    return True\n'
+    )
+    (sandbox / "tests" / "test_is_base64.py").write_text(
+        "from itsdangerous.encoding import is_base64\n\n\ndef test_is_base64():\n    assert is_base64('YQ')\n    assert not is_base64('12345')\n"
+    )
+    exported = cli("export", "--agent", "agent-1", "--to", str(tmp_path / "change.tar"), "--json", cwd=sandbox).json
+    said = cli("import", str(tmp_path / "change.tar"), "--land", "--no-input", cwd=project)
+    assert "landed" in said.err + said.out
+    tree = (
+        subprocess.run(["git", "rev-parse", "main^{tree}"], cwd=project, capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
+    assert tree == exported["tree"]
+    shown = cli("show", exported["change_id"], "--json", cwd=project).json
+    assert shown["change"]["state"] == "landed"
+    listed = cli("history", "list", "--kind", "run", cwd=project).out
+    assert re.search(r"1 of 1 jobs green", listed), listed
+    for words in (["status"], ["doctor"], ["history", "search", "landed"]):
+        cli(*words, cwd=project)
+
+
+def test_without_workflows_it_lands_on_its_validation_alone(cli: Any, bench: Any, tmp_path: Path) -> None:
+    cli("init", "--trust", "all", cwd=bench.folder)
+    sandbox = tmp_path / "sandbox"
+    subprocess.run(["git", "clone", "-q", str(bench.folder), str(sandbox)], check=True)
+    (sandbox / "tool.py").write_text("print('hello')\n")
+    cli("export", "--agent", "agent-1", "--to", str(tmp_path / "c.tar"), cwd=sandbox)
+    said = cli("import", str(tmp_path / "c.tar"), "--land", "--json", cwd=bench.folder)
+    assert bench.git("show", "main:tool.py") == "print('hello')"
+    landings = cli("history", "list", "--kind", "landing.landed", "--json", cwd=bench.folder).json["events"]
+    landing = cli("show", landings[0]["subject"], "--json", cwd=bench.folder).json["landing"]
+    assert landing["basis"] == "validation", said.out
+    assert "validation alone" in landing["reason"]
