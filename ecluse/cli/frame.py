@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -72,7 +72,7 @@ class Frame:
     def say(self, text: str = "", mark: str = "") -> None:
         """A line of progress on standard error; silent with ``-q``."""
         if not self.quiet:
-            click.echo(self.marked(text, mark), err=True)
+            click.echo(_printable(self.marked(text, mark), sys.stderr), err=True)
 
     def detail(self, text: str) -> None:
         """A line that only ``-v`` shows."""
@@ -89,9 +89,13 @@ class Frame:
     def emit(self, document: dict[str, Any], text: str = "") -> None:
         """The command's answer on standard output: the document with ``--json``, else the text (when there is any)."""
         if self.as_json:
-            print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2))
+            print(
+                _printable(
+                    json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
+                )
+            )
         elif text:
-            print(text)
+            print(_printable(text, sys.stdout))
 
 
 def sign(mark: str) -> str:
@@ -151,17 +155,24 @@ def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        print(json.dumps({"schema_version": SCHEMA_VERSION, "error": problem.as_dict()}, ensure_ascii=False, indent=2))
+        print(
+            _printable(
+                json.dumps(
+                    {"schema_version": SCHEMA_VERSION, "error": problem.as_dict()}, ensure_ascii=False, indent=2
+                ),
+                sys.stdout,
+            )
+        )
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
-    click.echo(f"{sign(mark)} {_printable(problem.message)}", err=True)
+    click.echo(f"{sign(mark)} {_printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:
-        click.echo(f"  next: {_printable(problem.hint)}", err=True)
+        click.echo(f"  next: {_printable(problem.hint, sys.stderr)}", err=True)
     return problem.exit_status
 
 
-def _printable(text: str) -> str:
-    """Text that standard error can print: what it cannot is shown as an escape."""
-    encoding = sys.stderr.encoding or "utf-8"
+def _printable(text: str, stream: TextIO) -> str:
+    """Text that ``stream`` can print: what it cannot (undecodable names, a narrow console) is shown as an escape."""
+    encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding, "replace")
 
 

@@ -1,0 +1,52 @@
+"""``ecluse init``: prepare a repository. Idempotent; commits nothing; overwrites nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from ecluse.cli.frame import Frame, door
+
+if TYPE_CHECKING:
+    from ecluse.kit import InitReport
+
+
+@click.command("init")
+@click.option("--trunk", metavar="BRANCH", default=None, help="The branch that changes land on (default: guessed).")
+@click.option(
+    "--trust",
+    type=click.Choice(["signed", "all"]),
+    default=None,
+    help="Whose changes run here without a person: those a listed key vouches for (default), or everybody's.",
+)
+@click.option("--solo/--no-solo", default=None, help="A one-person team: a typed answer counts as an approval.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
+@door()
+def command(frame: Frame, trunk: str | None, trust: str | None, solo: bool | None, dry_run: bool) -> None:
+    """Prepare this repository: look at the machine, record the trunk, make the history, write a policy (ecluse.toml),
+    the folders of .sync/, a .gitignore section, two git aliases and what agents need to know (AGENTS.md).
+
+    What is there already stays; typing it again changes nothing. What it writes is left for you to commit.
+    """
+    from ecluse.history.records import plain
+    from ecluse.kit import InitOptions, init
+
+    options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run)
+    report = init(frame.repository, options)
+    document: dict[str, Any] = {**plain(report), "changed": report.changed}
+    frame.emit(document, _text(report))
+
+
+def _text(report: InitReport) -> str:
+    lines = ["Looked at:"]
+    for check in report.checks:
+        lines.append(f"  {check.state:<5} {check.name:<11} {check.found}")
+        lines += [f"{'':<19} next: {check.hint}"] if check.hint else []
+    lines += ["", "Would do:" if report.dry_run else "Did:"]
+    shown = [action for action in report.actions if action.kind.changes or action.why]
+    lines += [f"  {a.kind:<9} {a.what}{f'  ({a.why})' if a.why else ''}" for a in shown]
+    if not report.changed:
+        lines.append(f"  nothing: this repository is prepared, its trunk is {report.trunk}")
+    lines += ["", "Next:", *(f"  {one}" for one in report.next)]
+    return "\n".join(lines)
