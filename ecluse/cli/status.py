@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from ecluse.cli.frame import Frame, door
-from ecluse.history import History
-from ecluse.model import (
-    Change,
-    ChangeState,
-    Gate,
-    GateState,
-    Landing,
-    LandingState,
-    Release,
-    ReleaseState,
-    Run,
-    RunState,
-)
+from ecluse.history.records import plain
+from ecluse.history.waiting import Waiting
+from ecluse.history.waiting import waiting as waiting_for_person
+from ecluse.model import Change, ChangeState, Landing, LandingState, Release, ReleaseState, Run, RunState
 
 
 @click.command("status")
@@ -41,42 +30,17 @@ def command(frame: Frame) -> None:
     lines = [f"{lock:<8} {_numbers(numbers)}" for lock, numbers in counts.items()]
     if waiting:
         lines += ["", "Waits for you:"]
-        lines += [f"  {one['what']}\n    {one['command']}" for one in waiting]
+        lines += [_told(one) for one in waiting]
     else:
         lines += ["", "Nothing waits for a person."]
-    frame.emit({"locks": counts, "waiting": waiting}, "\n".join(lines))
+    documents = [{**plain(one), "commands": list(one.commands)} for one in waiting]
+    frame.emit({"locks": counts, "waiting": documents}, "\n".join(lines))
+
+
+def _told(one: Waiting) -> str:
+    joiner = "\n    then: " if one.in_order else "\n    or:   "
+    return f"  {one.title} ({one.state}): {one.why}\n    next: {joiner.join(one.commands)}"
 
 
 def _numbers(numbers: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in numbers.items() if count) or "empty"
-
-
-def waiting_for_person(history: History) -> list[dict[str, Any]]:
-    """Everything that a person has to decide or clear, each with the command to type."""
-    found: list[dict[str, Any]] = []
-    for change in history.find(Change, state=ChangeState.QUARANTINED):
-        command = f"ecluse review {change.key} --accept --why TEXT"
-        found.append(
-            {"subject": change.subject, "what": f"{change.key} is in quarantine: {change.reason}", "command": command}
-        )
-    for change in history.find(Change, state=ChangeState.CONFLICT):
-        command = f"ecluse show {change.key}"
-        found.append({"subject": change.subject, "what": f"{change.key}: {change.reason}", "command": command})
-    for landing in history.find(Landing, state=LandingState.BLOCKED):
-        command = f"ecluse land {landing.change}"
-        found.append(
-            {"subject": landing.subject, "what": f"landing of {landing.change}: {landing.reason}", "command": command}
-        )
-    for gate in history.find(Gate, state=GateState.OPEN):
-        command = f"ecluse release approve {gate.release}"
-        found.append(
-            {
-                "subject": gate.subject,
-                "what": f"gate `{gate.name}` of {gate.release}: {gate.question}",
-                "command": command,
-            }
-        )
-    for release in history.find(Release, state=ReleaseState.ASKING):
-        command = f"ecluse release status {release.id}"
-        found.append({"subject": release.subject, "what": f"{release.id} asks: {release.reason}", "command": command})
-    return found
