@@ -107,9 +107,7 @@ def run(
     return completed
 
 
-def open_pipe(
-    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> Pipe:
+def open_pipe(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Pipe:
     """A long-lived command that is talked to over its standard input and output (``git cat-file --batch``)."""
     return _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -122,11 +120,13 @@ def stream(
     env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
     cancelled: Callable[[], bool] | None = None,
+    on_left: Callable[[int], None] | None = None,
 ) -> int:
     """Run a command, giving each line of its joined output to ``on_line`` as it comes; return its exit status.
 
     The line comes without its end, decoded as UTF-8 with replacement and cut at 1 MiB. When the command ends,
-    whatever it left running in its group is ended too. Raises :class:`TimeoutError` when ``timeout_s`` passes and
+    whatever it left running in its group is ended too, unless ``on_left`` is given: it then receives the group's id
+    and has to end it with :func:`end_group`. Raises :class:`TimeoutError` when ``timeout_s`` passes and
     :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases.
     """
     process = _start(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
@@ -145,9 +145,14 @@ def stream(
                 if cancelled is not None and cancelled():
                     raise InterruptedError("cancelled") from None
     finally:
-        end_group(process.pid, grace_s=0 if process.poll() is not None else GRACE_S)
-        process.wait()
-        reader.join(GRACE_S)
+        ended = process.poll() is not None
+        if ended and on_left is not None and _group_lives(process.pid):
+            on_left(process.pid)
+            reader.join(HEARTBEAT_S)  # what is left may hold the pipe open for as long as it lives
+        else:
+            end_group(process.pid, grace_s=0 if ended else GRACE_S)
+            process.wait()
+            reader.join(GRACE_S)
     return code
 
 
@@ -171,6 +176,23 @@ def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
             while time.monotonic() < deadline and _group_lives(pid):
                 time.sleep(0.02)
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_marked(variable: str, prefix: str) -> int:
+    """Kill every process whose environment has ``variable`` with a value that begins with ``prefix``.
+
+    This also finds what has left its group to become a daemon, where the system shows environments (Linux). Returns
+    how many were found.
+    """
+    wanted = f"{variable}={prefix}".encode()
+    found = 0
+    for entry in Path("/proc").glob("[0-9]*") if Path("/proc/self/environ").exists() else ():
+        with contextlib.suppress(OSError):
+            marks = (entry / "environ").read_bytes()
+            if wanted in marks and any(mark.startswith(wanted) for mark in marks.split(b"\0")):
+                os.kill(int(entry.name), signal.SIGKILL)
+                found += 1
+    return found
 
 
 def _group_lives(pid: int) -> bool:

@@ -1,0 +1,81 @@
+"""Where everything a job says goes, masked first: its log file, the events, the last lines of each step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ecluse.clock import instant
+from ecluse.files import storage_problem
+from ecluse.model import Annotation
+from ecluse.secrets.mask import Masker
+
+TAIL_LINES = 40
+MAX_LOG_CHARACTERS = 200_000_000
+"""What one job may write to its log; the rest is dropped, and the log says so."""
+
+Listener = Callable[[dict[str, object]], None]
+
+
+class JobLog:
+    """One job's output. ``key`` names the job in events."""
+
+    def __init__(self, key: str, masker: Masker, listener: Listener | None, path: Path | None) -> None:
+        self.key = key
+        self.masker = masker
+        self.listener = listener
+        self.path = path
+        self.annotations: list[Annotation] = []
+        self.step = 0
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._written = 0
+        self._file: IO[str] | None = None
+        if path is not None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("w", encoding="utf-8", errors="replace", buffering=1)
+            except OSError as error:
+                raise storage_problem(error, path) from error
+
+    def begin_step(self, number: int, name: str) -> None:
+        """Start a fresh tail for the step."""
+        self.step = number
+        self._tail.clear()
+        self.write(f"##[step {number}] {self.masker.mask(name)}")
+
+    def line(self, text: str) -> None:
+        """One line of output."""
+        text = self.masker.mask(text)
+        self._tail.append(text)
+        self.write(text)
+        self.tell("line", step=self.step, text=text)
+
+    def note(self, level: str, message: str, path: str = "", line: int = 0) -> None:
+        """An annotation: ``error``, ``warning`` or ``notice``."""
+        self.annotations.append(Annotation(level, self.masker.mask(message), self.key, self.masker.mask(path), line))
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Send an event; its texts are masked."""
+        if self.listener is not None:
+            masked = {name: self.masker.mask_any(value) for name, value in fields.items()}
+            self.listener({"event": event, "at": instant(), "job": self.key, **masked})
+
+    def tail(self) -> tuple[str, ...]:
+        return tuple(self._tail)
+
+    def write(self, text: str) -> None:
+        """Put a line that is already masked into the log file."""
+        if self._file is None or self._file.closed:
+            return
+        self._written += len(text) + 1
+        if self._written > MAX_LOG_CHARACTERS:
+            self._file.write("(the log is longer than is kept; the rest was dropped)\n")
+            self._file.close()
+            return
+        self._file.write(text + "\n")
+
+    def close(self) -> None:
+        if self._file is not None and not self._file.closed:
+            self._file.close()

@@ -1,0 +1,71 @@
+"""Puts files into a job's folders without being led outside by links that a step left there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ecluse.errors import Invalid
+
+
+def inside(root: Path, name: str, what: str) -> Path:
+    """The folder ``name`` below ``root``. Raises :class:`Invalid` when it lies, or leads, outside."""
+    target = root / name
+    if not target.resolve().is_relative_to(root.resolve()):
+        raise Invalid("checks.path_outside", f"The {what} {name} lies outside the workspace.", "Name one inside it.")
+    return target
+
+
+def place(source: Path, target: Path, names: Iterable[str]) -> int:
+    """Copy the files ``names`` from ``source`` to ``target``, links as links; return how many were copied.
+
+    Links that stand where a folder or file of ours is to go are replaced, never followed.
+    """
+    ready: set[str] = set()
+    copied = 0
+    for name in names:
+        parent = os.path.dirname(name)  # noqa: PTH120 - as text: this loop runs once per file of the tree
+        if parent not in ready:
+            _make_folders(target, parent, ready)
+        origin, goal = source / name, target / name
+        if goal.is_symlink():
+            goal.unlink()
+        if origin.is_symlink():
+            goal.symlink_to(origin.readlink())
+        elif origin.is_file():
+            shutil.copy2(origin, goal)
+        else:
+            continue  # a submodule's folder, or a file that is just being removed
+        copied += 1
+    return copied
+
+
+def _make_folders(target: Path, parent: str, ready: set[str]) -> None:
+    folder = target
+    for part in Path(parent).parts:
+        folder = folder / part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            folder.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    ready.add(parent)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Every file and link below ``folder``, relative to it, without what git keeps for itself."""
+    found = []
+    for place_, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(place_, name).is_symlink()]
+        folders[:] = [name for name in folders if name != ".git" and name not in links]
+        found += [os.path.relpath(Path(place_, name), folder) for name in [*files, *links]]
+    return sorted(found)
+
+
+def empty(folder: Path) -> None:
+    """Remove what is in ``folder``; links are removed, not followed."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink()

@@ -1,0 +1,342 @@
+"""Runs workflows: starts each job when what it needs is done, several at a time, and gathers the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecluse import __version__, process
+from ecluse.checks.evaluate import Scope, condition, status_functions
+from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
+from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
+from ecluse.checks.request import RunRequest
+from ecluse.checks.session import TRACKING, remove_folder
+from ecluse.checks.values import is_truthy, to_number
+from ecluse.checks.workflow import Job, Workflow
+from ecluse.clock import instant
+from ecluse.model import Annotation, Report, Result
+from ecluse.model import Job as JobRecord
+from ecluse.secrets.mask import Masker
+
+Listener = Callable[[dict[str, object]], None]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One job of one workflow on its way: its instances, and what they came to together."""
+
+    workflow: Workflow
+    job: Job
+    scope: Scope
+    result: Result | None = None
+    needs_result: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    instances: list[Instance] = field(default_factory=list)
+    waiting: list[Instance] = field(default_factory=list)
+    records: dict[str, JobOutcome] = field(default_factory=dict)
+    running: int = 0
+    max_parallel: int = sys.maxsize
+    fail_fast: bool = True
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    skipped: JobRecord | None = None
+
+
+class Runner:
+    """One run. Use once."""
+
+    def __init__(
+        self, tree: Path, request: RunRequest, workflows: tuple[Workflow, ...], listener: Listener | None
+    ) -> None:
+        self.tree = tree.resolve()
+        self.request = request
+        self.masker = Masker()
+        self.annotations: list[Annotation] = []
+        self.guard = threading.Lock()
+        self.listener = listener
+        for name, value in request.secrets.items():
+            if value and not self.masker.add(value):
+                self.note("warning", f"The secret {name} is too short to be masked.")
+        self.aborted = threading.Event()
+        self.prefixes = _prefixes([workflow.path for workflow in workflows])
+        self.nodes: dict[tuple[str, str], Node] = {}
+        for workflow in workflows:
+            scope = workflow_scope(request, workflow)
+            for job in chosen_jobs(workflow, request):
+                self.nodes[workflow.path, job.id] = Node(workflow, job, scope)
+
+    def note(self, level: str, message: str) -> None:
+        self.annotations.append(Annotation(level, message))
+
+    def tell(self, event: dict[str, object]) -> None:
+        if self.listener is not None:
+            with self.guard:
+                self.listener(event)
+
+    def run(self) -> Report:
+        """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
+        started, begun = instant(), time.monotonic()
+        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
+        folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
+        try:
+            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
+            self.keep_artifacts(folder / "artifacts")
+        finally:
+            process.end_marked(TRACKING, f"{folder}/")
+            remove_folder(folder)
+        report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+        self.tell(
+            {
+                "event": "run.finished",
+                "at": instant(),
+                "result": report.result.value,
+                "duration_ms": report.duration_ms,
+                "reason": report.reason,
+            }
+        )
+        return report
+
+    def drive(self, around: Surroundings) -> None:
+        running: dict[Future[JobOutcome], tuple[Node, Instance]] = {}
+        with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
+            try:
+                while True:
+                    self.open_ready()
+                    for node in self.nodes.values():
+                        while node.waiting and node.running < node.max_parallel:
+                            instance = node.waiting.pop(0)
+                            node.running += 1
+                            running[pool.submit(run_instance, instance, around)] = (node, instance)
+                    if not running:
+                        return
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        node, instance = running.pop(future)
+                        self.take(node, instance, future.result())
+            except BaseException:
+                self.aborted.set()
+                for node in self.nodes.values():
+                    node.cancelled.set()
+                raise
+
+    def open_ready(self) -> None:
+        """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            for node in self.nodes.values():
+                if node.result is None and not node.instances and self.needs_done(node):
+                    self.open(node)
+                    moved = True
+
+    def needed(self, node: Node) -> list[Node]:
+        return [self.nodes[node.workflow.path, name] for name in node.job.needs]
+
+    def needs_done(self, node: Node) -> bool:
+        return all(other.result is not None for other in self.needed(node))
+
+    def ancestors(self, node: Node) -> list[Node]:
+        """Everything that a job needs, directly or through others, each once."""
+        found = dict.fromkeys(self.needed(node))
+        queue = list(found)
+        for other in queue:
+            fresh = [one for one in self.needed(other) if one not in found]
+            found |= dict.fromkeys(fresh)
+            queue += fresh
+        return list(found)
+
+    def open(self, node: Node) -> None:
+        """Decide whether a job runs, and unfold its matrix."""
+        before = [other.needs_result for other in self.ancestors(node)]
+        status = "success" if all(result == "success" for result in before) else "other"
+        functions = status_functions(status)
+        functions["failure"] = lambda _: "failure" in before
+        functions["cancelled"] = lambda _: "cancelled" in before and "failure" not in before
+        needs = {
+            other.job.id: {"result": other.needs_result, "outputs": dict(other.outputs)} for other in self.needed(node)
+        }
+        scope = Scope({**node.scope.contexts, "needs": needs}, functions)
+        try:
+            if not condition(node.job.condition, scope):
+                self.close(node, Result.SKIPPED, self.why_skipped(node, before))
+                return
+            self.unfold(node, scope)
+        except ExpressionProblem as problem:
+            self.close(node, Result.FAILURE, f"line {node.job.line}: {problem.message}")
+
+    def why_skipped(self, node: Node, before: list[str]) -> str:
+        failed = [other.job.id for other in self.ancestors(node) if other.needs_result != "success"]
+        if before and failed:
+            return f"skipped: {', '.join(failed)} did not succeed"
+        return f"skipped: its condition is false ({node.job.condition})"
+
+    def unfold(self, node: Node, scope: Scope) -> None:
+        strategy = node.job.strategy
+        if "" in strategy:
+            computed = resolve(strategy[""], scope)
+            strategy = computed if isinstance(computed, dict) else {}
+        combinations = expand(resolve(strategy.get("matrix"), scope), self.request.matrix)
+        if not combinations:
+            self.close(node, Result.SKIPPED, "skipped: its matrix has no combination")
+            return
+        node.fail_fast = is_truthy(resolve(strategy.get("fail-fast", True), scope))
+        limit = to_number(resolve(strategy.get("max-parallel"), scope))
+        node.max_parallel = int(limit) if limit >= 1 else sys.maxsize
+        prefix = self.prefixes[node.workflow.path]
+        for number, combination in enumerate(combinations):
+            info = {
+                "fail-fast": node.fail_fast,
+                "job-index": number,
+                "job-total": len(combinations),
+                "max-parallel": min(node.max_parallel, len(combinations)),
+            }
+            inner = scope.with_contexts(matrix=combination or None, strategy=info)
+            label = prefix + node.job.id + (f"-{number + 1}" if len(combinations) > 1 else "")
+            node.instances.append(
+                Instance(
+                    workflow=node.workflow,
+                    job=node.job,
+                    key=label,
+                    name=display_name(node.job.name or node.job.id, combination, inner),
+                    matrix=combination,
+                    contexts=dict(inner.contexts),
+                    cancelled=node.cancelled,
+                    log_name=label,
+                )
+            )
+        node.waiting = list(node.instances)
+
+    def close(self, node: Node, result: Result, reason: str) -> None:
+        """End a job that never started."""
+        reason = self.masker.mask(reason)
+        node.result, node.needs_result = result, result.value
+        node.skipped = JobRecord(
+            id=node.job.id,
+            name=self.masker.mask(node.job.name or node.job.id),
+            workflow=node.workflow.path,
+            result=result,
+            needs=node.job.needs,
+            reason=reason,
+        )
+        self.tell(
+            {
+                "event": "job.finished",
+                "at": instant(),
+                "job": node.job.id,
+                "id": node.job.id,
+                "name": node.skipped.name,
+                "result": result.value,
+                "duration_ms": 0.0,
+                "reason": reason,
+            }
+        )
+
+    def take(self, node: Node, instance: Instance, outcome: JobOutcome) -> None:
+        """Enter what an instance came to; when it was the last one, the job is done."""
+        node.running -= 1
+        node.records[instance.key] = outcome
+        node.outputs |= {name: value for name, value in outcome.outputs.items() if value or name not in node.outputs}
+        self.annotations += outcome.annotations
+        failed = outcome.record.result is Result.FAILURE and not outcome.is_tolerated
+        if failed and node.fail_fast and len(node.instances) > 1:
+            node.cancelled.set()
+        if len(node.records) < len(node.instances):
+            return
+        results = [Result.SUCCESS if one.is_tolerated else one.record.result for one in node.records.values()]
+        ranking = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS)
+        node.result = next(result for result in ranking if result in results)
+        node.needs_result = node.result.value
+
+    def keep_artifacts(self, source: Path) -> None:
+        if self.request.log_dir is not None and source.is_dir():
+            shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
+
+    def report(self, started: str, duration_ms: float) -> Report:
+        jobs: list[JobRecord] = []
+        for node in self.nodes.values():
+            if node.skipped is not None:
+                jobs.append(node.skipped)
+            jobs += [node.records[instance.key].record for instance in node.instances if instance.key in node.records]
+        results = {node.result for node in self.nodes.values()}
+        bad = Result.FAILURE in results or Result.CANCELLED in results
+        ran = Result.SUCCESS in results
+        return Report(
+            result=Result.FAILURE if bad else Result.SUCCESS,
+            event=self.request.event,
+            commit=self.request.commit,
+            tree=self.request.tree,
+            started_at=started,
+            duration_ms=duration_ms,
+            jobs=tuple(jobs),
+            annotations=tuple(self.annotations),
+            environment=describe_environment(),
+            reason="" if bad or ran else "every job was skipped",
+        )
+
+
+def _prefixes(paths: list[str]) -> dict[str, str]:
+    """What goes before a job's id in keys and log names, so that jobs of several workflows stay apart."""
+    if len(paths) == 1:
+        return {paths[0]: ""}
+    stems = [Path(path).stem for path in paths]
+    return {
+        path: f"{stem}." if stems.count(stem) == 1 else f"{stem}.{number}."
+        for number, (path, stem) in enumerate(zip(paths, stems, strict=True), 1)
+    }
+
+
+def describe_environment() -> dict[str, str]:
+    """What a report says of the machine."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "ecluse": __version__,
+        "isolation": "none",
+    }
+
+
+def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]], None] | None = None) -> Report:
+    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
+
+    ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
+    and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
+    anything runs.
+    """
+    workflows = load_workflows(tree, request)
+    intended = plan_workflows(workflows, request)
+    if request.dry_run:
+        jobs = tuple(
+            JobRecord(
+                id=job.id,
+                name=job.name,
+                workflow=job.workflow,
+                result=Result.SKIPPED,
+                needs=job.needs,
+                matrix=job.matrix,
+                reason=job.reason or "dry run",
+            )
+            for job in intended.jobs
+        )
+        return Report(
+            result=Result.SUCCESS,
+            event=request.event,
+            commit=request.commit,
+            tree=request.tree,
+            started_at=instant(),
+            duration_ms=0.0,
+            jobs=jobs,
+            environment=describe_environment(),
+            reason="dry run: nothing was run",
+        )
+    return Runner(tree, request, workflows, on_event).run()

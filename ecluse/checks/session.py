@@ -1,0 +1,200 @@
+"""One running job: its folders, its environment as steps change it, and what its expressions see."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecluse import process
+from ecluse.checks.contexts import (
+    fixed_variables,
+    github_variables,
+    inherited_environment,
+    runner_architecture,
+    runner_os,
+)
+from ecluse.checks.evaluate import Scope, status_functions
+from ecluse.checks.hashfiles import hash_files
+from ecluse.checks.joblog import JobLog
+from ecluse.checks.launch import launch
+from ecluse.checks.request import RunRequest
+from ecluse.checks.values import CaseSensitive
+from ecluse.checks.workflow import Job, Workflow
+
+MAX_JOB_MINUTES = 360.0
+GRACE_S = 300.0
+"""Seconds that each ``always()`` step of a job gets once the job was cancelled or ran out of time."""
+
+TRACKING = "RUNNER_TRACKING_ID"
+"""The variable by which processes that a job left behind are found again, as on GitHub."""
+
+LINUX = sys.platform == "linux"
+
+
+@dataclass(slots=True)
+class Frame:
+    """Where steps run: the job itself, or one composite action inside it."""
+
+    inputs: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    status: str = "success"
+    action_path: str = ""
+    depth: int = 0
+
+
+class Session:
+    """A job while it runs. ``contexts`` are those that do not change: github, needs, matrix, strategy, ..."""
+
+    def __init__(
+        self,
+        *,
+        tree: Path,
+        folder: Path,
+        artifacts: Path,
+        request: RunRequest,
+        workflow: Workflow,
+        job: Job,
+        contexts: dict[str, Any],
+        log: JobLog,
+        cancelled: threading.Event,
+        aborted: threading.Event,
+    ) -> None:
+        self.tree = tree
+        self.request = request
+        self.workflow = workflow
+        self.job = job
+        self.log = log
+        self.cancelled = cancelled
+        self.aborted = aborted
+        self.mark = f"{folder}/"
+        self.artifacts = artifacts
+        self.folder = folder
+        name = request.repository.rpartition("/")[2] or "repo"
+        self.workspace = folder / "work" / name / name
+        self.temp = folder / "temp"
+        self.tools = folder / "tools"
+        self.files = folder / "files"
+        for made in (self.workspace, self.temp, self.tools, self.files):
+            made.mkdir(parents=True, exist_ok=True)
+        self.env: dict[str, str] = {}
+        self.path: list[str] = []
+        self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
+        self.left: list[int] = []
+        self.summary: list[str] = []
+        self._count = 0
+        self.event_file = folder / "event.json"
+        self.runner = {
+            "os": runner_os(),
+            "arch": runner_architecture(),
+            "name": "ecluse",
+            "environment": "self-hosted",
+            "temp": str(self.temp),
+            "tool_cache": str(self.tools),
+            "workspace": str(self.workspace.parent),
+            "debug": "",
+        }
+        self.contexts = {**contexts, "runner": self.runner}
+        self.github: dict[str, Any] = {
+            **contexts["github"],
+            "job": job.id,
+            "workspace": str(self.workspace),
+            "event_path": str(self.event_file),
+        }
+        self.base_env = {**inherited_environment(), **fixed_variables(), **self._runner_variables(), **request.env}
+
+    def _runner_variables(self) -> dict[str, str]:
+        found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if name != "debug"}
+        return {**found, "AGENT_TOOLSDIRECTORY": str(self.tools), TRACKING: self.mark}
+
+    def scope(self, frame: Frame, step_env: dict[str, str] | None = None) -> Scope:
+        """What an expression of a step of ``frame`` sees."""
+        env = {"ACT": "true", "ECLUSE": "true"}
+        env |= self.request.env | self.env | frame.env | (step_env or {})
+        github = {**self.github, "action_path": frame.action_path, "action_status": frame.status}
+        contexts = {
+            **self.contexts,
+            "github": github,
+            "env": CaseSensitive(env),
+            "steps": frame.steps,
+            "job": {"status": frame.status},
+        }
+        if frame.depth:
+            contexts["inputs"] = frame.inputs
+            contexts.pop("secrets", None)
+        functions = status_functions(frame.status)
+        functions["hashfiles"] = lambda patterns: hash_files(self.workspace, patterns)
+        return Scope(contexts, functions)
+
+    def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
+        """The whole environment of a process that a step starts."""
+        env = self.base_env | self.env | frame.env | step_env
+        github = {**self.github, "action_path": frame.action_path}
+        env |= github_variables(github if frame.depth else self.github)
+        if self.path:
+            env["PATH"] = os.pathsep.join([*reversed(self.path), env.get("PATH", os.defpath)])
+        return env
+
+    def new_file(self, suffix: str) -> Path:
+        """A path for a file of its own, outside the workspace."""
+        self._count += 1
+        return self.files / f"{self._count}{suffix}"
+
+    def start(
+        self,
+        argv: list[str],
+        on_line: Callable[[str], None],
+        *,
+        frame: Frame,
+        cwd: Path,
+        env: dict[str, str],
+        timeout_s: float | None = None,
+    ) -> int:
+        """Run a process of a step; see :func:`ecluse.checks.launch.launch`."""
+        is_over = frame.status == "cancelled"
+        limit = GRACE_S if is_over else self.deadline - time.monotonic()
+        return launch(
+            argv,
+            on_line,
+            cwd=cwd,
+            env=env,
+            timeout_s=max(0.0, limit if timeout_s is None else min(limit, timeout_s)),
+            cancelled=self.aborted.is_set if is_over else self.cancelled.is_set,
+            on_left=self.left.append,
+        )
+
+    @property
+    def is_out_of_time(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def close(self) -> None:
+        """End what steps left running, remove the job's folders."""
+        if self.left and not process.end_marked(TRACKING, self.mark) and not LINUX:
+            for group in self.left:
+                process.end_group(group, grace_s=0.2)
+        remove_folder(self.folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all in it, read-only parts too; what cannot be removed is left."""
+
+    def loosen(function: Callable[..., Any], path: str, _: object) -> None:
+        with suppress(OSError):
+            parent = Path(path).parent
+            parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
+            if Path(path).is_dir() and not Path(path).is_symlink():
+                Path(path).chmod(stat.S_IRWXU)
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                function(path)
+
+    shutil.rmtree(folder, onerror=loosen)

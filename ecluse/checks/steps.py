@@ -1,0 +1,228 @@
+"""Runs steps: whether, with which environment, by which shell or action, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecluse import process
+from ecluse.checks import shells
+from ecluse.checks.actions import ActionCall, Outcome, run_action
+from ecluse.checks.evaluate import condition, interpolate
+from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.matrix import resolve
+from ecluse.checks.output import StepOutput
+from ecluse.checks.planning import step_title
+from ecluse.checks.session import Frame, Session
+from ecluse.checks.values import is_truthy, text_to_number, to_text
+from ecluse.checks.workflow import Step
+from ecluse.errors import Problem
+from ecluse.model import Result
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What became of one step: before (``outcome``) and after (``conclusion``) ``continue-on-error``."""
+
+    step: Step
+    name: str
+    outcome: Result
+    conclusion: Result
+    duration_ms: float = 0.0
+    exit_code: int | None = None
+    reason: str = ""
+    tail: tuple[str, ...] = ()
+
+
+def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[StepResult]:
+    """Run ``steps`` in order; ``frame.status`` tells afterwards whether they succeeded."""
+    results = []
+    for step in steps:
+        if session.aborted.is_set():
+            frame.status = "cancelled"
+            results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
+            continue
+        if session.cancelled.is_set() or session.is_out_of_time:
+            frame.status = "cancelled"
+        results.append(run_step(session, frame, step))
+    return results
+
+
+def run_step(session: Session, frame: Frame, step: Step) -> StepResult:
+    """Run one step, or skip it; its outcome enters the ``steps`` context. Failures are results, not exceptions."""
+    log = session.log
+    started = time.monotonic()
+    name, step_env, outcome = step_title(step), {}, None
+    try:
+        step_env = environment_of(step.env, session, frame)
+        scope = session.scope(frame, step_env)
+        name = interpolate(name, scope) if step.name or step.uses else _first_line(step, scope)
+        should_run = condition(step.condition, scope)
+    except ExpressionProblem as problem:
+        should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
+    if not should_run:
+        return _record(session, frame, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
+    if not frame.depth:
+        log.begin_step(step.number, name)
+        log.tell("step.started", step=step.number, name=name)
+    outputs: dict[str, str] = {}
+    if outcome is None:
+        try:
+            outcome = _carry_out(session, frame, step, step_env, outputs)
+        except ExpressionProblem as problem:
+            outcome = Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
+        except Problem as problem:
+            outcome = Outcome(Result.FAILURE, reason=f"{problem.message} {problem.hint}".strip())
+    if outcome.reason:
+        log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
+    conclusion = outcome.result
+    if conclusion is Result.FAILURE and _continues(session, frame, step, step_env):
+        conclusion = Result.SUCCESS
+    result = StepResult(
+        step=step,
+        name=name,
+        outcome=outcome.result,
+        conclusion=conclusion,
+        duration_ms=round((time.monotonic() - started) * 1000, 3),
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+        tail=log.tail() if outcome.result is Result.FAILURE else (),
+    )
+    return _record(session, frame, result, outputs)
+
+
+def environment_of(raw: Any, session: Session, frame: Frame) -> dict[str, str]:
+    """The variables of an ``env:``, computed."""
+    table = resolve(raw, session.scope(frame)) if raw else {}
+    return {name: to_text(value) for name, value in table.items()} if isinstance(table, dict) else {}
+
+
+def _first_line(step: Step, scope: Any) -> str:
+    """The title of an unnamed ``run`` step, with its expressions computed where they can be."""
+    title = step_title(step)
+    try:
+        return interpolate(title, scope)
+    except ExpressionProblem:
+        return title
+
+
+def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:
+    if result.step.id:
+        frame.steps[result.step.id] = {
+            "outputs": outputs,
+            "outcome": result.outcome.value,
+            "conclusion": result.conclusion.value,
+        }
+    if result.conclusion is Result.FAILURE and frame.status == "success":
+        frame.status = "failure"
+    elif result.conclusion is Result.CANCELLED:
+        frame.status = "cancelled"
+    if not frame.depth:
+        session.log.tell(
+            "step.finished",
+            step=result.step.number,
+            name=result.name,
+            outcome=result.outcome.value,
+            conclusion=result.conclusion.value,
+            duration_ms=result.duration_ms,
+            exit_code=result.exit_code,
+            reason=result.reason,
+        )
+    return result
+
+
+def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, str]) -> bool:
+    try:
+        return is_truthy(resolve(step.continue_on_error, session.scope(frame, step_env)))
+    except ExpressionProblem as problem:
+        session.log.line(f"##[error]{problem.message}")
+        return False
+
+
+def _carry_out(
+    session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str]
+) -> Outcome:
+    if step.other or step.background:
+        what = f"`{step.other}` steps" if step.other else "`background: true`"
+        return Outcome(
+            Result.FAILURE,
+            reason=f"{what} are not supported here yet: write the steps one after the other, "
+            "or put & behind a command to let it run in the background",
+        )
+    scope = session.scope(frame, step_env)
+    minutes = resolve(step.timeout_minutes, scope)
+    limit = None if minutes is None else text_to_number(to_text(minutes)) * 60
+    if limit is not None and not limit > 0:
+        return Outcome(Result.FAILURE, reason=f"timeout-minutes is '{to_text(minutes)}' and must be a number above 0")
+    if step.uses:
+        inputs = {name: interpolate(to_text(value), scope) for name, value in _inputs(step, scope).items()}
+        call = ActionCall(session, frame, step, inputs, step_env, outputs, limit)
+        return _guarded(session, limit, lambda: run_action(call))
+    return _guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+
+
+def _inputs(step: Step, scope: Any) -> dict[str, Any]:
+    table = resolve(step.inputs, scope)
+    return table if isinstance(table, dict) else {}
+
+
+def _guarded(session: Session, limit: float | None, work: Any) -> Outcome:
+    """Run ``work``, turning a passed deadline and a cancellation into outcomes."""
+    try:
+        outcome: Outcome = work()
+    except TimeoutError:
+        if session.is_out_of_time:
+            return Outcome(Result.CANCELLED, reason="the job has used up its time and was ended")
+        return Outcome(Result.FAILURE, reason=f"the step did not end within {(limit or 0) / 60:g} min and was ended")
+    except InterruptedError:
+        return Outcome(Result.CANCELLED, reason="cancelled")
+    return outcome
+
+
+def _run_script(
+    session: Session,
+    frame: Frame,
+    step: Step,
+    step_env: dict[str, str],
+    outputs: dict[str, str],
+    limit: float | None,
+) -> Outcome:
+    scope = session.scope(frame, step_env)
+    env = session.environment(frame, step_env)
+    named = step.shell or ("" if frame.depth else session.job.shell or session.workflow.shell)
+    shell = shells.choose(interpolate(named, scope), lambda program: process.which(program, env.get("PATH")))
+    program = shell.argv[0]
+    if process.which(program, env.get("PATH")) is None:
+        return Outcome(Result.FAILURE, reason=f"the program `{program}` of shell '{named or program}' is not here")
+    folder = working_folder(session, frame, step, scope)
+    if not folder.is_dir():
+        return Outcome(Result.FAILURE, reason=f"the working directory {folder} does not exist")
+    said = StepOutput(session, env)
+    script = session.new_file(shell.suffix)
+    body = interpolate(step.run, scope)
+    script.write_text(shell.before + body + shell.after, encoding="utf-8", errors="surrogatepass", newline="")
+    try:
+        code = session.start(
+            shell.command(str(script)),
+            said.line,
+            frame=frame,
+            cwd=folder,
+            env=env | said.variables,
+            timeout_s=limit,
+        )
+    finally:
+        said.close()
+        outputs |= said.outputs
+    if code != 0:
+        return Outcome(Result.FAILURE, exit_code=code, reason=f"Process completed with exit code {code}.")
+    if said.failure:
+        return Outcome(Result.FAILURE, exit_code=code, reason=said.failure)
+    return Outcome(Result.SUCCESS, exit_code=code)
+
+
+def working_folder(session: Session, frame: Frame, step: Step, scope: Any) -> Path:
+    """Where a ``run`` step works: its own folder, else the defaults of job and workflow, else the workspace."""
+    named = step.folder or ("" if frame.depth else session.job.folder or session.workflow.folder)
+    return session.workspace / interpolate(named, scope)

@@ -1,0 +1,1 @@
+"""Secrets: what hides them wherever something is written, and what finds them where they must not be."""

@@ -1,0 +1,176 @@
+"""Finds values shaped like secrets, and files that hold secrets by their name. Never returns a value.
+
+Rules are shapes: what a provider's token looks like, a private key block, or a value too random to be a word that is
+assigned to a name such as ``password``. A cheap search for fixed words decides whether a rule is tried at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class SecretHit:
+    """One value shaped like a secret: the ``rule`` that saw it and its ``line`` (from 1)."""
+
+    rule: str
+    line: int
+
+
+_PROVIDERS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = (
+    ("aws-access-key-id", (b"AKIA", b"ASIA"), rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
+    ("github-token", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"), rb"\bgh[pousr]_[A-Za-z0-9]{36,251}\b"),
+    ("github-token", (b"github_pat_",), rb"\bgithub_pat_[A-Za-z0-9_]{22,255}\b"),
+    ("gitlab-token", (b"glpat-", b"gldt-", b"glrt-"), rb"\bgl(?:pat|dt|rt)-[A-Za-z0-9_-]{20,}"),
+    ("slack-token", (b"xoxb-", b"xoxp-", b"xoxa-", b"xoxr-", b"xoxs-"), rb"\bxox[bpars]-[A-Za-z0-9-]{20,}"),
+    (
+        "slack-webhook",
+        (b"hooks.slack.com",),
+        rb"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}",
+    ),
+    ("stripe-key", (b"sk_live_", b"rk_live_"), rb"\b[sr]k_live_[A-Za-z0-9]{16,}"),
+    ("anthropic-key", (b"sk-ant-",), rb"\bsk-ant-[A-Za-z0-9_-]{24,}"),
+    ("openai-key", (b"sk-",), rb"\bsk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{24,}|\bsk-[A-Za-z0-9]{40,}\b"),
+    ("google-api-key", (b"AIza",), rb"\bAIza[A-Za-z0-9_-]{35}"),
+    ("google-oauth-secret", (b"GOCSPX-",), rb"\bGOCSPX-[A-Za-z0-9_-]{24,}"),
+    ("npm-token", (b"npm_",), rb"\bnpm_[A-Za-z0-9]{36}\b"),
+    ("pypi-token", (b"pypi-AgE",), rb"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
+    ("jwt", (b"eyJ",), rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
+    (
+        "private-key",
+        (b"PRIVATE KEY",),
+        rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\\nr\s]*(?:[A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=]{32,}",
+    ),
+    (
+        "url-password",
+        (b"://",),
+        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
+    ),
+)
+_COMPILED = tuple((rule, words, re.compile(shape)) for rule, words, shape in _PROVIDERS)
+
+_NAMES = (b"password", b"passwd", b"pwd", b"secret", b"token", b"api_key", b"apikey", b"api-key", b"access_key",
+          b"accesskey", b"private_key", b"privatekey", b"credential", b"auth_key")  # fmt: skip
+_ASSIGNMENT = re.compile(
+    rb"(?P<name>[A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    rb"|credential|auth[_-]?key)[A-Za-z0-9_-]*)[\"']?\]?\s*(?::=|=>|=|:)\s*"
+    rb"(?:(?P<quote>[\"'`])(?P<quoted>[^\"'`\r\n]{8,400})(?P=quote)|(?P<bare>[^\s\"'`,;(){}\[\]<>]{16,400}))",
+    re.IGNORECASE,
+)
+_AWS_SECRET = re.compile(rb"aws_?(?:secret)?_?(?:access)?_?(?:secret)?_?key$", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    rb"example|sample|dummy|placeholder|change.?me|your[_-]|xxxx|redacted|todo|insert|replace|not.?a.?secret|fake"
+    rb"|^\$|\$\{|\{\{|%\(|^<|\*\*\*|\.\.\.|environ|getenv|process\.env|secrets\.|vault|^sha(?:1|256|512)[:-]|^https?:",
+    re.IGNORECASE,
+)
+_LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
+_ATTRIBUTE = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_WORDS = re.compile(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
+
+
+def scan(data: bytes, path: str = "") -> list[SecretHit]:
+    """The secret-shaped values of a file, by line.
+
+    Binary content is searched for provider tokens as well: a token in a compiled file is as public as in a text.
+    In lock files (by ``path``) only provider tokens count, because checksums look like anything.
+    """
+    return [SecretHit(rule, line) for rule, line, _ in _found(data, path)]
+
+
+def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:
+    """The hits of ``new`` whose values were not in ``old`` already: what a change brings, not what it inherits."""
+    found = _found(new, path)
+    if not found or not old:
+        return [SecretHit(rule, line) for rule, line, _ in found]
+    return [SecretHit(rule, line) for rule, line, value in found if value not in old]
+
+
+def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
+    raw: list[tuple[int, str, bytes]] = []
+    for rule, words, shape in _COMPILED:
+        if any(word in data for word in words):
+            for match in shape.finditer(data):
+                value = match.groupdict().get("value") or match.group()
+                if not _PLACEHOLDER.search(value):
+                    raw.append((match.start(), rule, match.group()))
+    lower = b"" if _LOCK_FILE.search(path) else data.lower()
+    if b"\0" not in data[:8192] and any(name in lower for name in _NAMES):
+        taken = [(start, start + len(value)) for start, _, value in raw]
+        for match in _ASSIGNMENT.finditer(data):
+            value = match.group("quoted") or match.group("bare")
+            at = match.start("quoted") if match.group("quoted") else match.start("bare")
+            if any(start < at + len(value) and at < end for start, end in taken):
+                continue
+            judged = _judge_assignment(match.group("name"), value, quoted=bool(match.group("quote")))
+            if judged:
+                raw.append((at, judged, value))
+    raw.sort()
+    return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
+
+
+def _judge_assignment(name: bytes, value: bytes, *, quoted: bool) -> str | None:
+    if _PLACEHOLDER.search(value) or _WORDS.match(value):
+        return None
+    if _AWS_SECRET.search(name) and re.fullmatch(rb"[A-Za-z0-9/+=]{40}", value):
+        return "aws-secret-key"
+    if not re.fullmatch(rb"[\x21-\x7e]+", value):
+        return None
+    classes = sum(bool(re.search(kind, value)) for kind in (rb"[a-z]", rb"[A-Z]", rb"[0-9]", rb"[^A-Za-z0-9]"))
+    lower = name.lower()
+    if (b"password" in lower or b"passwd" in lower or b"pwd" in lower) and quoted:
+        strong = len(value) >= 10 and classes >= 3 and b" " not in value and _entropy(value) >= 3.0
+        return "password-assignment" if strong else None
+    if not quoted and _ATTRIBUTE.fullmatch(value):
+        return None
+    if not re.search(rb"[0-9]", value) or not re.search(rb"[A-Za-z]", value):
+        return None
+    if re.search(rb"[(){}\[\]<>]|::|->|\.\w+\.", value) or (value.count(b"/") > 3 and b"+" not in value):
+        return None
+    return "secret-assignment" if len(value) >= 16 and _entropy(value) >= 3.4 else None
+
+
+def _entropy(value: bytes) -> float:
+    """Bits per character."""
+    total = len(value)
+    return -sum(count / total * math.log2(count / total) for count in Counter(value).values())
+
+
+_HARMLESS_ENV = re.compile(r"(?:example|sample|template|dist|default|defaults|test|schema)$")
+_SOURCE = {".py", ".pyi", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".go", ".rs", ".java", ".kt", ".c", ".h", ".cc", ".cpp",
+           ".cs", ".rb", ".php", ".swift", ".scala", ".sh", ".md", ".rst", ".html", ".css", ".sql", ".proto"}  # fmt: skip
+_NAMED = {
+    ".netrc", "_netrc", ".git-credentials", ".pgpass", ".pypirc", ".htpasswd", ".dockercfg", ".my.cnf", ".s3cfg",
+    "credentials", "credentials.json", "credentials.yml", "credentials.yaml", "credentials.ini", "credentials.toml",
+    "secrets.yml", "secrets.yaml", "secrets.json", "secrets.toml", "secrets.ini", "secrets.env", "master.key",
+    "client_secret.json", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519",
+}  # fmt: skip
+_SUFFIXED = {".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".tfstate", ".key"}
+_BELOW = {".ssh": "ssh-folder", ".gnupg": "gnupg-folder"}
+_PAIRS = {(".aws", "credentials"), (".docker", "config.json"), (".kube", "config")}
+
+
+def sensitive_path(path: str) -> str | None:
+    """The rule by which a file of this name holds secrets, or ``None``. Examples and source code are let through."""
+    parts = PurePosixPath(path).parts
+    if not parts:
+        return None
+    name = parts[-1].lower()
+    stem, _, suffix = name.rpartition(".")
+    if name == ".env" or name.startswith(".env.") or (suffix == "env" and stem):
+        return None if any(_HARMLESS_ENV.search(word) for word in name.split(".") if word != "env") else "env-file"
+    if name in _NAMED:
+        return "credential-file"
+    if f".{suffix}" in _SUFFIXED and stem:
+        return "key-file"
+    for folder in parts[:-1]:
+        if folder.lower() in _BELOW:
+            return _BELOW[folder.lower()]
+        if folder.lower() in ("secrets", ".secrets") and f".{suffix}" not in _SOURCE:
+            return "secrets-folder"
+    if len(parts) > 1 and (parts[-2].lower(), name) in _PAIRS:
+        return "credential-file"
+    return None

@@ -1,0 +1,86 @@
+"""Filters, environment files and printed commands behave as in the reference cases."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse.checks.commands import parse_new, parse_old
+from ecluse.checks.envfiles import BLOCKED, FileCommandProblem, parse_pairs
+from ecluse.checks.problems import WorkflowProblem
+from ecluse.checks.triggers import skipped_by, skipped_by_ignore
+from ecluse.checks.workflow import read
+
+SHARED = Path(os.environ.get("ECLUSE_SHARED") or Path(__file__).resolve().parents[4] / "shared") / "conformance"
+PARSER_FLOOR = 90
+"""Workflow files of the reference set whose verdict and faults were exactly right when last measured."""
+
+needs_reference = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the reference cases are not beside this repository (ECLUSE_SHARED)"
+)
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    return list(json.loads((SHARED / name).read_text("utf-8")))
+
+
+@needs_reference
+def test_filters() -> None:
+    wrong = []
+    for case in cases("filters.json"):
+        got = (skipped_by(case["patterns"], case["inputs"]), skipped_by_ignore(case["patterns"], case["inputs"]))
+        if got != (case["skipped_by_paths"], case["skipped_by_paths_ignore"]):
+            wrong.append((case, got))
+    assert wrong == []
+
+
+@needs_reference
+def test_environment_files() -> None:
+    for case in cases("file_commands.json"):
+        data = (b"\xef\xbb\xbf" if case["bom"] else b"") + case["content"].encode()
+        if "error" in case:
+            with pytest.raises(FileCommandProblem, match=case["error"]):
+                parse_pairs(data)
+            continue
+        found = parse_pairs(data)
+        blocked = [name for name in found if name in BLOCKED]
+        assert {name: value for name, value in found.items() if name not in BLOCKED} == case["expected"], case["name"]
+        assert len(blocked) == case["issues"]
+
+
+@needs_reference
+def test_printed_commands() -> None:
+    for case in cases("workflow_commands.json"):
+        command = (parse_old if case["version"] == 1 else parse_new)(case["line"])
+        assert (command is not None) == case["is_command"], case["line"]
+        if command is not None:
+            got = (command.name, command.data, command.properties)
+            assert got == (case["command"], case["data"], case["properties"]), case["line"]
+
+
+@needs_reference
+def test_workflow_files_and_their_faults(capsys: pytest.CaptureFixture[str]) -> None:
+    exact = 0
+    total = cases("workflow-parser/cases.json")
+    for case in total:
+        try:
+            read(case["workflow"], f".github/workflows/{case['name']}")
+            got: list[str] = []
+        except WorkflowProblem as problem:
+            got = [f"{f.path} (Line: {f.line}, Col: {f.column}): {f.message}" for f in problem.faults]
+        exact += got == case["errors"]
+    with capsys.disabled():
+        print(f"\nworkflow files: {exact} of {len(total)} exactly right")
+    assert exact >= PARSER_FLOOR
+
+
+@needs_reference
+def test_every_real_workflow_is_read() -> None:
+    files = [path for path in (SHARED / "real").rglob("*.y*ml") if "_actions" not in path.parts]
+    assert len(files) > 100
+    for path in files:
+        assert read(path.read_bytes(), path.name).jobs
