@@ -15,13 +15,16 @@ from typing import IO, Any
 from ecluse.errors import Failed, Invalid
 
 
+DISK_FULL_HINT = "free some space (df -h shows where), then type the same command again"
+
+
 def storage_problem(error: OSError, path: Path | str) -> Failed | Invalid:
     """Turn an operating system error on ``path`` into a sentence and the next command."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Failed(
             "disk.full",
             f"The disk is full: {path} could not be written. Nothing was changed; what was there before is intact.",
-            "free some space (df -h shows where), then type the same command again",
+            DISK_FULL_HINT,
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Failed(

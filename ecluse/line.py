@@ -31,20 +31,20 @@ def advance(repository: Repository, history: History, subject: str) -> None:
     """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``release/…``)."""
     kind, _, key = subject.partition("/")
     if kind == "change":
-        from ecluse import intake
+        from ecluse.intake import advance as advance_change
 
-        intake.advance(repository, history, key)
+        advance_change(repository, history, key)
         _pass_on(history, key)
     elif kind == "run":
         runs.advance(repository, history, key)
     elif kind == "landing":
-        from ecluse import landing
+        from ecluse.landing import advance as advance_landing
 
-        landing.advance(repository, history, key)
+        advance_landing(repository, history, key)
     elif kind == "release":
-        from ecluse import release
+        from ecluse.release import advance as advance_release
 
-        release.advance(repository, history, key)
+        advance_release(repository, history, key)
 
 
 def _pass_on(history: History, key: str) -> None:

@@ -21,7 +21,7 @@ from typing import IO
 
 from ecluse.clock import instant
 from ecluse.errors import Failed
-from ecluse.files import FileLock, is_locked, storage_problem, write_atomically
+from ecluse.files import DISK_FULL_HINT, FileLock, is_locked, storage_problem, write_atomically
 
 GRACE_S = 5.0
 """Seconds between asking a process group to end and ending it."""
@@ -44,13 +44,20 @@ class Completed:
     stderr: bytes
 
 
+_FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
+
+
 class CommandFailed(Failed):
     """A command ended with a status that was not wanted; carries the command, the status and its output."""
 
     def __init__(self, completed: Completed) -> None:
         words = " ".join(completed.argv[:6])
         said = completed.stderr.decode("utf-8", "replace").strip()[-2000:]
-        super().__init__("process.failed", f"`{words}` ended with status {completed.code}: {said}", "ecluse doctor")
+        code, hint = "process.failed", "ecluse doctor"
+        message = f"`{words}` ended with status {completed.code}: {said}"
+        if any(sign in said for sign in _FULL):
+            code, message, hint = "disk.full", f"The disk is full: {message}", DISK_FULL_HINT
+        super().__init__(code, message, hint)
         self.completed = completed
 
 

@@ -25,7 +25,10 @@ _MARKS = {
     "conflict": "wait",
     "problem": "warn",
 }
-_QUIET_KINDS = ("effect.begun", "change.queued")
+DETAILS = frozenset(
+    {"effect.begun", "effect.done", "change.queued", "change.landed", "run.queued", "landing.moving", "release.step"}
+)
+"""Kinds that another event says again in better words: shown with ``-v``, left out of ``history list --brief``."""
 
 
 def mark_of(event: Event) -> str:
@@ -38,7 +41,7 @@ def follow(frame: Frame, until: Callable[[], bool], *, subjects: tuple[str, ...]
     from ecluse.line import drive
 
     def say(event: Event) -> None:
-        if event.kind in _QUIET_KINDS:
+        if event.kind in DETAILS:
             frame.detail(event.text)
         else:
             frame.say(event.text, mark_of(event))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ecluse.cli.follow import DETAILS
 from ecluse.cli.frame import Frame, door
 from ecluse.model import Event
 
@@ -24,11 +25,15 @@ def command() -> None:
 @click.option("--kind", default="", help="Only this kind, for example landing or landing.red.")
 @click.option("--subject", default="", help="Only this subject, for example release/rel-...")
 @click.option("--after", default=0, type=click.IntRange(0), help="Only events after this number.")
+@click.option("--brief", is_flag=True, help="Leave out the journal and what another event says in better words.")
 @door()
-def list_events(frame: Frame, limit: int, kind: str, subject: str, after: int) -> None:
+def list_events(frame: Frame, limit: int, kind: str, subject: str, after: int, brief: bool) -> None:
     """List events, newest last."""
-    found = frame.history.events(kind=kind, subject=subject, after=after, limit=limit, newest_first=True)[::-1]
-    _emit(frame, found)
+    without = DETAILS if brief else ()
+    found = frame.history.events(
+        kind=kind, subject=subject, after=after, limit=limit, newest_first=True, without=without
+    )
+    _emit(frame, found[::-1])
 
 
 @command.command("search")

@@ -18,7 +18,7 @@ from ecluse.errors import Failed
 from ecluse.history import History
 from ecluse.model import Deployment, DeploymentState
 
-SCENES = 11
+SCENES = 12
 PERSON = "marie"
 
 
@@ -252,7 +252,7 @@ def _address(house: House) -> str:
 def _ending(house: House, stage: Stage, good: str) -> None:
     at = house.repository
     stage.scene("All that happened is one history")
-    stage.run("ecluse", "history", "list", "--limit", "60", cwd=at)
+    stage.run("ecluse", "history", "list", "--brief", "--limit", "200", cwd=at)
     stage.run("ecluse", "history", "search", "secret", cwd=at)
     stage.run("ecluse", "status", cwd=at)
 

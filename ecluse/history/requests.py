@@ -51,7 +51,7 @@ def request_run(
         created_at=moment,
         updated_at=moment,
     )
-    text = f"run of {', '.join(workflows) or 'no workflow'} on {commit[:12]} asked for"
+    text = f"checks of {commit[:12]} asked for{': ' + ', '.join(workflows) if workflows else ''}"
     with history.transaction():
         history.record(run, Event("run.queued", run.subject, text, actor, {"parent": parent, "commit": commit}))
         wake(history, run.subject, "queued")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ecluse.clock import instant
 from ecluse.errors import Failed, Invalid
-from ecluse.files import storage_problem
+from ecluse.files import DISK_FULL_HINT, storage_problem
 from ecluse.history import schema, search
 from ecluse.history.records import TABLES, Record, columns, from_row, plain, storable, to_row
 from ecluse.model import Event
@@ -147,9 +147,19 @@ class History:
         return [from_row(noun, row) for row in self.execute(sql, (f"{escaped}%",))]
 
     def events(
-        self, *, subject: str = "", kind: str = "", after: int = 0, limit: int = 100, newest_first: bool = False
+        self,
+        *,
+        subject: str = "",
+        kind: str = "",
+        after: int = 0,
+        limit: int = 100,
+        newest_first: bool = False,
+        without: Collection[str] = (),
     ) -> list[Event]:
-        """Events by subject (exact, or everything below it), by kind, after a number; oldest first by default."""
+        """Events by subject (exact, or everything below it), by kind, after a number; oldest first by default.
+
+        ``without`` names kinds to leave out.
+        """
         clauses, values = ["number > ?"], [after]
         parameters: list[object] = list(values)
         if subject:
@@ -158,6 +168,9 @@ class History:
         if kind:
             clauses.append("(kind = ? OR kind LIKE ?)")
             parameters += [kind, f"{kind}.%"]
+        if without:
+            clauses.append(f"kind NOT IN ({', '.join('?' for _ in without)})")
+            parameters += without
         order = "DESC" if newest_first else "ASC"
         sql = f"SELECT number, at, kind, subject, text, actor, data FROM events WHERE {' AND '.join(clauses)} ORDER BY number {order} LIMIT ?"  # noqa: S608
         return [event_of(row) for row in self.execute(sql, [*parameters, limit])]
@@ -187,7 +200,7 @@ def database_problem(error: sqlite3.Error, path: Path) -> Failed:
         return Failed(
             "disk.full",
             f"The disk is full: {path} could not be written. What was recorded before is intact.",
-            "free some space (df -h shows where), then type the same command again",
+            DISK_FULL_HINT,
         )
     if "readonly" in said or "unable to open" in said:
         return Failed(

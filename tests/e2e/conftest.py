@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class Cli:
             [*ECLUSE, *words], cwd=cwd, input=stdin, capture_output=True, env={**self.env, **(env or {})}, check=False
         )
         said = Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
-        assert "Traceback" not in said.err + said.out, str(said)
+        assert not re.search(r"^Traceback", said.err + said.out, flags=re.M), str(said)
         if expect is not None:
             assert said.code == expect, f"{' '.join(words)}: {said}"
         return said

@@ -64,9 +64,16 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+def begin(cli: Any, folder: Path) -> None:
+    """Prepare the repository and put the policy on its trunk, as init's report says."""
+    cli("init", "--trust", "all", cwd=folder)
+    for words in (["add", "-A"], ["commit", "-q", "-m", "chore: carry changes with Écluse"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+
+
 @pytest.mark.registry
 def test_import_run_and_land_on_a_real_project(cli: Any, project: Path, tmp_path: Path) -> None:
-    cli("init", "--trust", "all", cwd=project)
+    begin(cli, project)
     sandbox = tmp_path / "sandbox"
     subprocess.run(["git", "clone", "-q", str(project), str(sandbox)], check=True)
     subprocess.run(["git", "-C", str(sandbox), "remote", "remove", "origin"], check=True)
@@ -96,7 +103,7 @@ def test_import_run_and_land_on_a_real_project(cli: Any, project: Path, tmp_path
 
 
 def test_without_workflows_it_lands_on_its_validation_alone(cli: Any, bench: Any, tmp_path: Path) -> None:
-    cli("init", "--trust", "all", cwd=bench.folder)
+    begin(cli, bench.folder)
     sandbox = tmp_path / "sandbox"
     subprocess.run(["git", "clone", "-q", str(bench.folder), str(sandbox)], check=True)
     (sandbox / "tool.py").write_text("print('hello')\n")

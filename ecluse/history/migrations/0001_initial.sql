@@ -62,6 +62,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_parent ON runs (parent);
 CREATE INDEX runs_state ON runs (state);
+CREATE INDEX runs_created ON runs (created_at);
 
 CREATE TABLE landings (
     id TEXT PRIMARY KEY,
@@ -85,6 +86,7 @@ CREATE TABLE landings (
 );
 CREATE INDEX landings_state ON landings (state, id);
 CREATE INDEX landings_change ON landings (change);
+CREATE INDEX landings_created ON landings (created_at);
 
 CREATE TABLE releases (
     id TEXT PRIMARY KEY,

@@ -1,0 +1,230 @@
+"""kill -9 at random moments of import, land and release: nothing is lost, nothing happens twice.
+
+``make crash N=200`` kills 200 times. Each scenario takes one change from its bundle to a running release while the
+command that drives it is killed again and again and typed again, as a person would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse import http, process, signing
+from ecluse.demo import changes, template
+from ecluse.files import FileLock
+from ecluse.history import History
+from ecluse.model import Change, ChangeState, Deployment, DeploymentState, Landing, LandingState, Release, ReleaseState
+
+KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "40"))
+KILLS_A_SCENARIO = 8
+SCENARIOS = max(1, -(-KILLS // KILLS_A_SCENARIO))
+SEED = int(os.environ.get("ECLUSE_TEST_SEED", "20251110"))
+
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.skipif(not signing.available(), reason="ssh-keygen is needed to answer the gate without a terminal"),
+]
+
+
+class Scenario:
+    """One repository with a bundle to bring in, a person's uncommitted work, and a key to answer the gate."""
+
+    def __init__(self, folder: Path, cli: Any, dice: random.Random) -> None:
+        self.folder, self.cli, self.dice = folder, cli, dice
+        self.at = folder / "repo"
+        self.key = folder / "key"
+        self.bundle = folder / "change.tar"
+        self.kills = 0
+        self.moments: list[str] = []
+
+    def prepare(self) -> None:
+        template.write(self.at)
+        page = self.at / "playbooks" / "release.md"
+        page.write_text(page.read_text().replace("window=3", "window=1"))
+        self.git("init", "-q", "-b", "main")
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "feat: first")
+        self.cli("init", "--trust", "all", cwd=self.at)
+        port = http.free_port()
+        command = json.dumps([sys.executable, "-m", "service.app", "--port", str(port)])
+        with (self.at / "ecluse.toml").open("a") as policy:
+            policy.write(
+                f'\n[environments.production]\npath = "{self.folder}/production"\ncommand = {command}\nurl = "http://127.0.0.1:{port}"\nproduction = true\n'
+            )
+        self.url = f"http://127.0.0.1:{port}"
+        self.cli("keys", "make", "marie", "--role", "human", "--key", str(self.key), cwd=self.at)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", "chore: policy")
+        self._export()
+        (self.at / "README.md").write_text("my own words, not committed\n")
+        (self.at / "staged.txt").write_text("staged\n")
+        self.git("add", "staged.txt")
+        (self.at / "notes.txt").write_text("untracked\n")
+        self.mine = self.git("status", "--porcelain")
+
+    def _export(self) -> None:
+        sandbox = self.folder / "sandbox"
+        subprocess.run(["git", "clone", "-q", str(self.at), str(sandbox)], check=True)
+        work = changes.good_change(sandbox)
+        for step in work.commits:
+            changes.write_files(sandbox, step.files)
+            subprocess.run(["git", "-C", str(sandbox), "add", "-A"], check=True)
+            subprocess.run(["git", "-C", str(sandbox), "commit", "-q", "-m", step.message], check=True)
+        self.cli("export", "--agent", "agent-1", "--to", str(self.bundle), cwd=sandbox)
+
+    def git(self, *words: str) -> str:
+        return (
+            subprocess.run(["git", *words], cwd=self.at, capture_output=True, check=True).stdout.decode().rstrip("\n")
+        )
+
+    def killed(self, *words: str, within_s: float) -> int | None:
+        """Start a command and kill it at a random moment; its exit status if it was faster."""
+        started = subprocess.Popen(
+            [sys.executable, "-P", "-m", "ecluse", *words], cwd=self.at, env=self.cli.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        moment = self.dice.uniform(0.02, within_s)
+        try:
+            _, err = started.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            started.send_signal(signal.SIGKILL)
+            started.communicate()
+            self.kills += 1
+            self.moments.append(f"{words[0]} {words[1][-12:]} after {moment:.2f} s")
+            return None
+        assert b"Traceback" not in err, err.decode()
+        return started.returncode
+
+    def history(self) -> History:
+        return History.open(self.at / ".git" / "ecluse", create=True)
+
+    def unfinished(self) -> str:
+        with self.history() as history:
+            return next((one.id for one in history.find(Release) if not one.state.is_terminal), "")
+
+    def land(self, kills: int) -> None:
+        words = ("import", str(self.bundle), "--land", "--no-input")
+        for _ in range(kills):
+            if self.killed(*words, within_s=3.0) == 0:
+                break
+        self.cli(*words, cwd=self.at)
+
+    def release(self, kills: int) -> None:
+        """Start once, then go on however far it came, until it is over."""
+        deadline = time.monotonic() + 240
+        began = False
+        while time.monotonic() < deadline:
+            standing = self.unfinished()
+            if not standing and began:
+                with self.history() as history:
+                    if history.find(Release):
+                        return
+            began = True
+            words = self._next_words(standing)
+            if kills > 0:
+                kills -= 1
+                self.killed(*words, within_s=4.0)
+            else:
+                said = self.cli(*words, cwd=self.at, expect=None)
+                assert said.code in (0, 3), str(said)
+        raise AssertionError("the release did not end")
+
+    def _next_words(self, standing: str) -> tuple[str, ...]:
+        if not standing:
+            return ("release", "start", "--no-input")
+        with self.history() as history:
+            found = history.get(Release, standing)
+        if found is not None and found.state is ReleaseState.WAITING:
+            return ("release", "approve", standing, "--key", str(self.key))
+        return ("release", "status", standing, "--follow")
+
+    def stop(self) -> None:
+        for folder in (self.folder / "production" / "service").glob("*"):
+            process.cancel_job(folder)
+
+
+@pytest.mark.parametrize("number", range(SCENARIOS))
+def test_killed_at_random_moments(cli: Any, tmp_path: Path, number: int) -> None:
+    print(f"seed {SEED}:{number}")
+    scenario = Scenario(tmp_path, cli, random.Random(f"{SEED}:{number}"))
+    scenario.prepare()
+    try:
+        scenario.land(KILLS_A_SCENARIO // 2)
+        landed_once(scenario)
+        scenario.release(KILLS_A_SCENARIO - KILLS_A_SCENARIO // 2)
+        released_once(scenario)
+        nothing_of_mine_touched(scenario)
+        nothing_stuck(scenario)
+    finally:
+        print(f"{scenario.kills} kills: {'; '.join(scenario.moments)}")
+        scenario.stop()
+
+
+def landed_once(scenario: Scenario) -> None:
+    with scenario.history() as history:
+        (change,) = history.find(Change)
+        assert change.state is ChangeState.LANDED
+        landed = history.events(kind="landing.landed", limit=100)
+        assert len(landed) == 1
+        (landing,) = history.find(Landing, state=LandingState.LANDED)
+        assert (
+            scenario.git("rev-parse", f"{landing.candidate}^{{tree}}")
+            == landing.tree
+            == scenario.git("rev-parse", "main^{tree}")
+        )
+        stored = scenario.at / ".git" / "ecluse" / "inbox"
+        assert any(path.read_bytes() == scenario.bundle.read_bytes() for path in stored.rglob("*") if path.is_file()), (
+            "the bundle is kept"
+        )
+
+
+def released_once(scenario: Scenario) -> None:
+    with scenario.history() as history:
+        (release,) = history.find(Release)
+        assert release.state is ReleaseState.DONE, release.reason
+        (deployment,) = history.find(Deployment)
+        assert deployment.state is DeploymentState.LIVE
+        announced = [e for e in history.events(kind="effect.begun", limit=1000) if "announcement" in json.dumps(e.data)]
+        assert len(announced) <= 1
+        for landed in {e.subject for e in history.events(kind="landing.landed", limit=100)}:
+            assert len(history.events(subject=landed, kind="landing.landed")) == 1
+    assert scenario.git("tag", "--list").split() == [f"v{release.version}"]
+    assert scenario.git("rev-parse", f"v{release.version}^{{commit}}") == scenario.git("rev-parse", "main")
+    answer = json.loads(http.request(f"{scenario.url}/health").body)
+    assert answer == {"status": "ok", "version": release.version}
+    running = [
+        f
+        for f in (scenario.folder / "production" / "service").glob("*")
+        if process.job_status(f).state is process.JobState.RUNNING
+    ]
+    assert len(running) == 1
+    assert (
+        scenario.git("log", "--format=%s", "main").split("\n").count(f"docs(changelog): release v{release.version}")
+        == 1
+    )
+
+
+def nothing_of_mine_touched(scenario: Scenario) -> None:
+    assert (scenario.at / "README.md").read_text() == "my own words, not committed\n"
+    assert (scenario.at / "staged.txt").read_text() == "staged\n"
+    assert (scenario.at / "notes.txt").read_text() == "untracked\n"
+    assert scenario.git("status", "--porcelain") == scenario.mine
+
+
+def nothing_stuck(scenario: Scenario) -> None:
+    lock = FileLock(scenario.at / ".git" / "ecluse" / "line.lock")
+    assert lock.acquire()
+    lock.release()
+    assert not list((scenario.at / ".git").rglob("*.lock")) or {
+        p.name for p in (scenario.at / ".git").rglob("*.lock")
+    } == {"line.lock"}
+    scenario.cli("doctor", cwd=scenario.at)
