@@ -20,10 +20,10 @@ class _Section(BaseModel):
 class IntakeConfig(_Section):
     """What a change may be. Sizes in bytes."""
 
-    max_files: int = Field(default=2_000, ge=1, description="paths one change may touch")
+    max_files: int = Field(default=1_000, ge=1, description="paths one change may touch")
     max_file_bytes: int = Field(default=20 << 20, ge=1, description="size of one file")
     max_bundle_bytes: int = Field(default=256 << 20, ge=1, description="size of a bundle as it arrives")
-    max_commits: int = Field(default=1_000, ge=1, description="commits in one change")
+    max_commits: int = Field(default=750, ge=1, description="commits in one change")
     protected: tuple[str, ...] = Field(default=(), description="glob patterns of paths whose change needs a person")
     validation: Literal["none", "minimal", "standard", "complete"] = Field(
         default="minimal", description="level run on import"
@@ -74,6 +74,9 @@ class EnvironmentConfig(_Section):
     smoke: tuple[SmokeRequest, ...] = ()
     keep: int = Field(default=5, ge=2, description="releases kept in the target")
     production: bool = Field(default=False, description="reaching it needs a gate")
+    variables: dict[str, str] = Field(
+        default={}, description="environment variables of the service, beside PATH, HOME and the like; never secrets"
+    )
 
 
 class NotifyConfig(_Section):

@@ -45,6 +45,7 @@ class Frame:
         self.quiet = quiet
         self.verbose = verbose
         self.yes = yes
+        self.no_input = no_input
         self.interactive = not no_input and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
         self.color = color and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()
         self._history: History | None = None

@@ -1,0 +1,87 @@
+"""``ecluse playbook``: the release playbooks of the trunk, shown and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ecluse.cli.frame import Frame, door
+from ecluse.errors import ExitStatus, Invalid
+
+
+@click.group("playbook")
+def command() -> None:
+    """The pages that say how a release goes: people read them, releases keep them."""
+
+
+@command.command("list")
+@door()
+def list_(frame: Frame) -> None:
+    """List the playbooks on the trunk."""
+    from ecluse.release import library
+    from ecluse.trunk import open_trunk
+
+    trunk = open_trunk(frame.repository)
+    found: list[dict[str, Any]] = []
+    for name in library.names(trunk):
+        try:
+            playbook, _ = library.load(trunk, name)
+            found.append({"name": name, "path": playbook.path, "title": playbook.title, "steps": len(playbook.steps)})
+        except Invalid as problem:
+            found.append({"name": name, "path": library.path_of(trunk, name), "fault": problem.message})
+    lines = [
+        f"{one['name']:<16} {one['title']}, {one['steps']} steps"
+        if "title" in one
+        else f"{one['name']:<16} faulty: ecluse playbook lint {one['name']}"
+        for one in found
+    ]
+    folder = trunk.config.release.playbooks
+    frame.emit({"playbooks": found}, "\n".join(lines) or f"No playbook in {folder}/ on {trunk.branch} yet.")
+
+
+@command.command("show")
+@click.argument("name", default="release")
+@door()
+def show(frame: Frame, name: str) -> None:
+    """Show a playbook as it was written; with --json, what it compiles to."""
+    from ecluse.history.records import plain
+    from ecluse.release import library
+    from ecluse.release.plans import describe
+    from ecluse.trunk import open_trunk
+
+    trunk = open_trunk(frame.repository)
+    text = library.page(trunk, name)
+    if not frame.as_json:
+        frame.emit({}, text.rstrip("\n"))
+        return
+    playbook, _ = library.load(trunk, name)
+    frame.emit({"playbook": {**plain(playbook), "steps": [describe(step) for step in playbook.steps]}})
+
+
+@command.command("lint")
+@click.argument("page", default="release", metavar="[NAME|FILE]")
+@door()
+def lint(frame: Frame, page: str) -> int:
+    """Check a playbook: NAME as it stands on the trunk, or a FILE as it lies here.
+
+    Exit: 0 without fault; 2 with faults, each with line and column.
+    """
+    from ecluse.files import read_capped
+    from ecluse.release import compile_playbook, library
+    from ecluse.release import lint as faults_of
+    from ecluse.release.playbook import refuse
+    from ecluse.trunk import open_trunk
+
+    file = Path(page) if Path(page).is_absolute() else frame.folder / page
+    if page.endswith(".md") or file.is_file():
+        playbook = compile_playbook(read_capped(file, 1 << 20).decode("utf-8", "replace"), page)
+        found = faults_of(playbook)
+        if found:
+            refuse(page, found)
+    else:
+        playbook, _ = library.load(open_trunk(frame.repository), page)
+    said = f"{playbook.path}: {len(playbook.steps)} steps, {len(playbook.gates)} gates, without fault."
+    frame.emit({"path": playbook.path, "faults": []}, said)
+    return ExitStatus.DONE

@@ -1,0 +1,207 @@
+"""``ecluse release``: plan, start, answer, stop and roll back releases. Each verb is one call and what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ecluse.cli.frame import Frame, door
+from ecluse.cli.release_gate import answer as answer_gate
+from ecluse.cli.release_gate import drive, follow_release, live_release, pairs, person, read, unfinished
+from ecluse.cli.release_text import overview, overview_text, plan_text, status_text, word
+from ecluse.errors import ExitStatus
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+
+@click.group("release")
+def command() -> None:
+    """Bring what has landed to where people use it, by a playbook: version, changelog, human gate, tag, deploy, watch.
+
+    What fails on the way goes back to the version before by itself. A first look: ecluse release plan
+    """
+
+
+@command.command("plan")
+@click.argument("playbook", default="release")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the playbook.")
+@click.option("--environment", metavar="NAME", help="Where to, when the playbook does not say or you mean another.")
+@door()
+def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str | None) -> None:
+    """Show exactly what a release would do: version and why, commits, steps, gates, where to. Changes nothing."""
+    from ecluse import release
+
+    made = release.plan(frame.repository, frame.history, playbook, pairs(inputs), environment)
+    frame.emit({"plan": made.as_dict()}, plan_text(made.as_dict()))
+
+
+@command.command("start")
+@click.argument("playbook", default="release")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the playbook.")
+@click.option("--environment", metavar="NAME", help="Where to, when the playbook does not say or you mean another.")
+@click.option(
+    "--play", metavar="NAME", help="For demonstrations: play the person NAME at every gate. Recorded as such."
+)
+@click.option("--key", type=click.Path(path_type=Path), help="The key that signs the answers.")
+@click.option(
+    "--wait/--no-wait", default=True, help="Drive the line until the release is over (default), or only start."
+)
+@door(input_flags=True)
+def start(
+    frame: Frame,
+    playbook: str,
+    inputs: tuple[str, ...],
+    environment: str | None,
+    play: str | None,
+    key: Path | None,
+    wait: bool,
+) -> int:
+    """Release the trunk's tip by PLAYBOOK (default: release) and show each step as it happens.
+
+    At a gate it asks here (a one-person team at a terminal), or waits for ecluse release approve from elsewhere.
+    Exit: 0 live; 1 rolled back, aborted or failed; 3 waits for a person.
+    """
+    from ecluse import release
+
+    started = release.start(
+        frame.repository,
+        frame.history,
+        playbook=playbook,
+        inputs=pairs(inputs),
+        environment=environment,
+        starter=person(frame),
+        played=play is not None,
+    )
+    frame.say(f"{started.id}: {started.outputs['plan']['why'] or playbook}", "step")
+    if not wait:
+        frame.emit(release.status(frame.history, started.id), f"{started.id} is started. Drive it with: ecluse serve")
+        return ExitStatus.DONE
+    return drive(frame, started.id, play=play, key=key)
+
+
+@command.command("status")
+@click.argument("release_id", metavar="[RELEASE]", default="")
+@click.option("--follow", "follow_it", is_flag=True, help="Keep the line moving and show what happens, until it rests.")
+@door()
+def status(frame: Frame, release_id: str, follow_it: bool) -> int:
+    """Show one release with its steps, gates and the next command; without RELEASE, the newest ones and what is live."""
+    from ecluse import release
+    from ecluse.release.orders import find
+
+    if not release_id:
+        document = overview(frame)
+        frame.emit(document, overview_text(document))
+        return ExitStatus.DONE
+    found = find(frame.history, release_id)
+    if follow_it:
+        return drive(frame, found.id)
+    document = release.status(frame.history, found.id)
+    frame.emit(document, status_text(document))
+    return ExitStatus.DONE
+
+
+def _answer_options(body: Body) -> Body:
+    options = [
+        click.argument("release_id", metavar="[RELEASE]", default=""),
+        click.option("--gate", "gate_name", metavar="NAME", help="Which gate, when several are open."),
+        click.option("--answer", metavar="WORD", help="One of the gate's own answers, instead of the plain one."),
+        click.option(
+            "--key", type=click.Path(path_type=Path), help="Your key, listed on the trunk with the role human."
+        ),
+        click.option("--why", default="", metavar="TEXT", help="The reason, for those who read this later."),
+        click.option("--wait/--no-wait", default=True, help="Go on with the release here (default), or only answer."),
+    ]
+    decorated: Any = body
+    for option in reversed(options):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+@command.command("approve")
+@_answer_options
+@door(input_flags=True)
+def approve(frame: Frame, release_id: str, **words: Any) -> int:
+    """Let a waiting release go on. The answer is signed by your key, or typed at a terminal in a one-person team."""
+    return answer_gate(frame, release_id, "approve", **words)
+
+
+@command.command("reject")
+@_answer_options
+@door(input_flags=True)
+def reject(frame: Frame, release_id: str, **words: Any) -> int:
+    """Stop a waiting release: before it went live it ends here, afterwards the version before comes back."""
+    return answer_gate(frame, release_id, "reject", **words)
+
+
+@command.command("abort")
+@click.argument("release_id", metavar="[RELEASE]", default="")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, for those who read this later.")
+@door()
+def abort(frame: Frame, release_id: str, why: str) -> int:
+    """Stop a release at once. What it has brought live is rolled back; what has landed stays landed."""
+    from ecluse import release
+
+    found = unfinished(frame, release_id)
+    release.abort(frame.history, found.id, who=person(frame), why=why)
+    follow_release(frame, found.id)
+    over = read(frame, found.id)
+    document = release.status(frame.history, over.id)
+    frame.emit(document, f"{over.id} is {word(over.state)}: {over.reason}")
+    return ExitStatus.DONE if over.state.is_terminal and over.state != "failed" else ExitStatus.FAILED
+
+
+@command.command("rollback")
+@click.argument("release_id", metavar="[RELEASE]", default="")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, for those who read this later.")
+@click.option("--environment", metavar="NAME", help="Where, when several environments have something live.")
+@door()
+def rollback(frame: Frame, release_id: str, why: str, environment: str | None) -> int:
+    """Bring back the version that was live before RELEASE (default: the one that is live now)."""
+    from ecluse import release
+    from ecluse.release.orders import find
+
+    found = find(frame.history, release_id or live_release(frame, environment))
+    release.rollback(frame.history, found.id, who=person(frame), why=why)
+    follow_release(frame, found.id)
+    over = read(frame, found.id)
+    document = release.status(frame.history, over.id)
+    frame.emit(document, f"{over.id} is {word(over.state)}: {over.reason}")
+    return ExitStatus.DONE if over.state == "rolled_back" else ExitStatus.FAILED
+
+
+@command.command("settle")
+@click.argument("release_id", metavar="RELEASE")
+@click.argument("step")
+@click.option("--happened", type=click.Choice(["yes", "no"]), required=True, help="What you saw in the world.")
+@click.option("--wait/--no-wait", default=True, help="Go on with the release here (default), or only record it.")
+@door(input_flags=True)
+def settle(frame: Frame, release_id: str, step: str, happened: str, wait: bool) -> int:
+    """Tell a release that asks whether STEP, which was cut short, has happened."""
+    from ecluse import release
+    from ecluse.release.orders import find
+
+    found = find(frame.history, release_id)
+    release.settle(frame.history, found.id, step, happened == "yes", who=person(frame))
+    if wait:
+        return drive(frame, found.id)
+    frame.emit(release.status(frame.history, found.id), f"recorded: {step} happened: {happened}")
+    return ExitStatus.DONE
+
+
+def _later(verb: str) -> click.Command:
+    @click.command(verb, hidden=True, context_settings={"ignore_unknown_options": True})
+    @click.argument("words", nargs=-1)
+    def refused(words: tuple[str, ...]) -> None:
+        """Not supported yet."""
+        from ecluse.release.orders import refuse_later
+
+        refuse_later(verb)
+
+    return refused
+
+
+for _verb in ("pause", "resume", "retry", "freeze"):
+    command.add_command(_later(_verb))

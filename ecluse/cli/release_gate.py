@@ -1,0 +1,211 @@
+"""Driving a release in the foreground, asking at its gates, and finding the one that is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecluse.cli.frame import Frame
+from ecluse.cli.release_text import outcome_text, word
+from ecluse.errors import ExitStatus, Invalid, Refused, Waits
+
+if TYPE_CHECKING:
+    from ecluse.model import Gate, Release
+
+
+def drive(frame: Frame, release_id: str, *, play: str | None = None, key: Path | None = None) -> int:
+    """Drive the line until the release is over, asking or waiting at gates; print the outcome.
+
+    Raises :class:`Waits` where a person is needed and nobody may be asked here.
+    """
+    from ecluse import release
+
+    while True:
+        follow_release(frame, release_id)
+        found = read(frame, release_id)
+        if found.state.is_terminal:
+            break
+        gate = open_gate(frame, release_id)
+        if gate is None:
+            document = release.status(frame.history, release_id)
+            commands = document["next"]
+            hint = commands[0] if commands else f"ecluse release status {release_id} --follow"
+            raise Waits("release.waits", f"{release_id} waits: {found.reason}", hint, {"release": release_id})
+        _at_gate(frame, found, gate, play=play, key=key)
+    document = release.status(frame.history, release_id)
+    frame.emit(document, outcome_text(document))
+    return ExitStatus.DONE if found.state == "done" else ExitStatus.FAILED
+
+
+def follow_release(frame: Frame, release_id: str) -> None:
+    """Drive until the release rests: over, or before people with nothing of it due."""
+    from ecluse.cli.follow import follow
+    from ecluse.history import wakes
+
+    def rests() -> bool:
+        found = read(frame, release_id)
+        is_due = wakes.claimed(frame.history) or found.subject in wakes.due(frame.history)
+        waits = found.state.waits_for_person and not is_due
+        return found.state.is_terminal or waits
+
+    follow(frame, rests, subjects=(f"release/{release_id}",))
+
+
+def _at_gate(frame: Frame, found: Release, gate: Gate, *, play: str | None, key: Path | None) -> None:
+    """Answer the gate here when that is allowed, else say how and wait until somebody else has."""
+    from ecluse import release
+
+    typed = f"ecluse release approve {found.id} --gate {gate.name}"
+    if play is not None:
+        frame.say(f"playing {play} at the gate {gate.name}: {gate.question} approve", "step")
+        words: dict[str, Any] = {"who": play, "how": "played", "why": "played in a demonstration", "key": key}
+        release.answer(frame.repository, frame.history, found.id, gate.name, "approve", **words)
+    elif frame.interactive and key is None and _is_solo(frame):
+        _ask_here(frame, found, gate)
+    elif frame.interactive and key is not None:
+        word = _prompt(frame, found, gate)
+        words = {"who": person(frame), "how": "key", "key": key}
+        release.answer(frame.repository, frame.history, found.id, gate.name, word, **words)
+    elif frame.no_input or frame.as_json:
+        raise Waits(
+            "gate.open",
+            f"{found.id} waits at the gate {gate.name}: {gate.question}",
+            f"{typed} --key FILE",
+            {"release": found.id, "gate": gate.name, "question": gate.question, "expires_at": gate.expires_at},
+        )
+    else:
+        frame.say(f"waiting for a person. From another terminal: {typed} --key FILE (or: reject)", "wait")
+        _wait_for_answer(frame, gate)
+
+
+def _wait_for_answer(frame: Frame, gate: Gate) -> None:
+    from ecluse.cli.follow import follow
+    from ecluse.model import Gate as GateNoun
+
+    def answered() -> bool:
+        now = frame.history.get(GateNoun, gate.id)
+        return now is None or now.state.is_terminal
+
+    follow(frame, answered, subjects=(f"release/{gate.release}",))
+
+
+def _ask_here(frame: Frame, found: Release, gate: Gate) -> None:
+    from ecluse import release
+
+    word = _prompt(frame, found, gate)
+    who = person(frame)
+    release.answer(frame.repository, frame.history, found.id, gate.name, word, who=who, how="typed")
+
+
+def _prompt(frame: Frame, found: Release, gate: Gate) -> str:
+    frame.say(f"{found.version or found.commit[:12]} to {found.environment or 'nowhere'}: {gate.question}", "wait")
+    return str(click.prompt("your answer", type=click.Choice(list(gate.answers)), err=True))
+
+
+def answer(
+    frame: Frame,
+    release_id: str,
+    plain: str,
+    *,
+    gate_name: str | None,
+    answer: str | None,
+    key: Path | None,
+    why: str,
+    wait: bool,
+) -> int:
+    from ecluse import release
+
+    found = unfinished(frame, release_id)
+    if key is None and not frame.interactive:
+        raise Refused(
+            "gate.needs_terminal",
+            "Without a key an answer has to be typed by a person at a terminal, and this is none.",
+            f"ecluse release {plain} {found.id} --key FILE",
+        )
+    word = answer or plain
+    if key is None:
+        gate = open_gate(frame, found.id)
+        if gate is not None:
+            frame.say(f"{found.version or found.commit[:12]} to {found.environment}: {gate.question}", "wait")
+        if not click.confirm(f"{word} {found.id}?", err=True):
+            raise Waits("gate.open", "Nothing was answered.", f"ecluse release {plain} {found.id}")
+    how = "key" if key else "typed"
+    words: dict[str, Any] = {"who": person(frame), "how": how, "why": why, "key": key}
+    gate = release.answer(frame.repository, frame.history, found.id, gate_name, word, **words)
+    frame.say(f"{gate.name}: {gate.answer} by {gate.answered_by} ({gate.how})", "ok")
+    if wait:
+        return drive(frame, found.id) if plain == "approve" else drive_to_end(frame, found.id)
+    frame.emit(release.status(frame.history, found.id), f"{gate.name} of {found.id}: {gate.answer}")
+    return ExitStatus.DONE
+
+
+def drive_to_end(frame: Frame, release_id: str) -> int:
+    """After a rejection: it has succeeded when the release has ended as it was asked to."""
+    from ecluse import release
+
+    follow_release(frame, release_id)
+    over = read(frame, release_id)
+    frame.emit(release.status(frame.history, over.id), f"{over.id} is {word(over.state)}: {over.reason}")
+    return ExitStatus.FAILED if over.state == "failed" else ExitStatus.DONE
+
+
+def read(frame: Frame, release_id: str) -> Release:
+    from ecluse.release.orders import find
+
+    return find(frame.history, release_id)
+
+
+def open_gate(frame: Frame, release_id: str) -> Gate | None:
+    from ecluse.release.gates import open_gates
+
+    found = open_gates(frame.history, release_id)
+    return found[-1] if found else None
+
+
+def unfinished(frame: Frame, release_id: str) -> Release:
+    from ecluse.model import Release as ReleaseNoun
+    from ecluse.release.orders import find
+
+    if release_id:
+        return find(frame.history, release_id)
+    open_ones = [r for r in frame.history.find(ReleaseNoun, newest_first=True) if not r.state.is_terminal]
+    if len(open_ones) == 1:
+        return open_ones[0]
+    said = f"{len(open_ones)} releases are unfinished" if open_ones else "No release is unfinished"
+    raise Invalid("release.which", f"{said}: say which one.", "ecluse release status")
+
+
+def live_release(frame: Frame, environment: str | None) -> str:
+    from ecluse.model import Deployment, DeploymentState
+
+    live = [
+        d for d in frame.history.find(Deployment, state=DeploymentState.LIVE) if environment in (None, d.environment)
+    ]
+    if len(live) == 1:
+        return live[0].release
+    said = f"{len(live)} environments have something live" if live else "Nothing is live"
+    raise Invalid("release.which", f"{said}: say which release.", "ecluse release status")
+
+
+def _is_solo(frame: Frame) -> bool:
+    from ecluse.trunk import open_trunk
+
+    return open_trunk(frame.repository).config.solo
+
+
+def person(frame: Frame) -> str:
+    """Who types here, as git knows them."""
+    who = frame.repository.identity()
+    return who.name if who else "unknown"
+
+
+def pairs(inputs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in inputs:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Invalid("usage.input", f"{text!r} is not NAME=VALUE.", "ecluse release start --input version=1.4.0")
+        found[name] = value
+    return found

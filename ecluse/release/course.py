@@ -1,0 +1,233 @@
+"""The course of a release: each call does the next thing, stores the outcome and returns. Nothing here waits."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ecluse import clock, notify
+from ecluse.errors import Problem, Waits
+from ecluse.git import Repository
+from ecluse.history import History, wakes
+from ecluse.model import DeploymentState, Event, Gate, GateState, Release, ReleaseState
+from ecluse.release import deployments, gates, retreat
+from ecluse.release.conditions import holds
+from ecluse.release.context import Context
+from ecluse.release.playbook import Action, GateCall
+from ecluse.release.steps import shape_of
+from ecluse.release.steps.shape import Again, Ask, Blocked, Done, Outcome
+
+
+def advance(repository: Repository, history: History, release_id: str) -> None:
+    """Do the next thing for a release. Safe to call twice, late, or after a death; unknown or over: does nothing."""
+    release = history.get(Release, release_id)
+    if release is None or release.state.is_terminal:
+        return
+    context = Context(repository, history, release)
+    if release.state is ReleaseState.ROLLING_BACK:
+        retreat.advance(context)
+    elif release.outputs.get("asked"):
+        _stop_as_asked(context, release.outputs["asked"])
+    elif context.is_over:
+        _finish(context)
+    else:
+        _do_unit(context)
+
+
+def _do_unit(context: Context) -> None:
+    if not context.progress:
+        if not holds(context.step.condition, context.words):
+            _pass(context, Done(f"skipped: not {context.step.condition}"), "skipped")
+            return
+        _begin(context)
+    try:
+        outcome = _gate(context) if isinstance(context.unit, GateCall) else _run(context, context.unit)
+    except Waits as question:
+        _ask(context, question)
+    except Problem as problem:
+        if problem.code.startswith("history."):
+            raise  # the record itself cannot be written: there is nowhere to say that the step failed
+        _fail(context, problem)
+    else:
+        _settle(context, outcome)
+
+
+def _begin(context: Context) -> None:
+    step = context.step
+    label = f"gate {context.unit.name}" if isinstance(context.unit, GateCall) else context.unit.name
+    text = f"[{step.number}] {step.title}: {label}"
+    moment = clock.instant()
+    begun = context.with_progress(
+        number=step.number, title=step.title, does=label, state="running", began=moment, ended="", said="", result={}
+    )
+    begun = dataclasses.replace(begun, state=ReleaseState.RUNNING, reason="", updated_at=moment)
+    data = {"step": step.number, "does": label, "position": context.release.position}
+    context.history.record(begun, Event("release.step", begun.subject, text, data=data))
+    context.release = begun
+
+
+def _run(context: Context, action: Action) -> Outcome:
+    shape = shape_of(action.name)
+    if shape is None:  # a playbook stored by a version that knew this action
+        raise Problem(
+            "action.unknown",
+            f"This Écluse has no action {action.name!r}.",
+            f"ecluse release abort {context.release.id} --why TEXT",
+        )
+    outcome = shape.run(context)
+    if isinstance(outcome, Ask):
+        return _at_gate(context, outcome.name, outcome.question, gates.PLAIN_ANSWERS, "abort")
+    return outcome
+
+
+def _gate(context: Context) -> Outcome:
+    rule = context.playbook.gate(context.unit.name)
+    if rule is None:
+        raise Problem(
+            "gate.undefined", f"The gate {context.unit.name!r} is not in the playbook.", "ecluse playbook lint"
+        )
+    return _at_gate(context, rule.name, rule.question, rule.answers, rule.silence)
+
+
+def _at_gate(context: Context, name: str, question: str, answers: tuple[str, ...], silence: str) -> Outcome:
+    gate = gates.current(context, name)
+    if gate is not None and gate.state is not GateState.EXPIRED and gate.binding != gates.binding_of(context, name):
+        gates.close(context.history, gate, GateState.VOID, "commit, plan or policy have changed since it was opened")
+        gate = None
+    if gate is None:
+        gate = gates.open_gate(context, name, question, answers, silence)
+        _tell(context, "gate.opened", f"{context.release.id} waits at the gate {name}: {question}", {"gate": name})
+    if gate.state is GateState.ANSWERED:
+        return _answered(context, gate)
+    if gate.state is GateState.OPEN and gate.expires_at > clock.instant():
+        wakes.at(context.history, context.release.subject, gate.expires_at, f"gate {name} expires")
+        return Again(-1)
+    why = f"nobody answered the gate {name} until {gate.expires_at}"
+    if gate.state is GateState.OPEN:
+        gates.close(context.history, gate, GateState.EXPIRED, why)
+    return _stopped(context, why)
+
+
+def _answered(context: Context, gate: Gate) -> Outcome:
+    said = f"{gate.answer} by {gate.answered_by} ({gate.how})"
+    if gate.answer == gate.answers[0]:
+        return Done(said, {"answer": gate.answer, "by": gate.answered_by, "how": gate.how})
+    because = f": {gate.why}" if gate.why else ""
+    return _stopped(context, f"the gate {gate.name} was answered {said}{because}")
+
+
+def _stopped(context: Context, why: str) -> Again:
+    """End the release by people's word: back to the previous version when it went live, else just aborted."""
+    if _went_live(context):
+        retreat.begin(context, why, "")
+    else:
+        retreat.end(context, ReleaseState.ABORTED, why)
+    return Again(-1)
+
+
+def _stop_as_asked(context: Context, asked: dict[str, Any]) -> None:
+    why = f"{asked['what']} asked for by {asked['who']}: {asked['why']}"
+    for gate in gates.open_gates(context.history, context.release.id):
+        gates.close(context.history, gate, GateState.VOID, why)
+    retreat.let_go(context)
+    _stopped(context, why)
+
+
+def _settle(context: Context, outcome: Outcome) -> None:
+    if isinstance(outcome, Done):
+        _pass(context, outcome, "done")
+    elif isinstance(outcome, Again) and outcome.seconds >= 0:
+        wakes.wake_in(context.history, context.release.subject, outcome.seconds, outcome.said or "again")
+    elif isinstance(outcome, Blocked) and context.release.reason != outcome.said:
+        waiting = dataclasses.replace(
+            context.release, state=ReleaseState.WAITING, reason=outcome.said, updated_at=clock.instant()
+        )
+        context.history.record(waiting, Event("release.waiting", waiting.subject, outcome.said))
+
+
+def _pass(context: Context, done: Done, state: str) -> None:
+    """Store a unit's outcome, go to the next one and be woken for it, in one transaction."""
+    step, moment = context.step, clock.instant()
+    label = context.unit.name
+    began = context.progress.get("began", moment)
+    kept = context.with_progress(
+        number=step.number,
+        title=step.title,
+        does=f"gate {label}" if isinstance(context.unit, GateCall) else label,
+        state=state,
+        began=began,
+        ended=moment,
+        said=done.said,
+        result=done.result,
+    )
+    outputs = dict(kept.outputs)
+    if step.output:
+        outputs["named"] = {**outputs.get("named", {}), step.output: done.said}
+    if "section" in done.result:
+        outputs["section"] = done.result["section"]
+    fields: dict[str, Any] = {
+        name: value for name, value in done.changes.items() if name in ("version", "previous", "commit")
+    }
+    passed = dataclasses.replace(
+        kept,
+        state=ReleaseState.RUNNING,
+        reason="",
+        position=kept.position + 1,
+        outputs=outputs,
+        updated_at=moment,
+        **fields,
+    )
+    text = f"[{step.number}] {step.title}: {done.said}"
+    data = {"step": step.number, "does": label, "state": state}
+    with context.history.transaction():
+        context.history.record(passed, Event("release.step_done", passed.subject, text, data=data))
+        wakes.wake(context.history, passed.subject, "next step")
+    context.release = passed
+
+
+def _ask(context: Context, question: Waits) -> None:
+    """A step was cut short and its effect cannot be seen: stand still until a person says what happened."""
+    if context.release.state is ReleaseState.ASKING:
+        return
+    step = str(question.details.get("step", ""))
+    hint = f"ecluse release settle {context.release.id} {step} --happened yes|no"
+    asking = dataclasses.replace(
+        context.release,
+        state=ReleaseState.ASKING,
+        reason=f"{question.message} Look for yourself, then type: {hint}",
+        updated_at=clock.instant(),
+    )
+    context.history.record(asking, Event("release.asking", asking.subject, asking.reason, data={"step": step}))
+
+
+def _fail(context: Context, problem: Problem) -> None:
+    name = context.unit.name
+    why = f"[{context.step.number}] {context.step.title}: {problem.message}"
+    kept = context.with_progress(state="failed", ended=clock.instant(), said=problem.message)
+    context.history.record(kept, Event("release.step_failed", kept.subject, why, data=problem.as_dict()))
+    context.release = kept
+    rule = context.playbook.rollback_rule(name)
+    if _went_live(context) and (rule is None or rule.do == "previous"):
+        retreat.begin(context, why, name)
+        return
+    made = context.deployment
+    if made is not None and made.state is DeploymentState.BEGUN:
+        deployments.change(context.history, made, DeploymentState.FAILED, why)
+    retreat.end(context, ReleaseState.FAILED, why)
+
+
+def _went_live(context: Context) -> bool:
+    made = context.deployment
+    return made is not None and made.state in (DeploymentState.BEGUN, DeploymentState.LIVE)
+
+
+def _finish(context: Context) -> None:
+    deployments.mark_live(context)
+    where = f" is live in {context.release.environment}" if context.deployment else " is done"
+    what = context.release.version or context.release.commit[:12]
+    retreat.end(context, ReleaseState.DONE, f"{what}{where}")
+
+
+def _tell(context: Context, kind: str, text: str, data: dict[str, Any]) -> None:
+    facts = {"release": context.release.id, "version": context.release.version, **data}
+    notify.send(context.history, context.trunk.config.notify, kind, text, facts)

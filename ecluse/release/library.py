@@ -1,0 +1,62 @@
+"""The playbooks of the trunk: their names, their pages, compiled and checked."""
+
+from __future__ import annotations
+
+from ecluse.errors import Invalid
+from ecluse.release.page import Fault
+from ecluse.release.playbook import Playbook, compile_playbook, refuse
+from ecluse.trunk import Trunk
+
+
+def names(trunk: Trunk) -> list[str]:
+    """The names of the playbooks in the trunk's folder of playbooks."""
+    folder = trunk.config.release.playbooks.strip("/")
+    found = []
+    for entry in trunk.repository.list_tree(trunk.tip, folder):
+        path = entry.path.removeprefix(f"{folder}/")
+        if entry.kind == "blob" and path.endswith(".md") and "/" not in path and path.lower() != "readme.md":
+            found.append(path.removesuffix(".md"))
+    return sorted(found)
+
+
+def path_of(trunk: Trunk, name: str) -> str:
+    return f"{trunk.config.release.playbooks.strip('/')}/{name}.md"
+
+
+def page(trunk: Trunk, name: str) -> str:
+    """The text of a playbook as it stands on the trunk. Raises :class:`Invalid` when there is none of that name."""
+    path = path_of(trunk, name)
+    data = trunk.read(path) if "/" not in name and not name.startswith(".") else None
+    if data is None:
+        known = ", ".join(names(trunk)) or "none"
+        raise Invalid(
+            "playbook.unknown",
+            f"The trunk {trunk.branch} has no playbook {name!r} at {path} (it has: {known}).",
+            f"write {path}, commit it on {trunk.branch}, then: ecluse playbook lint {name}",
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(
+            "playbook.encoding", f"{path} is not UTF-8 (byte {error.start}).", f"save {path} as UTF-8"
+        ) from error
+
+
+def load(trunk: Trunk, name: str, *, production: bool | None = None) -> tuple[Playbook, str]:
+    """A playbook that is fit to be run, and its text. Raises :class:`Invalid` with every fault it has.
+
+    ``production`` says whether the environment needs a gate; ``None`` looks it up by the page's own environment.
+    """
+    from ecluse.release.lint import lint
+
+    text = page(trunk, name)
+    playbook = compile_playbook(text, path_of(trunk, name))
+    if playbook.name != name:
+        refuse(playbook.path, [Fault(2, 1, "playbook.name", f"it calls itself `{playbook.name}`, the file `{name}`")])
+    if production is None:
+        known = trunk.config.environments.get(playbook.environment)
+        production = known.production if known is not None else True
+    faults = lint(playbook, production=production)
+    if faults:
+        refuse(playbook.path, faults)
+    return playbook, text

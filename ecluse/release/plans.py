@@ -1,0 +1,181 @@
+"""What a release would do, before anything is done: the plan that approvals bind to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ecluse.errors import Invalid
+from ecluse.git import Repository
+from ecluse.history import History
+from ecluse.history.records import plain
+from ecluse.model import Change, ChangeState, Landing, LandingState
+from ecluse.release import library, version
+from ecluse.release.canonical import digest
+from ecluse.release.playbook import Action, Playbook, PlaybookStep
+from ecluse.release.steps import shape_of
+from ecluse.release.target import Target, target_of
+from ecluse.trunk import Trunk, open_trunk
+
+LISTED = 200
+"""Commits that a plan lists by title; it counts them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlan:
+    """Exactly what would happen. ``digest`` is over all other fields except ``text``, in canonical JSON."""
+
+    playbook: str
+    path: str
+    playbook_digest: str
+    branch: str
+    commit: str
+    policy: str
+    inputs: dict[str, str]
+    version: str
+    previous: str
+    bump: str
+    why: str
+    commit_count: int
+    commits: tuple[dict[str, str], ...]
+    changes: tuple[dict[str, str], ...]
+    steps: tuple[dict[str, Any], ...]
+    gates: tuple[dict[str, Any], ...]
+    rollback: tuple[dict[str, str], ...]
+    environment: str
+    target: dict[str, Any] | None
+    digest: str = ""
+    text: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON material, without the playbook's text."""
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name != "text"}
+
+
+def plan(
+    repository: Repository,
+    history: History,
+    playbook_name: str,
+    inputs: dict[str, str],
+    environment: str | None = None,
+) -> ReleasePlan:
+    """Work out what releasing the trunk's tip would do. Changes nothing.
+
+    Raises :class:`Invalid` for an unknown or faulty playbook, input or environment, and when nothing was committed
+    since the last release.
+    """
+    trunk = open_trunk(repository)
+    playbook, text, target = _playbook_and_target(trunk, playbook_name, environment)
+    given = given_inputs(playbook, inputs)
+    decided = version.Decision("", "", "", "", ())
+    if any(isinstance(unit, Action) and unit.name == "semver.decide" for _, unit in playbook.units):
+        decided = version.decide(repository, trunk.tip, given.get("version", ""))
+    made = ReleasePlan(
+        playbook=playbook.name,
+        path=playbook.path,
+        playbook_digest=playbook.digest,
+        branch=trunk.branch,
+        commit=trunk.tip,
+        policy=policy_in_force(trunk),
+        inputs=given,
+        version=decided.version,
+        previous=decided.previous,
+        bump=decided.bump,
+        why=decided.why,
+        commit_count=len(decided.commits),
+        commits=tuple({"id": c.id, "title": c.title} for c in reversed(decided.commits[-LISTED:])),
+        changes=tuple(_landed(history, {c.id for c in decided.commits})),
+        steps=tuple(describe(step) for step in playbook.steps),
+        gates=tuple(
+            {
+                "name": g.name,
+                "question": g.question,
+                "who": list(g.who),
+                "answers": list(g.answers),
+                "silence": g.silence,
+            }
+            for g in playbook.gates
+        ),
+        rollback=tuple({"when": r.when, "do": r.do} for r in playbook.rollback),
+        environment=target.name if target else "",
+        target=target.as_dict() if target else None,
+        text=text,
+    )
+    document = made.as_dict()
+    document.pop("digest")
+    return ReleasePlan(**{**{f.name: getattr(made, f.name) for f in fields(made)}, "digest": digest(document)})
+
+
+def policy_in_force(trunk: Trunk) -> str:
+    """An id of the policy and the keys; ``pyproject.toml`` counts only where there is no ``ecluse.toml``."""
+    config, keys, project = trunk.policy_id().split("+")
+    return f"{config}+{keys}" if config != "-" else f"{config}+{keys}+{project}"
+
+
+def describe(step: PlaybookStep) -> dict[str, Any]:
+    """A step in words and parts, for people and programs."""
+    does = []
+    for unit in step.units:
+        if isinstance(unit, Action):
+            shape = shape_of(unit.name)
+            does.append({"uses": unit.name, "with": unit.arguments, "meaning": shape.summary if shape else ""})
+        else:
+            does.append({"gate": unit.name})
+    return {"number": step.number, "title": step.title, "actor": step.actor, "if": step.condition, "does": does}
+
+
+def given_inputs(playbook: Playbook, inputs: dict[str, str]) -> dict[str, str]:
+    """Every input with its value. Raises :class:`Invalid` for one that is unknown or missing."""
+    known = {rule.name: rule for rule in playbook.inputs}
+    for name in inputs:
+        if name not in known:
+            raise Invalid(
+                "release.input",
+                f"The playbook {playbook.name} has no input {name!r} (it has: {', '.join(known) or 'none'}).",
+                f"ecluse playbook show {playbook.name}",
+            )
+    given = {}
+    for name, rule in known.items():
+        value = inputs.get(name, rule.default)
+        if value is None:
+            raise Invalid(
+                "release.input",
+                f"The playbook {playbook.name} needs the input {name!r}: {rule.description or 'no description'}.",
+                f"ecluse release start {playbook.name} --input {name}=VALUE",
+            )
+        given[name] = value
+    return given
+
+
+def _playbook_and_target(trunk: Trunk, name: str, environment: str | None) -> tuple[Playbook, str, Target | None]:
+    """The playbook, its text, and the environment it would reach (``None`` when it reaches none)."""
+    config = trunk.config
+    if environment is not None:
+        target = target_of(trunk.repository, config, environment)
+        playbook, text = library.load(trunk, name, production=target.production)
+        return playbook, text, target
+    playbook, text = library.load(trunk, name)
+    if playbook.environment:
+        return playbook, text, target_of(trunk.repository, config, playbook.environment)
+    shapes = [shape_of(unit.name) for _, unit in playbook.units if isinstance(unit, Action)]
+    if not any(shape and shape.goes_live for shape in shapes):
+        return playbook, text, None
+    if len(config.environments) == 1:
+        return playbook, text, target_of(trunk.repository, config, next(iter(config.environments)))
+    known = ", ".join(sorted(config.environments)) or "none"
+    raise Invalid(
+        "environment.needed",
+        f"The playbook {name} deploys, and does not say where (the policy has: {known}).",
+        f"ecluse release start {name} --environment NAME, or add [environments.NAME] to ecluse.toml on the trunk",
+    )
+
+
+def _landed(history: History, since: set[str]) -> list[dict[str, str]]:
+    """The changes whose landing brought one of these commits."""
+    found = []
+    for landing in history.find(Landing, state=LandingState.LANDED, limit=100_000, newest_first=True):
+        if landing.candidate in since:
+            change = history.get(Change, landing.change)
+            if change is not None and change.state is ChangeState.LANDED:
+                found.append({"key": change.key, "title": change.title, "agent": change.agent})
+    return found

@@ -1,0 +1,61 @@
+"""Looks at a running service over HTTP: is it well, and do its answers hold what they must? Imports little."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ecluse import http
+from ecluse.errors import Failed
+
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: whether it is as it should be, and the answer in a sentence."""
+
+    well: bool
+    said: str
+
+
+def look_at_health(address: str, version: str) -> Seen:
+    """Whether the health address answers 200 and, when it reports a version, this one."""
+    try:
+        answer = http.request(address, timeout_s=TIMEOUT_S)
+    except Failed as problem:
+        return Seen(False, problem.message)
+    if answer.status != 200:
+        return Seen(False, f"GET {address} answered {answer.status}: {_short(answer.text())}")
+    reported = _version_in(answer.body)
+    if version and reported and reported.removeprefix("v") != version:
+        return Seen(False, f"GET {address} answered 200, but version {reported} instead of {version}")
+    said = f", version {reported}" if reported else ""
+    return Seen(True, f"GET {address} answered 200 in {answer.elapsed_ms:.0f} ms{said}")
+
+
+def look_at_answer(method: str, address: str, expect: int, contains: str) -> Seen:
+    """Whether one request is answered as a smoke test expects."""
+    try:
+        answer = http.request(address, method, timeout_s=TIMEOUT_S)
+    except Failed as problem:
+        return Seen(False, problem.message)
+    if answer.status != expect:
+        return Seen(False, f"{method} {address} answered {answer.status} instead of {expect}: {_short(answer.text())}")
+    if contains and contains not in answer.text():
+        return Seen(False, f"{method} {address} does not hold {contains!r}: {_short(answer.text())}")
+    return Seen(True, f"{method} {address} answered {answer.status} in {answer.elapsed_ms:.0f} ms")
+
+
+def _version_in(body: bytes) -> str:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return ""
+    reported = document.get("version") if isinstance(document, dict) else None
+    return reported if isinstance(reported, str) else ""
+
+
+def _short(text: str, cap: int = 200) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= cap else one_line[: cap - 1] + "…"

@@ -1,0 +1,62 @@
+"""``git.tag``: an annotated tag vX.Y.Z on the release's commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecluse.clock import instant
+from ecluse.errors import Invalid, Refused
+from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.history import perform
+from ecluse.history.journal import Probed
+from ecluse.release.conditions import fill
+from ecluse.release.context import Context
+from ecluse.release.steps.shape import Done, Shape
+
+
+def run(context: Context) -> Done:
+    """Make the tag once. Raises :class:`Refused` when the name is taken by another commit."""
+    release = context.release
+    if not release.version:
+        raise Invalid("tag.no_version", "A tag needs a version, and none was decided.", "put semver.decide first")
+    name = f"v{release.version}"
+    message = fill(context.argument("message", "Release v{version}"), context.words)
+    plan = {"tag": name, "commit": release.commit, "message": message, "when": instant()[:19] + "+0000"}
+    result = perform(
+        context.history,
+        release.subject,
+        context.effect(),
+        lambda kept: _make(context, kept),
+        probe=lambda kept: _probe(context, kept),
+        plan=plan,
+    )
+    return Done(f"{name} is on {release.commit[:12]}", result)
+
+
+def _probe(context: Context, plan: dict[str, Any]) -> Probed:
+    """Is the tag there, and on that commit? Raises :class:`Refused` when it is on another one."""
+    ref = f"refs/tags/{plan['tag']}"
+    at = context.repository.resolve(ref)
+    if at is None:
+        return Probed(False)
+    if at != plan["commit"]:
+        raise Refused(
+            "tag.elsewhere",
+            f"The tag {plan['tag']} is on {at[:12]} already, not on {plan['commit'][:12]}; it was left alone.",
+            f"git show {plan['tag']}, then release another version: ecluse release start --input version=X.Y.Z",
+        )
+    return Probed(True, {"tag": plan["tag"], "commit": at, "object": context.repository.refs(ref).get(ref, "")})
+
+
+def _make(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
+    repository = context.repository
+    if not _probe(context, plan).happened:
+        repository.clear_dead_locks(f"refs/tags/{plan['tag']}")
+        who = repository.identity() or FALLBACK_IDENTITY
+        env = {"GIT_COMMITTER_NAME": who.name, "GIT_COMMITTER_EMAIL": who.email, "GIT_COMMITTER_DATE": plan["when"]}
+        words = ("tag", "-a", "-F", "-", "--end-of-options", plan["tag"], plan["commit"])
+        repository.run(*words, stdin=plan["message"].encode("utf-8"), extra_env=env)
+    return _probe(context, plan).result
+
+
+SHAPE = Shape("git.tag", "puts the annotated tag vX.Y.Z on the release's commit", run, {"message": "the tag's message"})

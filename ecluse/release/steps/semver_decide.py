@@ -1,0 +1,23 @@
+"""``semver.decide``: which version this release is, and why."""
+
+from __future__ import annotations
+
+from ecluse.release import version
+from ecluse.release.context import Context
+from ecluse.release.steps.shape import Done, Shape
+
+
+def run(context: Context) -> Done:
+    """Decide again on the commit of the plan; the same commit gives the same version."""
+    given = context.release.inputs.get("version", "") or context.argument("version")
+    decided = version.decide(context.repository, context.release.commit, given)
+    result = {"version": decided.version, "previous": decided.previous, "bump": decided.bump, "why": decided.why}
+    return Done(decided.why, result, {"version": decided.version, "previous": decided.previous})
+
+
+SHAPE = Shape(
+    "semver.decide",
+    "decides the version from the conventional commits since the last release, or takes the input `version`",
+    run,
+    keys={"version": "a fixed version, when no input says another"},
+)

@@ -1,0 +1,62 @@
+"""The one shape that every step module has, and what a step may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecluse.release.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is over. ``said`` is one sentence for people; ``changes`` are new values of the release's fields."""
+
+    said: str
+    result: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The step is under way: look again in ``seconds``, or earlier if something wakes the release."""
+
+    seconds: float
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The step cannot go on until a person acts elsewhere; ``said`` tells who and what, and what to type."""
+
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The step asks people: a gate of this name and question is opened, and the step is over when it is answered."""
+
+    name: str
+    question: str
+
+
+Outcome = Done | Again | Blocked | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a step module offers. A problem that ``run`` raises fails the step.
+
+    ``keys`` are its arguments with what they mean; ``required`` those that must be given; ``goes_live`` whether it
+    reaches the environment; ``moves_commit`` whether the release's commit is another one afterwards.
+    """
+
+    name: str
+    summary: str
+    run: Callable[[Context], Outcome]
+    keys: dict[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    goes_live: bool = False
+    moves_commit: bool = False
