@@ -92,8 +92,9 @@ def _prepare(house: House, stage: Stage) -> None:
         stage.note("ssh-keygen is not on this machine, so the person's answers are typed instead of signed (--solo)")
         words.append("--solo")
     stage.run(*words, cwd=at, quiet=True)
-    with (at / "ecluse.toml").open("a", encoding="utf-8") as policy:
-        policy.write(_environment(house, port))
+    policy = at / "ecluse.toml"
+    text = policy.read_text(encoding="utf-8") + _environment(house, port)
+    policy.write_text(text if signing.available() else f"play = true\n{text}", encoding="utf-8")
     stage.note(
         f"added [environments.production] to ecluse.toml: a folder, a service, its address http://127.0.0.1:{port}"
     )

@@ -160,6 +160,12 @@ def proven(context: Context, gate: Gate, answer: str, who: str, how: str, key: P
     solo = context.trunk.config.solo
     played = "played, " if how == "played" else ""
     if key is None:
+        if how == "played" and not context.trunk.config.play:
+            raise Refused(
+                "gate.play",
+                f"Nobody may be played at the gate {gate.name} here: the policy of this repository does not say play = true.",
+                f"ecluse release approve {gate.release}, typed by a person at a terminal, or with --key FILE",
+            )
         if not solo:
             raise Refused(
                 "gate.needs_key",

@@ -12,6 +12,7 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -181,10 +182,13 @@ def landed_once(scenario: Scenario) -> None:
             == landing.tree
             == scenario.git("rev-parse", "main^{tree}")
         )
-        stored = scenario.at / ".git" / "ecluse" / "inbox"
-        assert any(path.read_bytes() == scenario.bundle.read_bytes() for path in stored.rglob("*") if path.is_file()), (
-            "the bundle is kept"
-        )
+        stored = [
+            path.read_bytes() for path in (scenario.at / ".git" / "ecluse" / "inbox").rglob("*") if path.is_file()
+        ]
+        with tarfile.open(scenario.bundle) as archive:
+            for member in (m for m in archive if m.name.endswith((".json", ".bundle", ".patch"))):
+                content = archive.extractfile(member)
+                assert content is not None and content.read() in stored, f"{member.name} is kept"
 
 
 def released_once(scenario: Scenario) -> None:

@@ -73,6 +73,7 @@ class Yard:
         self.webhook = ""
         self.production = True
         self.solo = True
+        self.play = True
         self.timeout = 10.0
         self.extra = ""
         self.folder.mkdir(parents=True)
@@ -102,6 +103,7 @@ class Yard:
         smoke = '[{ request = "GET /", contains = "hello" }, { request = "GET /flaky" }, { request = "GET /none", expect = 404 }]'
         return f"""
 solo = {json.dumps(self.solo)}
+play = {json.dumps(self.play)}
 [notify]
 webhook = {json.dumps(self.webhook)}
 [environments.production]

@@ -72,6 +72,16 @@ def test_a_typed_answer_counts_only_in_a_one_person_team(make_yard):
     assert the_gate(yard).state is GateState.OPEN
 
 
+def test_nobody_is_played_without_a_key_where_the_policy_does_not_say_so(make_yard):
+    yard = make_yard(play=False)
+    release_id = yard.start(played=True)
+    yard.drive(release_id)
+    with pytest.raises(Refused, match="play = true") as refused:
+        yard.approve(release_id, how="played")
+    assert refused.value.code == "gate.play"
+    assert the_gate(yard).state is GateState.OPEN
+
+
 @needs_keys
 def test_nobody_approves_their_own_work_for_production(make_yard):
     yard = make_yard(solo=False)
