@@ -332,11 +332,12 @@ class Repository:
 
     def commit_tree(self, tree: str, parents: Sequence[str], message: str, who: Identity, when: str) -> str:
         """Make a commit object of ``tree``; the same arguments give the same id."""
+        name, email = (os.fsdecode(word.encode("utf-8", "surrogateescape")) for word in (who.name, who.email))
         env = {
-            "GIT_AUTHOR_NAME": who.name,
-            "GIT_AUTHOR_EMAIL": who.email,
-            "GIT_COMMITTER_NAME": who.name,
-            "GIT_COMMITTER_EMAIL": who.email,
+            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_EMAIL": email,
+            "GIT_COMMITTER_NAME": name,
+            "GIT_COMMITTER_EMAIL": email,
             "GIT_AUTHOR_DATE": when,
             "GIT_COMMITTER_DATE": when,
         }

@@ -128,6 +128,7 @@ def test_events_by_subject_kind_and_number(history: History) -> None:
     assert [e.text for e in history.events(subject="landing/a")] == ["one"]
     assert [e.text for e in history.events(subject="landing")] == ["one", "two", "three"]
     assert [e.text for e in history.events(after=2)] == ["three"]
+    assert [e.text for e in history.events(without={"landing.red", "landings"})] == ["two"]
     assert [e.number for e in history.events(newest_first=True, limit=1)] == [3]
 
 

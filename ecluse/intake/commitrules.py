@@ -1,0 +1,208 @@
+"""What each commit of a change may be: who, when, what it says, and what a merge may do."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from ecluse.clock import now
+from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.intake.objects import Reader
+from ecluse.intake.pathrules import BIDI
+from ecluse.model import Finding, Verdict
+
+_FORGES = re.compile(
+    r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
+    r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
+    re.IGNORECASE,
+)
+_FUTURE = timedelta(days=366)
+_SKIP = re.compile(
+    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-checks:\s*true", re.IGNORECASE | re.M
+)
+_TRAILER = re.compile(
+    r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
+    re.IGNORECASE | re.M,
+)
+_MARKUP = re.compile(
+    r"<\s*(?:script|img|svg|iframe|object|embed)\b|javascript:|\bon(?:error|load|click)\s*=", re.IGNORECASE
+)
+_SPEAKS_TO_US = re.compile(
+    r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
+    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b", re.IGNORECASE,
+)  # fmt: skip
+
+
+def judge_commits(
+    repository: Repository, commits: Sequence[Commit], principals: Iterable[str], signer: str
+) -> list[Finding]:
+    """Judge every commit's metadata. ``principals`` are the names in the trunk's keys, ``signer`` who signed the bundle."""
+    found: list[Finding] = []
+    others = {name.casefold() for name in principals} - {signer.casefold()}
+    with Reader(repository) as reader:
+        for commit in commits:
+            found += _judge_people(commit, others)
+            found += _judge_message(commit)
+            found += _judge_raw(commit, reader.read(commit.id)[1])
+            if len(commit.parents) > 1:
+                found += _judge_merge(repository, commit)
+    return found
+
+
+def _judge_people(commit: Commit, others: set[str]) -> list[Finding]:
+    found = []
+    for who in (commit.author, commit.committer):
+        if not who.name.strip() or not who.email.strip():
+            found.append(
+                _finding("author.invalid", Verdict.REJECT, commit, "has an author or committer without name or address")
+            )
+        if any(ord(c) < 32 or 127 <= ord(c) < 160 or ord(c) in BIDI for c in who.name + who.email):
+            found.append(
+                _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
+            )
+        if _FORGES.match(who.email.strip()):
+            found.append(
+                _finding("author.mismatch", Verdict.REJECT, commit, f"claims to be made by the forge ({who.email})")
+            )
+        if who.email.strip().casefold() in others:
+            found.append(
+                _finding("author.mismatch", Verdict.REJECT, commit, f"claims to be by {who.email}, who did not sign it")
+            )
+    return found
+
+
+def _judge_message(commit: Commit) -> list[Finding]:
+    found = []
+    text = commit.message
+    if len(text) > 65536:
+        found.append(
+            _finding("message.too_long", Verdict.REJECT, commit, "has a message of more than 65,536 characters")
+        )
+    if any((ord(c) < 32 and c not in "\n\t\r") or 127 <= ord(c) < 160 or ord(c) in BIDI for c in text):
+        found.append(
+            _finding(
+                "message.control_chars",
+                Verdict.NEUTRALISE,
+                commit,
+                "has control characters in its message; they are shown as escapes",
+            )
+        )
+    if _SKIP.search(text):
+        found.append(
+            _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
+        )
+    if _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+        found.append(
+            _finding(
+                "message.trailer",
+                Verdict.NEUTRALISE,
+                commit,
+                "claims an approval in its message; it counts for nothing",
+            )
+        )
+    if _MARKUP.search(text) or _SPEAKS_TO_US.search(text):
+        found.append(
+            _finding(
+                "message.untrusted",
+                Verdict.NEUTRALISE,
+                commit,
+                "has markup or instructions in its message; it is shown as plain text",
+            )
+        )
+    return found
+
+
+def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
+    found = []
+    head = data.partition(b"\n\n")[0]
+    latest = now() + _FUTURE
+    for line in head.split(b"\n"):
+        stamp = re.match(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$", line)
+        if line.startswith((b"author ", b"committer ")):
+            if stamp is None:
+                found.append(
+                    _finding("author.invalid", Verdict.REJECT, commit, "has a malformed author or committer line")
+                )
+            elif not 0 <= int(stamp[1]) <= latest.timestamp() or int(stamp[2]) > 14 or int(stamp[3]) > 59:
+                found.append(
+                    _finding(
+                        "author.date",
+                        Verdict.REJECT,
+                        commit,
+                        "is dated before 1970, far in the future, or in no time zone",
+                    )
+                )
+        elif line.startswith(b"encoding ") and line[9:].strip().lower() not in (
+            b"utf-8",
+            b"utf8",
+            b"iso-8859-1",
+            b"latin1",
+            b"iso-8859-15",
+        ):
+            found.append(_finding("commit.encoding", Verdict.WARN, commit, "is in an uncommon text encoding"))
+    signature = re.search(rb"^gpgsig(?:-sha256)? ((?:.*\n )*.*)", head, re.M)
+    if signature:
+        if _is_signature(signature[1].replace(b"\n ", b"\n")):
+            found.append(
+                _finding("signature.unverified", Verdict.WARN, commit, "carries a signature that is not checked here")
+            )
+        else:
+            found.append(
+                _finding(
+                    "signature.invalid", Verdict.REJECT, commit, "carries something that only looks like a signature"
+                )
+            )
+    return found
+
+
+def _is_signature(text: bytes) -> bool:
+    """Whether an armour holds what its first line promises: an OpenSSH signature, an OpenPGP packet, a CMS object."""
+    match = re.match(
+        rb"-----BEGIN (SSH SIGNATURE|PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE)-----\n(.*?)\n-----END \1-----\s*\Z",
+        text.strip() + b"\n",
+        re.DOTALL,
+    )
+    if not match:
+        return False
+    body = match[2].partition(b"\n\n")[2] if b": " in match[2].split(b"\n\n")[0] else match[2]
+    lines = [line for line in body.strip().split(b"\n") if line and not line.startswith(b"=")]
+    try:
+        raw = base64.b64decode(b"".join(lines), validate=True)
+    except ValueError:
+        return False
+    if match[1] == b"SSH SIGNATURE":
+        return raw.startswith(b"SSHSIG") and len(raw) > 60
+    return len(raw) > 40 and bool(raw[0] & 0x80 or raw[0] == 0x30)
+
+
+def _judge_merge(repository: Repository, commit: Commit) -> list[Finding]:
+    """A merge may differ from what git merges by itself only where git could not: elsewhere it would hide an edit."""
+    if len(commit.parents) != 2:
+        return [_finding("commit.octopus", Verdict.QUARANTINE, commit, "merges more than two parents")]
+    if repository.merge_base(*commit.parents) is None:
+        return [
+            _finding("commit.merge_not_allowed", Verdict.REJECT, commit, "merges histories that have nothing in common")
+        ]
+    merged = repository.merge(*commit.parents)
+    free = set(merged.conflicts)
+    hidden: list[ChangedPath] = [
+        change for change in repository.changed_paths(merged.tree, commit.tree)
+        if change.path not in free and not any(change.path.startswith(f"{path}~") for path in free)
+    ]  # fmt: skip
+    if not hidden:
+        return []
+    names = ", ".join(change.path for change in hidden[:5])
+    return [
+        _finding(
+            "commit.merge_not_allowed",
+            Verdict.REJECT,
+            commit,
+            f"is a merge that also edits {names!a}, where nothing conflicted",
+        )
+    ]
+
+
+def _finding(code: str, verdict: Verdict, commit: Commit, why: str) -> Finding:
+    return Finding(code, verdict, f"commit {commit.id[:12]} {why}")

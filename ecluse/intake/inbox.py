@@ -1,0 +1,252 @@
+"""Receiving: the bytes are kept durably before anything is judged, and the same bundle is one change for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecluse.clock import instant
+from ecluse.errors import Invalid, Refused, Unsupported
+from ecluse.files import storage_problem, sync_folder, write_atomically
+from ecluse.git import Repository
+from ecluse.history import History
+from ecluse.history.wakes import wake
+from ecluse.intake.judgement import Judgement, judge
+from ecluse.intake.manifest import Manifest, clean
+from ecluse.intake.sources import Parcel, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
+from ecluse.model import Change, ChangeState, Event
+from ecluse.trunk import Trunk, open_trunk
+
+_INDEX = ".parcel.json"
+_AGAIN = ("base.missing", "signature.unknown")
+"""Reasons that the world may have cured since: the same bundle given again is judged again."""
+
+_DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.gone", "inbox.altered")
+"""Reasons that say that a file did not arrive whole."""
+
+
+def receive(
+    repository: Repository,
+    history: History,
+    source: Path | bytes,
+    *,
+    target: str | None = None,
+    actor: str,
+    wants_landing: bool = False,
+) -> Change:
+    """Take a bundle in: keep its bytes, record it as ``RECEIVED`` and have it judged (:func:`advance` does that).
+
+    The same bundle again returns the same change and does nothing, except that it may now want to land, and that a
+    conflict or a missing base is looked at again. Raises :class:`Invalid`, :class:`Refused` (``replay.conflict``,
+    ``limit.*``, ``bundle.*``) or :class:`ecluse.errors.Unsupported`; the source stays where it is.
+    """
+    trunk = open_trunk(repository)
+    with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+        parcel = _open(repository, trunk, source, Path(scratch))
+        claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
+        said = claims if isinstance(claims, Manifest) else None
+        _need_bundle(said, parcel)
+        known = history.find(Change, digest=parcel.digest)
+        if known:
+            return _again(history, known[0], actor, wants_landing)
+        into = choose_target(repository, trunk, target, said.target if said else "")
+        keep(repository.state_dir, parcel)
+        name = str(source) if isinstance(source, Path) else "(standard input)"
+        change = _new_change(parcel, said, name, into, wants_landing)
+        return _record(history, change, actor)
+
+
+def _record(history: History, change: Change, actor: str) -> Change:
+    """Record a new change, unless another process was faster with the same bundle or the same name."""
+    text = f"{change.key} received from {change.source}: {change.title}"
+    data = {"digest": change.digest, "size": change.size_bytes, "target": change.target}
+    with history.transaction():
+        other = history.get(Change, change.key)
+        if other is None or (other.digest != change.digest and _came_damaged(other)):
+            history.record(change, Event("change.received", change.subject, text, actor, data))
+            wake(history, change.subject, "received")
+            return change
+    if other.digest == change.digest:
+        return other
+    raise _replay(history, other, change.digest, actor)
+
+
+def examine(repository: Repository, source: Path | bytes, *, target: str | None = None) -> tuple[Judgement, str, str]:
+    """Judge a bundle and leave no trace. Returns the judgement, the key it would have, and the target's full ref."""
+    trunk = open_trunk(repository)
+    with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+        parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
+        claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
+        said = claims if isinstance(claims, Manifest) else None
+        _need_bundle(said, parcel)
+        into = choose_target(repository, trunk, target, said.target if said else "")
+        with judge(repository, trunk, into, parcel) as (judgement, _):
+            return judgement, _new_change(parcel, said, "", into, False).key, into
+
+
+def choose_target(repository: Repository, trunk: Trunk, asked: str | None, claimed: str) -> str:
+    """The full ref a change is meant for: as asked, else the branch it was based on where changes may land, else the trunk.
+
+    Raises :class:`Invalid` when ``asked`` is no branch here.
+    """
+    if asked:
+        ref = asked if asked.startswith("refs/heads/") else f"refs/heads/{asked}"
+        if not repository.valid_ref(ref) or ref not in repository.refs("refs/heads"):
+            raise Invalid("target.unknown", f"There is no branch {asked!r} here.", "git branch")
+        return ref
+    ref = f"refs/heads/{claimed}"
+    if claimed in trunk.config.landing.targets and ref in repository.refs("refs/heads"):
+        return ref
+    return trunk.ref
+
+
+def _need_bundle(said: Manifest | None, parcel: Parcel) -> None:
+    """Raise before anything is recorded when only a patch came along: the name stays free for the whole change."""
+    bundle = said.payload("bundle") if said else None
+    if said is not None and (bundle is None or bundle.name not in parcel.payloads):
+        raise Unsupported(
+            "intake.format",
+            "Only the patch of this change is here; this version needs the git bundle beside it.",
+            "carry the .bundle file over too, beside the .json, and import again",
+        )
+
+
+def keep(state_dir: Path, parcel: Parcel) -> Path:
+    """Copy a parcel into the inbox: aside, synced, then renamed, so that it is there whole or not at all."""
+    folder = state_dir / "inbox" / parcel.digest
+    if folder.is_dir():
+        return folder
+    aside = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
+        for name in parcel.names:
+            shutil.copyfile(parcel.folder / name, aside / name)
+            with (aside / name).open("rb") as handle:
+                os.fsync(handle.fileno())
+        if replace_folder(parcel, aside).digest != parcel.digest:
+            raise Invalid("file.changed", f"The files in {parcel.folder} changed while they were read.", "import again")
+        index = {"manifest": parcel.manifest, "payloads": list(parcel.payloads), "signature": parcel.signature}
+        write_atomically(aside / _INDEX, json.dumps(index).encode())
+        aside.chmod(0o755)
+        with contextlib.suppress(FileExistsError):
+            aside.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        if not folder.is_dir():
+            raise storage_problem(error, folder) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def kept_parcel(state_dir: Path, digest: str) -> Parcel:
+    """The parcel with this digest. Raises :class:`Refused` when its bytes are gone or are no longer the same."""
+    folder = state_dir / "inbox" / digest
+    try:
+        parcel = reopen_parcel(folder, json.loads((folder / _INDEX).read_bytes()))
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(
+            "inbox.gone", f"The kept bytes of this change are gone from {folder}.", "import the bundle again"
+        ) from error
+    if parcel.digest != digest:
+        raise Refused(
+            "inbox.altered",
+            f"The kept bytes in {folder} are not the ones that were received.",
+            "import the bundle again",
+        )
+    return parcel
+
+
+def _open(
+    repository: Repository, trunk: Trunk, source: Path | bytes, scratch: Path, *, keep_raw: bool = True
+) -> Parcel:
+    cap = trunk.config.intake.max_bundle_bytes
+    if isinstance(source, Path):
+        patches = repository.work_tree / ".sync" / "patches" if repository.work_tree else None
+        return open_parcel(find_source(source, patches), scratch, cap)
+    if len(source) > cap:
+        raise Refused("limit.bundle_size", f"The input has more than {cap:,} bytes.", "export in smaller steps")
+    raw = scratch / "input.bin"
+    raw.write_bytes(source)
+    try:
+        return open_parcel(raw, scratch, cap)
+    except (Invalid, Refused):
+        if keep_raw and source:  # what came by standard input exists nowhere else
+            kept = repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin"
+            write_atomically(kept, source)
+        raise
+
+
+def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str, wants_landing: bool) -> Change:
+    identifier = said.id if said else f"{'bundle' if not parcel.manifest else 'unread'}-{parcel.digest[:12]}"
+    revision = said.revision if said else 1
+    moment = instant()
+    return Change(
+        key=f"{identifier}/{revision}",
+        id=identifier,
+        revision=revision,
+        state=ChangeState.RECEIVED,
+        title=clean(said.title) if said else Path(clean(source)).name,
+        agent=clean(said.agent.name) if said else "",
+        target=target,
+        digest=parcel.digest,
+        source=clean(source),
+        created_at=moment,
+        updated_at=moment,
+        base=said.base if said else "",
+        head=said.head if said else "",
+        size_bytes=parcel.size,
+        note=said.note if said else "",
+        wants_landing=wants_landing,
+    )
+
+
+def _again(history: History, change: Change, actor: str, wants_landing: bool) -> Change:
+    renewed = change
+    if wants_landing and not change.wants_landing and not change.state.is_terminal:
+        renewed = dataclasses.replace(renewed, wants_landing=True)
+    if change.state is ChangeState.CONFLICT or (
+        change.state is ChangeState.QUARANTINED and change.reason.partition(":")[0] in _AGAIN
+    ):
+        renewed = dataclasses.replace(renewed, state=ChangeState.RECEIVED)
+    if renewed == change:
+        return change
+    renewed = dataclasses.replace(renewed, updated_at=instant())
+    with history.transaction():
+        text = f"{change.key} was given again" + (
+            ", to be landed" if renewed.wants_landing else ", and is judged again"
+        )
+        history.record(renewed, Event("change.received", change.subject, text, actor))
+        wake(history, change.subject, "given again")
+    return renewed
+
+
+def _came_damaged(change: Change) -> bool:
+    """Whether a change was refused only because its bytes did not arrive whole: then a whole copy may take its place."""
+    return change.state is ChangeState.REJECTED and change.reason.partition(":")[0] in _DAMAGED
+
+
+def _replay(history: History, other: Change, digest: str, actor: str) -> Refused:
+    text = f"another bundle claims to be {other.key}; it was kept and refused"
+    history.note(Event("change.refused", other.subject, text, actor, {"code": "replay.conflict", "digest": digest}))
+    return Refused(
+        "replay.conflict",
+        f"{other.key} was received before with other content; a new version needs a new revision number.",
+        f"export again in the sandbox, or look at the first one with: ecluse show {other.key}",
+        {"key": other.key, "kept": digest},
+    )
+
+
+@contextlib.contextmanager
+def judged_again(repository: Repository, trunk: Trunk, change: Change) -> Iterator[tuple[Judgement, Repository]]:
+    """The judgement of a change that was received, from its kept bytes."""
+    with judge(repository, trunk, change.target, kept_parcel(repository.state_dir, change.digest)) as both:
+        yield both

@@ -1,0 +1,269 @@
+"""The judgement of one bundle: everything is looked at in a throw-away repository, nothing of it is kept or run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ecluse.errors import Problem, Refused
+from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.git.repository import EMPTY_TREE
+from ecluse.intake import bundlefile
+from ecluse.intake.content import judge_content
+from ecluse.intake.manifest import Manifest, Payload
+from ecluse.intake.objects import ChangeCounter, Reader
+from ecluse.intake.quarantine import unpack
+from ecluse.intake.sources import Parcel, hash_file, read_claims
+from ecluse.intake.trust import find_signer, trusted_by
+from ecluse.intake.validation import validate_tree
+from ecluse.model import Agent, Finding, Verdict
+from ecluse.process import CommandFailed
+from ecluse.signing import Principal
+from ecluse.trunk import Trunk
+
+FINDINGS_CAP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target."""
+
+    verdict: Verdict
+    reason: str
+    findings: tuple[Finding, ...]
+    claims: Manifest | None = None
+    base: str = ""
+    head: str = ""
+    tree: str = ""
+    method: str = ""
+    title: str = ""
+    agent: Agent = field(default_factory=lambda: Agent(""))
+    commits: dict[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    validations: tuple[dict[str, Any], ...] = ()
+    trusted_by: str = ""
+
+
+@dataclass(slots=True)
+class _Case:
+    """What is known so far of one bundle under judgement."""
+
+    trunk: Trunk
+    target: str
+    room: Repository
+    claims: Manifest | None = None
+    signer: Principal | None = None
+    findings: list[Finding] = field(default_factory=list)
+    base: str = ""
+    head: str = ""
+    tree: str = ""
+    method: str = ""
+    commits: list[Commit] = field(default_factory=list)
+    changes: list[ChangedPath] = field(default_factory=list)
+    conflicts: tuple[str, ...] = ()
+    validations: list[dict[str, Any]] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> Iterator[tuple[Judgement, Repository]]:
+    """Judge a bundle against the branch ``target`` (a full ref); give the judgement and the throw-away repository.
+
+    Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
+    """
+    with repository.temporary_clone() as room:
+        case = _Case(trunk, target, room)
+        try:
+            _judge_parcel(case, parcel)
+        except CommandFailed as problem:
+            said = problem.completed.stderr.decode("utf-8", "replace")
+            if "No space left" in said or "Disk quota" in said:
+                raise
+            case.findings.append(Finding("bundle.unreadable", Verdict.REJECT, problem.message[:500]))
+        except Refused as problem:
+            case.findings.append(Finding(problem.code, _verdict_of(problem), problem.message))
+        yield _sum_up(case), room
+
+
+def _verdict_of(problem: Problem) -> Verdict:
+    return Verdict.QUARANTINE if problem.code in ("base.missing", "signature.unknown") else Verdict.REJECT
+
+
+def _judge_parcel(case: _Case, parcel: Parcel) -> None:
+    if parcel.manifest:
+        said = read_claims(parcel.folder / parcel.manifest)
+        if isinstance(said, Problem):
+            raise said
+        case.claims = said
+        if parcel.signature:
+            case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
+        for payload in said.payloads:
+            _check_payload(payload, parcel)
+    bundle = case.claims.payload("bundle") if case.claims else None
+    name = bundle.name if bundle else parcel.payloads[0]
+    if name not in parcel.payloads:
+        raise bundlefile.refuse("bundle.incomplete", "The bundle payload that the manifest names is not here")
+    _open_bundle(case, parcel.folder / name)
+    _relate(case)
+    _count(case)
+    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+        case.findings += judge_content(
+            case.room, case.trunk, case.base, case.head, case.commits, case.changes, _merged_tree(case),
+            case.signer.name if case.signer else "",
+        )  # fmt: skip
+    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+        level = case.trunk.config.intake.validation
+        case.validations = validate_tree(case.room, case.base, case.head, level)
+
+
+def _check_payload(payload: Payload, parcel: Parcel) -> None:
+    if payload.name not in parcel.payloads:
+        return
+    digest, size = hash_file(parcel.folder / payload.name)
+    if digest != payload.sha256 or (payload.size >= 0 and size != payload.size):
+        raise bundlefile.refuse(
+            "meta.payload_sha",
+            f"{payload.name} is not the file that the manifest names ({size:,} bytes, another digest)",
+        )
+
+
+def _open_bundle(case: _Case, bundle: Path) -> None:
+    """Header, caps, prerequisites, then git's own checks; sets head, tree and method."""
+    limits = case.trunk.config.intake
+    header = bundlefile.read_header(bundle)
+    declared = case.claims.head if case.claims else ""
+    branches = frozenset(case.trunk.repository.refs("refs/heads"))
+    case.head, _ = bundlefile.choose_ref(header, declared, branches)
+    _check_prerequisites(case, header)
+    bundlefile.walk_pack(
+        bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
+    )
+    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes)
+    if case.room.resolve(case.head) != case.head:
+        raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
+    case.tree = case.room.tree_id(case.head)
+    if case.claims and case.claims.tree and case.claims.tree != case.tree:
+        raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
+    case.method = "bundle"
+
+
+def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
+    declared = case.claims.base if case.claims else ""
+    known = case.trunk.repository
+    missing = [oid for oid in (*header.prerequisites, *([declared] if declared else [])) if known.resolve(oid) != oid]
+    if missing:
+        raise Refused(
+            "base.missing",
+            f"The change is based on {missing[0][:12]}, which this repository does not have.",
+            "fetch it here (git fetch), then import the same bundle again",
+        )
+    if declared:
+        for oid in header.prerequisites:
+            if not known.is_ancestor(oid, declared):
+                raise bundlefile.refuse(
+                    "bundle.prerequisite", f"The bundle needs {oid[:12]}, which the declared base does not include"
+                )
+
+
+def _relate(case: _Case) -> None:
+    """Where the change leaves the target's history, and which commits it brings."""
+    tip = case.trunk.repository.commit_id(case.target)
+    common = case.room.merge_base(tip, case.head)
+    if common is None:
+        raise bundlefile.refuse(
+            "base.unrelated", "The change has no commit in common with this repository's target branch"
+        )
+    case.base = common
+    if common == case.head:
+        text = "everything in this change is on the target already"
+        case.findings.append(Finding("change.nothing_new", Verdict.WARN, text))
+    limit = case.trunk.config.intake.max_commits
+    words = ("rev-list", "--count", f"--max-count={limit + 1}", case.head, f"^{tip}")
+    count = int(case.room.text(*words))
+    if count > limit:
+        raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
+    case.commits = case.room.commits(case.head, f"^{tip}")
+    declared = case.claims.base if case.claims else ""
+    if declared and not case.room.is_ancestor(declared, case.head):
+        raise bundlefile.refuse("meta.base", "The declared base is not an ancestor of the head")
+
+
+def _count(case: _Case) -> None:
+    """Count the changed files of the result and of every commit before anything lists them; then list the result's."""
+    limit = case.trunk.config.intake.max_files
+    with Reader(case.room) as reader:
+        counter = ChangeCounter(reader)
+        pairs = [(case.base, case.head)]
+        pairs += [
+            (commit.parents[0] if commit.parents else "", commit.id)
+            for commit in case.commits
+            if len(commit.parents) < 2
+        ]
+        trees = {commit.id: commit.tree for commit in case.commits}
+        for old, new in pairs:
+            before = trees.get(old) or (case.room.tree_id(old) if old else "")
+            number = counter.count(before, trees.get(new) or case.room.tree_id(new))
+            if number > limit:
+                raise bundlefile.refuse(
+                    "limit.files", f"The change touches {_rounded(number)} files, the cap is {limit:,}"
+                )
+    case.changes = case.room.changed_paths(case.base or EMPTY_TREE, case.head)
+    _compare_files(case)
+
+
+def _rounded(number: int) -> str:
+    return f"{number:,}" if number < 10**6 else f"about 10^{len(str(number)) - 1}"
+
+
+def _compare_files(case: _Case) -> None:
+    """Our own manifests list every file: what they say must be what is there."""
+    claims = case.claims
+    if claims is None or claims.foreign:
+        return
+    real = case.changes if claims.base == case.base else case.room.changed_paths(claims.base or EMPTY_TREE, case.head)
+    said = Counter((str(one.get("status")), str(one.get("mode")), str(one.get("blob"))) for one in claims.files)
+    if said != Counter((change.status, change.new_mode, change.new_id) for change in real):
+        raise bundlefile.refuse("meta.files_mismatch", "The manifest's list of files is not what the bundle holds")
+
+
+def _merged_tree(case: _Case) -> str:
+    """The tree after a merge into the target as it is now; the head's own where that conflicts."""
+    tip = case.trunk.repository.commit_id(case.target)
+    if case.room.is_ancestor(tip, case.head):
+        return case.tree
+    merged = case.room.merge(tip, case.head)
+    case.conflicts = merged.conflicts
+    return case.tree if merged.conflicts else merged.tree
+
+
+def _sum_up(case: _Case) -> Judgement:
+    order = list(Verdict)
+    findings = sorted(case.findings, key=lambda one: -order.index(one.verdict))[:FINDINGS_CAP]
+    verdict = findings[0].verdict if findings else Verdict.ACCEPT
+    claims = case.claims
+    real = [commit for commit in case.commits if not (claims and commit.id == claims.uncommitted)]
+    title = claims.title if claims and claims.title else real[-1].title if real else ""
+    agent = claims.agent if claims else Agent(case.commits[-1].author.name if case.commits else "")
+    if case.signer:
+        agent = replace(agent, key=case.signer.name)
+    return Judgement(
+        verdict=verdict,
+        reason=findings[0].code if findings else "ok",
+        findings=tuple(findings),
+        claims=claims,
+        base=case.base,
+        head=case.head,
+        tree=case.tree,
+        method=case.method,
+        title=title,
+        agent=agent,
+        commits={commit.id: commit.id for commit in case.commits},
+        files=tuple(change.path for change in case.changes),
+        conflicts=case.conflicts,
+        validations=tuple(case.validations),
+        trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
+    )

@@ -1,0 +1,258 @@
+"""The manifest of a bundle: its fields, how it is written, and how a stranger's is read.
+
+The keys of the first specification (``export_timestamp``, ``git``, ``patch``, ``status``...) are kept beside ours, so
+that people and programs who know them find what they expect; they are never what a decision rests on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecluse.errors import Refused
+from ecluse.intake.strictjson import loads, refused
+from ecluse.model import Agent
+
+SCHEMA = "ecluse-change/1"
+FOREIGN_SCHEMA = "change/1"
+KINDS = ("bundle", "patch")
+
+ID = re.compile(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
+_OID = re.compile(r"[0-9a-f]{40}\Z")
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One file that carries the change: ``kind`` is ``bundle`` or ``patch``, ``size`` in bytes (-1: not declared)."""
+
+    kind: str
+    name: str
+    sha256: str
+    size: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle says of itself. Every word of it is a claim until it has been compared with the objects."""
+
+    id: str
+    revision: int
+    title: str
+    agent: Agent
+    base: str
+    head: str
+    tree: str
+    payloads: tuple[Payload, ...]
+    base_tree: str = ""
+    target: str = ""
+    uncommitted: str = ""
+    note: str = ""
+    files: tuple[dict[str, Any], ...] = ()
+    not_carried: tuple[dict[str, Any], ...] = ()
+    validations: tuple[dict[str, Any], ...] = ()
+    foreign: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def payload(self, kind: str) -> Payload | None:
+        """The payload of this kind, or ``None``."""
+        return next((one for one in self.payloads if one.kind == kind), None)
+
+
+def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
+    """The bytes of a manifest; ``former`` are the keys of the first specification."""
+    agent = manifest.agent
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        **former,
+        "agent": agent.name,
+        "agent_details": {"tool": agent.tool, "model": agent.model, "session": agent.session, "task": agent.task},
+        "change": {"id": manifest.id, "revision": manifest.revision, "title": manifest.title},
+        "base": {"commit": manifest.base, "tree": manifest.base_tree},
+        "head": {"commit": manifest.head, "tree": manifest.tree},
+        "target": manifest.target,
+        "uncommitted": manifest.uncommitted,
+        "note": manifest.note,
+        "files": list(manifest.files),
+        "not_carried": list(manifest.not_carried),
+        "validations": list(manifest.validations),
+        "payloads": [{"kind": p.kind, "name": p.name, "sha256": p.sha256, "size": p.size} for p in manifest.payloads],
+        **manifest.extra,
+    }
+    return json.dumps(document, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
+
+
+def read(data: bytes) -> Manifest:
+    """Read a manifest, ours or a ``change/1`` one. Raises :class:`Refused` (``meta.*``, ``path.*``, ``text.*``)."""
+    value = loads(data)
+    if not isinstance(value, dict):
+        raise refused("meta.type", "The manifest is not a JSON object")
+    schema = value.get("schema")
+    if schema == FOREIGN_SCHEMA:
+        return _read_foreign(value)
+    if schema != SCHEMA:
+        raise Refused(
+            "meta.schema",
+            f"The manifest says schema {str(schema)[:60]!r}; this version reads {SCHEMA} and {FOREIGN_SCHEMA}.",
+            "make the bundle with: ecluse export",
+        )
+    return _read_ours(value)
+
+
+_OURS: dict[str, type | tuple[type, ...]] = {
+    "schema": str, "export_timestamp": str, "export_date": str, "agent": str, "agent_details": dict, "git": dict,
+    "patch": dict, "status": str, "change": dict, "base": dict, "head": dict, "target": str, "uncommitted": str,
+    "note": str, "files": list, "not_carried": list, "validations": list, "payloads": list, "repository": dict,
+    "generator": str, "omitted_payloads": list,
+}  # fmt: skip
+_NEEDED = ("change", "head", "payloads", "agent")
+
+
+def _read_ours(value: dict[str, Any]) -> Manifest:
+    _check_fields(value, _OURS, _NEEDED, "the manifest")
+    change, base, head = value["change"], value.get("base", {}), value["head"]
+    _check_fields(change, {"id": str, "revision": int, "title": str}, ("id", "revision"), "change")
+    _check_fields(base, {"commit": str, "tree": str}, (), "base")
+    _check_fields(head, {"commit": str, "tree": str}, ("commit", "tree"), "head")
+    details = value.get("agent_details", {})
+    _check_fields(details, {"tool": str, "model": str, "session": str, "task": str}, (), "agent_details")
+    for name in ("files", "not_carried", "validations"):
+        if not all(isinstance(one, dict) for one in value.get(name, [])):
+            raise refused("meta.type", f"Everything in {name} must be an object")
+    found = Manifest(
+        id=_matched(change["id"], ID, "meta.id", "change id"),
+        revision=change["revision"],
+        title=change.get("title", ""),
+        agent=Agent(value["agent"], **details),
+        base=_matched(base.get("commit", ""), _OID, "meta.base", "base", empty=True),
+        base_tree=_matched(base.get("tree", ""), _OID, "meta.base", "base tree", empty=True),
+        head=_matched(head["commit"], _OID, "meta.head", "head"),
+        tree=_matched(head["tree"], _OID, "meta.head", "head tree"),
+        target=value.get("target", ""),
+        uncommitted=_matched(value.get("uncommitted", ""), _OID, "meta.head", "uncommitted tip", empty=True),
+        note=value.get("note", ""),
+        files=tuple(value.get("files", [])),
+        not_carried=tuple(value.get("not_carried", [])),
+        validations=tuple(value.get("validations", [])),
+        payloads=tuple(_payload(one) for one in value["payloads"]),
+    )
+    if not 1 <= found.revision <= 1_000_000:
+        raise refused("meta.number", "The revision is not between 1 and 1,000,000")
+    _check_payloads(found.payloads)
+    for text in (found.title, found.target, found.agent.name, *details.values()):
+        _check_text(text)
+    _check_text(found.note, multiline=True)
+    return found
+
+
+def _read_foreign(value: dict[str, Any]) -> Manifest:
+    kinds: dict[str, type | tuple[type, ...]] = dict.fromkeys(
+        ("schema", "change_id", "base_sha", "head_sha", "agent", "title", "created", "nonce", "payload",
+         "payload_sha256"), str)  # fmt: skip
+    _check_fields(
+        {k: v for k, v in value.items() if k != "priority"},
+        kinds,
+        ("change_id", "base_sha", "payload", "payload_sha256"),
+        "the manifest",
+    )
+    name = value["payload"]
+    if not isinstance(value.get("priority", 0), int):
+        raise refused("meta.type", "priority must be a whole number")
+    for text in (value.get("title", ""), value.get("agent", ""), value["change_id"], name):
+        _check_text(text)
+    kind = "bundle" if name.endswith(".bundle") else "patch" if name.endswith(".patch") else "other"
+    payload = Payload(
+        kind, _payload_name(name), _matched(value["payload_sha256"], _SHA256, "meta.payload_sha", "digest")
+    )
+    return Manifest(
+        id=_matched(value["change_id"], ID, "meta.id", "change id"),
+        revision=1,
+        title=value.get("title", ""),
+        agent=Agent(value.get("agent", "")),
+        base=_matched(value["base_sha"], _OID, "meta.base", "base"),
+        head=_matched(value.get("head_sha", ""), _OID, "meta.head", "head", empty=True),
+        tree="",
+        payloads=(payload,),
+        foreign=True,
+    )
+
+
+def _payload(one: Any) -> Payload:
+    if not isinstance(one, dict):
+        raise refused("meta.type", "A payload is not an object")
+    _check_fields(
+        one, {"kind": str, "name": str, "sha256": str, "size": int}, ("kind", "name", "sha256", "size"), "payload"
+    )
+    if one["kind"] not in KINDS or one["size"] < 0:
+        raise refused("meta.type", f"A payload of kind {one['kind'][:20]!r} is not known here")
+    return Payload(
+        one["kind"],
+        _payload_name(one["name"]),
+        _matched(one["sha256"], _SHA256, "meta.payload_sha", "digest"),
+        one["size"],
+    )
+
+
+def _payload_name(name: str) -> str:
+    """A payload lies beside the manifest: its name has no path parts."""
+    if not _NAME.match(name):
+        code = "path.dotdot" if ".." in name else "path.payload"
+        raise refused(code, f"The payload name {name[:80]!r} is not a plain file name")
+    return name
+
+
+def _check_payloads(payloads: tuple[Payload, ...]) -> None:
+    if not payloads:
+        raise refused("meta.type", "The manifest names no payload")
+    if len({one.kind for one in payloads}) != len(payloads) or len({one.name for one in payloads}) != len(payloads):
+        raise refused("meta.duplicate_key", "The manifest names a payload twice")
+
+
+def _check_fields(value: Any, kinds: dict[str, type | tuple[type, ...]], needed: tuple[str, ...], where: str) -> None:
+    if not isinstance(value, dict):
+        raise refused("meta.type", f"{where} is not an object")
+    for name, item in value.items():
+        if name not in kinds:
+            raise refused("meta.unknown_field", f"{where} holds the unknown field {name[:60]!r}")
+        if not isinstance(item, kinds[name]) or isinstance(item, bool):
+            raise refused("meta.type", f"{where}: {name} has the wrong type")
+    for name in needed:
+        if name not in value:
+            raise refused("meta.type", f"{where} lacks {name}")
+
+
+def _matched(text: str, shape: re.Pattern[str], code: str, what: str, *, empty: bool = False) -> str:
+    if (empty and not text) or shape.match(text):
+        return text
+    raise refused(code, f"The {what} {text[:60]!r} is not well formed")
+
+
+def _check_text(text: str, *, multiline: bool = False) -> None:
+    allowed = "\n\t" if multiline else ""
+    for character in text:
+        code = ord(character)
+        if (code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000 or code in _BIDI) and character not in allowed:
+            raise refused("text.control_chars", f"The manifest's words hold the control character U+{code:04X}")
+    if len(text) > (1 << 20 if multiline else 2000):
+        raise refused("meta.size", "A text of the manifest is too long")
+
+
+_BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
+def clean(text: str, *, multiline: bool = False) -> str:
+    """``text`` as a manifest may carry it: control and direction characters out, length capped."""
+    normal = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not multiline:
+        normal = normal.split("\n", 1)[0]
+    kept = "".join(
+        c
+        if (c in "\n\t" and multiline)
+        or not (ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 or ord(c) in _BIDI)
+        else " "
+        for c in normal
+    )
+    return kept[: (1 << 19) if multiline else 500].strip()

@@ -1,0 +1,111 @@
+"""Objects of a stranger in a repository that is thrown away: unpacked under limits, checked whole, then looked at."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ecluse.errors import Failed, Refused
+from ecluse.git import Repository
+from ecluse.intake.bundlefile import BundleHeader, refuse
+from ecluse.model import Finding, Verdict
+
+_TIME_LIMIT_S = 120.0
+_SETTINGS = ("-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=1")
+_FSCK = re.compile(r"^(error|warning): object ([0-9a-f]{40}): ([A-Za-z]+): (.*)$", re.M)
+
+_CODES: dict[str, str] = {
+    "hasDot": "path.dot_component",
+    "hasDotdot": "path.dotdot",
+    "hasDotgit": "path.dotgit",
+    "fullPathname": "path.absolute",
+    "emptyName": "path.empty_component",
+    "nullSha1": "tree.malformed",
+    "badTree": "tree.malformed",
+    "duplicateEntries": "tree.duplicate",
+    "treeNotSorted": "tree.unsorted",
+    "zeroPaddedFilemode": "mode.zero_padded",
+    "badFilemode": "mode.canonicalised",
+    "multipleAuthors": "author.invalid",
+    "gitmodulesSymlink": "symlink.git_control_file",
+    "gitattributesSymlink": "symlink.git_control_file",
+    "gitignoreSymlink": "symlink.git_control_file",
+    "mailmapSymlink": "symlink.git_control_file",
+    "gitmodulesName": "submodule.name",
+    "gitmodulesUrl": "submodule.url",
+    "gitmodulesPath": "submodule.path",
+    "gitmodulesUpdate": "submodule.update",
+    "gitmodulesParse": "submodule.malformed",
+    "gitmodulesMissing": "submodule.malformed",
+    "gitmodulesBlob": "submodule.malformed",
+    "gitattributesLineLength": "toolconfig.gitattributes",
+    "gitattributesLarge": "toolconfig.gitattributes",
+    "nulInHeader": "commit.malformed",
+    "nulInCommit": "commit.malformed",
+}
+_REFUSED_WARNINGS = ("gitattributesSymlink", "gitignoreSymlink", "mailmapSymlink", "nulInCommit")
+
+
+def unpack(throwaway: Repository, bundle: Path, header: BundleHeader, max_bytes: int) -> list[Finding]:
+    """Unpack the bundle's pack into ``throwaway`` with every check git has; return what git remarked.
+
+    Raises :class:`Refused` with the rule that an object breaks, or ``bundle.incomplete``, ``bundle.corrupt``,
+    ``limit.time``.
+    """
+    with bundle.open("rb") as handle:
+        handle.seek(header.pack_at)
+        try:
+            done = throwaway.run(
+                *_SETTINGS, "index-pack", "--stdin", "--strict", "--fsck-objects", "--fix-thin",
+                f"--max-input-size={max_bytes}", stdin=handle, check=False, timeout_s=_TIME_LIMIT_S,
+            )  # fmt: skip
+        except Failed as problem:
+            if problem.code != "process.timeout":
+                raise
+            raise refuse("limit.time", f"Unpacking the bundle took longer than {_TIME_LIMIT_S:g} s") from problem
+    said = done.stderr.decode("utf-8", "replace")
+    remarks = [(kind, word, text) for kind, _, word, text in _FSCK.findall(said)]
+    if done.code:
+        raise _why(said, remarks)
+    found = []
+    for _, word, text in remarks:
+        verdict = (
+            Verdict.NEUTRALISE
+            if word == "badFilemode"
+            else Verdict.REJECT
+            if word in _REFUSED_WARNINGS
+            else Verdict.WARN
+        )
+        found.append(Finding(_CODES.get(word, f"object.{word}"), verdict, f"git remarks: {text[:200]}"))
+    return found
+
+
+def _why(said: str, remarks: list[tuple[str, str, str]]) -> Refused | Failed:
+    for kind, word, text in remarks:
+        if kind == "error":
+            return refuse(code_of(word), f"An object of the bundle is not well formed: {text[:200]!a}")
+    if "No space left" in said or "Disk quota" in said:
+        return Failed(
+            "disk.full",
+            "The disk is full: the bundle could not be unpacked. It is kept.",
+            "free some space (df -h shows where)",
+        )
+    if "did not receive expected object" in said or "unresolved delta" in said or "not a valid object" in said.lower():
+        return refuse("bundle.incomplete", "The bundle does not hold all the objects that its commits need")
+    if "exceeds maximum" in said or "maximum allowed" in said:
+        return refuse("limit.bundle_size", "The pack is larger than allowed")
+    last = said.strip().splitlines()[-1] if said.strip() else "no reason given"
+    return refuse("bundle.corrupt", f"git cannot unpack the bundle: {last[:200]!a}")
+
+
+def code_of(word: str) -> str:
+    """Our reason code for a message of ``git fsck``."""
+    if word in _CODES:
+        return _CODES[word]
+    if "Date" in word or "Timezone" in word:
+        return "author.date"
+    if "Email" in word or "Name" in word or "Author" in word or "Committer" in word:
+        return "author.invalid"
+    if word.startswith("gitmodules"):
+        return "submodule.malformed"
+    return f"object.{word}"

@@ -1,0 +1,65 @@
+"""Secrets that a change would bring: in the result, in any commit on the way to it, and in commit messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.intake.objects import read_blobs
+from ecluse.intake.pathrules import shown
+from ecluse.model import Finding, Verdict
+from ecluse.secrets.scan import scan, scan_added, sensitive_path
+
+_SCAN_CAP = 8 << 20
+_FINDINGS_CAP = 50
+
+
+def find_secrets(
+    repository: Repository,
+    commits: Sequence[Commit],
+    by_commit: Mapping[str, Sequence[ChangedPath]],
+    result: Sequence[ChangedPath],
+) -> list[Finding]:
+    """Findings ``secret.file``, ``secret.found``, ``secret.in_history`` and ``secret.in_message``, without any value.
+
+    ``result`` are the changes from base to head, ``by_commit`` those of each commit. What the base holds already is
+    not the change's doing.
+    """
+    history = [change for commit in commits for change in by_commit.get(commit.id, ())]
+    found = [*_files(result, "secret.file"), *_values(repository, result, "secret.found")]
+    there = {(one.path, one.message.partition(": ")[2]) for one in found}
+    later = [*_files(history, "secret.file"), *_values(repository, history, "secret.in_history")]
+    found += [one for one in later if (one.path, one.message.partition(": ")[2]) not in there]
+    for commit in commits:
+        for hit in scan(commit.message.encode("utf-8", "surrogateescape")):
+            text = f"the message of commit {commit.id[:12]}, line {hit.line}: {hit.rule}"
+            found.append(Finding("secret.in_message", Verdict.REJECT, text, "", hit.line))
+    unique = {(one.code, one.path, one.message): one for one in found}
+    return list(unique.values())[:_FINDINGS_CAP]
+
+
+def _files(changes: Sequence[ChangedPath], code: str) -> list[Finding]:
+    found = []
+    for change in changes:
+        rule = sensitive_path(change.path)
+        if rule and change.status != "D" and change.new_mode.startswith("100"):
+            found.append(
+                Finding(code, Verdict.REJECT, f"{shown(change.path)} is a file that holds secrets: {rule}", change.path)
+            )
+    return found
+
+
+def _values(repository: Repository, changes: Sequence[ChangedPath], code: str) -> list[Finding]:
+    new: dict[str, ChangedPath] = {}
+    for change in changes:
+        if change.status != "D" and change.new_mode in ("100644", "100755", "120000"):
+            new.setdefault(change.new_id, change)
+    suspects = [oid for oid, data in read_blobs(repository, new, _SCAN_CAP) if scan(data, new[oid].path)]
+    found = []
+    for oid in suspects:
+        change = new[oid]
+        old = repository.blob(change.old_id) if change.old_mode.startswith("100") else b""
+        for hit in scan_added(old, repository.blob(oid), change.path):
+            text = f"{shown(change.path)} line {hit.line}: {hit.rule}"
+            found.append(Finding(code, Verdict.REJECT, text, change.path, hit.line))
+    return found

@@ -1,0 +1,122 @@
+"""The validation levels: checks that need no workflow. ``minimal`` executes nothing of the change."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecluse import process
+from ecluse.errors import Failed, Unsupported
+from ecluse.git import ChangedPath, Identity, Repository
+from ecluse.git.repository import EMPTY_TREE
+from ecluse.intake.objects import read_blobs
+
+LEVELS = ("none", "minimal", "standard", "complete")
+_FILE_CAP = 4 << 20
+_TIMEOUT_S = 60.0
+
+_CHILD = """
+import ast, json, sys, warnings
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (50, 55))
+except (ImportError, ValueError, OSError):
+    pass
+warnings.simplefilter("ignore")
+source, wrong, number = sys.stdin.buffer, [], 0
+while True:
+    head = source.read(8)
+    if len(head) < 8:
+        break
+    data = source.read(int.from_bytes(head, "big"))
+    try:
+        compile(data, "change", "exec", flags=ast.PyCF_ONLY_AST, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        wrong.append([number, getattr(error, "lineno", 0) or 0, str(getattr(error, "msg", "") or error or type(error).__name__)])
+    number += 1
+json.dump(wrong, sys.stdout)
+"""
+
+
+def check_level(level: str) -> None:
+    """Raise :class:`Unsupported` for a level that this version does not run."""
+    if level in ("none", "minimal"):
+        return
+    if level in LEVELS:
+        raise Unsupported(
+            "validate.level",
+            f"The validation level {level!r} (tests, linters) is not supported yet; `minimal` is.",
+            "use --level minimal; the repository's own workflows run with: ecluse run",
+        )
+    raise Unsupported(
+        "validate.level", f"There is no validation level {level!r}.", f"choose one of: {', '.join(LEVELS)}"
+    )
+
+
+def validate(repository: Repository, revision: str | None = None, level: str = "minimal") -> list[dict[str, Any]]:
+    """Validate a revision, or with ``None`` the checkout with its uncommitted work; against what it is based on.
+
+    Each result is ``{name, level, result, duration_ms, tree, detail}`` with ``result`` one of success, failure,
+    skipped. Raises :class:`Unsupported` for the levels ``standard`` and ``complete``.
+    """
+    from ecluse.intake.baseline import find_baseline
+    from ecluse.intake.snapshot import take
+
+    check_level(level)
+    with repository.temporary_clone() as temporary:
+        commit = repository.commit_id(revision or "HEAD")
+        base = find_baseline(repository, commit).commit
+        if revision is None:
+            who = Identity("Écluse", "ecluse@localhost")
+            commit = take(repository, temporary, commit, who=who, max_file_bytes=_FILE_CAP).commit or commit
+        return validate_tree(temporary, base, commit, level)
+
+
+def validate_tree(repository: Repository, base: str, commit: str, level: str) -> list[dict[str, Any]]:
+    """Validate what ``commit`` changes against ``base`` (empty: everything it holds)."""
+    check_level(level)
+    if level == "none":
+        return []
+    changes = repository.changed_paths(base or EMPTY_TREE, commit)
+    return [_python_syntax(repository, changes, repository.tree_id(commit), level)]
+
+
+def _python_syntax(repository: Repository, changes: Sequence[ChangedPath], tree: str, level: str) -> dict[str, Any]:
+    began = time.monotonic()
+    wanted = [c for c in changes if c.path.endswith((".py", ".pyi")) and c.new_mode in ("100644", "100755")]
+    outcome = {"name": "python-syntax", "level": level, "result": "skipped", "detail": "no Python file changed"}
+    if wanted:
+        outcome |= _compile(repository, wanted)
+    return outcome | {"duration_ms": round((time.monotonic() - began) * 1000, 1), "tree": tree}
+
+
+def _compile(repository: Repository, wanted: Sequence[ChangedPath]) -> dict[str, Any]:
+    """Parse the files in a process of their own: hostile source may exhaust a parser, and must not exhaust ours."""
+    paths: list[str] = []
+    where = {change.new_id: change.path for change in wanted}
+    with tempfile.TemporaryFile() as fed:
+        for oid, data in read_blobs(repository, where, _FILE_CAP):
+            paths.append(where[oid])
+            fed.write(len(data).to_bytes(8, "big") + data)
+        fed.seek(0)
+        try:
+            done = process.run(
+                [sys.executable, "-I", "-S", "-c", _CHILD],
+                cwd=Path(tempfile.gettempdir()), stdin=fed, timeout_s=_TIMEOUT_S, check=False,
+            )  # fmt: skip
+        except Failed as error:
+            if error.code != "process.timeout":
+                raise
+            return {"result": "failure", "detail": f"the parser did not end within {_TIMEOUT_S:g} s"}
+    if done.code:
+        return {"result": "failure", "detail": "the parser could not cope with the files"}
+    wrong = [f"{paths[number]}:{line}: {why}" for number, line, why in json.loads(done.stdout)]
+    if wrong:
+        return {"result": "failure", "detail": "; ".join(wrong[:10])}
+    return {"result": "success", "detail": f"{len(paths)} Python file{'s' if len(paths) != 1 else ''}"}

@@ -1,0 +1,70 @@
+"""A repository that receives, and sandboxes cloned from it: no remote, no identity of their own."""
+
+from __future__ import annotations
+
+import random
+import string
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse import intake
+from ecluse.history import History
+from ecluse.model import Agent, Change
+
+
+@pytest.fixture
+def sandbox(bench: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Make a clone of the workbench without remote; words are given to ``git clone``."""
+
+    def make(name: str = "sandbox", *words: str) -> Any:
+        folder = tmp_path / name
+        subprocess.run(
+            ["git", "clone", "-q", *words, f"file://{bench.folder}", str(folder)], check=True, capture_output=True
+        )
+        made = type(bench)(folder)
+        made.git("remote", "remove", "origin")
+        return made
+
+    return make
+
+
+def hand_over(box: Any, **options: Any) -> intake.Exported:
+    """Export a sandbox with the defaults of the door."""
+    return intake.export(box.repository, intake.ExportRequest(Agent("a1"), **options))
+
+
+def take_in(bench: Any, history: History, source: Path | bytes, **options: Any) -> Change:
+    """Receive and judge a bundle; the change as it stands then."""
+    change = intake.receive(bench.repository, history, source, actor="tester", **options)
+    intake.advance(bench.repository, history, change.key)
+    found = history.get(Change, change.key)
+    assert found is not None
+    return found
+
+
+def fake_secret(dice: random.Random) -> str:
+    """Something shaped like a provider's token, made up now."""
+    return "gh" + "p_" + "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(36))
+
+
+def tree_of(bench: Any, revision: str) -> dict[str, str]:
+    """Path to ``mode blob`` of a revision."""
+    rows = bench.git("ls-tree", "-r", "-z", revision).split("\0")
+    return {path: facts for facts, _, path in (row.partition("\t") for row in rows if row)}
+
+
+@pytest.fixture
+def helpers() -> Any:
+    """The functions above, for tests of this folder."""
+
+    class Helpers:
+        export = staticmethod(hand_over)
+        take_in = staticmethod(take_in)
+        fake_secret = staticmethod(fake_secret)
+        tree_of = staticmethod(tree_of)
+
+    return Helpers

@@ -1,0 +1,126 @@
+"""Rules over files that are more than content, and over text that hides something."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecluse.git import ChangedPath
+from ecluse.intake.textrules import judge_text
+from ecluse.intake.toolrules import glob, judge_tools
+from ecluse.model import Verdict
+
+
+def judged(path: str, new: bytes = b"", old: bytes | None = None, protected: tuple[str, ...] = ()) -> list[str]:
+    blobs = {"n": new, "o": old or b""}
+    change = ChangedPath("A" if old is None else "M", "000000" if old is None else "100644", "100644", "o", "n", path)
+    return sorted({one.code for one in judge_tools([change], blobs.__getitem__, "playbooks", protected)})
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (".github/workflows/ci.yml", "policy.ci_changed"),
+        ("sub/action.yml", "policy.ci_changed"),
+        (".gitlab-ci.yml", "policy.ci_changed"),
+        ("Jenkinsfile", "policy.ci_changed"),
+        ("ecluse.toml", "policy.config_changed"),
+        (".ecluse/allowed_signers", "policy.config_changed"),
+        (".sync/scripts/local-import.py", "policy.importer_changed"),
+        ("playbooks/release.md", "policy.release_changed"),
+        ("AGENTS.md", "policy.instructions_changed"),
+        (".cursor/rules/x.mdc", "policy.instructions_changed"),
+        (".github/copilot-instructions.md", "policy.instructions_changed"),
+        (".vscode/tasks.json", "toolconfig.autorun"),
+        (".envrc", "toolconfig.autorun"),
+        ("site/.npmrc", "toolconfig.autorun"),
+        ("CODEOWNERS", "policy.owners_changed"),
+    ],
+)
+def test_needs_a_person(path: str, code: str) -> None:
+    assert judged(path) == [code]
+
+
+@pytest.mark.parametrize(
+    "path", ["src/app.py", "docs/workflows/ci.md", "playbooks.md", "tests/test_a.py", "package.json", "agents.py"]
+)
+def test_ordinary_files(path: str) -> None:
+    assert judged(path, b"{}") == []
+
+
+def test_package_scripts_that_run_by_themselves() -> None:
+    assert judged("package.json", b'{"scripts": {"postinstall": "x"}}', b'{"scripts": {"test": "y"}}') == [
+        "toolconfig.autorun"
+    ]
+    assert (
+        judged("package.json", b'{"scripts": {"test": "z", "postinstall": "x"}}', b'{"scripts": {"postinstall": "x"}}')
+        == []
+    )
+
+
+def test_workflows_that_read_two_ways_are_refused() -> None:
+    assert "ci.yaml_duplicate" in judged(".github/workflows/a.yml", b"on: push\njobs: {}\njobs: {}\n")
+    assert "ci.yaml_tag" in judged(".github/workflows/a.yml", b"on: !!python/object/apply:os.system [x]\n")
+    assert "ci.unpinned_action" in judged(
+        ".github/workflows/a.yml", b"on: push\njobs:\n  a:\n    steps:\n      - uses: some/action@main\n"
+    )
+
+
+def test_attributes() -> None:
+    assert judged(".gitattributes", b"*.bin filter=evil\n") == ["toolconfig.filter"]
+    assert judged(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.py diff=python\n") == []
+    assert judged(".gitattributes", b"a " + b"x" * 3000) == ["toolconfig.gitattributes"]
+
+
+def test_policy_inside_pyproject() -> None:
+    assert judged("pyproject.toml", b'[tool.ecluse]\ntrust = "all"\n', b"[project]\nname='a'\n") == [
+        "policy.config_changed"
+    ]
+    assert judged("pyproject.toml", b"[project]\nname='b'\n", b"[project]\nname='a'\n") == []
+
+
+def test_weaker_tests() -> None:
+    old = b"def test_a():\n    assert f() == 1\n    assert g() == 2\n"
+    assert judged("tests/test_a.py", b"def test_a():\n    assert f() == 1\n", old) == ["policy.tests_weakened"]
+    assert judged("tests/test_a.py", b"def test_a():\n    assert True\n    assert True\n", old) == [
+        "policy.tests_weakened"
+    ]
+    assert judged("tests/test_a.py", old + b"    assert h() == 3\n", old) == []
+    assert judged("pytest.ini", b"[pytest]\naddopts = --ignore=tests\n") == ["policy.tests_weakened"]
+
+
+def test_protected_paths_by_pattern() -> None:
+    assert judged("db/migrations/1.sql", protected=("db/**",)) == ["policy.protected"]
+    assert judged("db/migrations/1.sql", protected=("db/*",)) == []
+    assert glob("legal/").fullmatch("legal/a/b.txt")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "code"),
+    [
+        ("a.py", b"x = 1\rimport os\n", "text.control_chars"),
+        ("a.txt", b"\x1b[2Jgone\n", "text.control_chars"),
+        ("a.py", "if ok: \u202e # no\n".encode(), "text.bidi"),
+        ("a.py", "\u3164 = 1\n".encode(), "text.invisible"),
+        ("a.py", "p\u0430ssword = 1\n".encode(), "text.homoglyph"),
+    ],
+)
+def test_text_that_hides(path: str, data: bytes, code: str) -> None:
+    assert [(one.code, one.verdict) for one in judge_text(path, data, b"")] == [(code, Verdict.QUARANTINE)]
+    assert judge_text(path, data + b"more\n", data) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("crlf.txt", b"a\r\nb\r\n"),
+        ("a.py", "naïve = 'привет'\n".encode()),
+        ("README.md", "family 👨\u200d👩\u200d👧\n".encode()),
+        ("b.bin", b"\0\x1b[2J"),
+    ],
+)
+def test_text_that_is_fine(path: str, data: bytes) -> None:
+    assert judge_text(path, data, b"") == []
+
+
+def test_minified_text_is_remarked() -> None:
+    assert [one.code for one in judge_text("a.js", b"x" * 9000, b"")] == ["text.unreviewable"]
