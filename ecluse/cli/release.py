@@ -85,7 +85,7 @@ def start(
 @command.command("status")
 @click.argument("release_id", metavar="[RELEASE]", default="")
 @click.option("--follow", "follow_it", is_flag=True, help="Keep the line moving and show what happens, until it rests.")
-@door()
+@door(input_flags=True)
 def status(frame: Frame, release_id: str, follow_it: bool) -> int:
     """Show one release with its steps, gates and the next command; without RELEASE, the newest ones and what is live."""
     from ecluse import release
