@@ -93,7 +93,9 @@ class Config(_Section):
     solo: bool = Field(
         default=False, description="a one-person team: a typed answer at a terminal counts, and is recorded so"
     )
-    play: bool = Field(default=False, description="demonstrations only: release start --play answers gates without a key")
+    play: bool = Field(
+        default=False, description="demonstrations only: release start --play answers gates without a key"
+    )
     intake: IntakeConfig = IntakeConfig()
     checks: ChecksConfig = ChecksConfig()
     landing: LandingConfig = LandingConfig()

@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from ecluse.errors import Failed, Invalid
 
-
 DISK_FULL_HINT = "free some space (df -h shows where), then type the same command again"
 
 
