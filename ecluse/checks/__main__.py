@@ -48,7 +48,8 @@ def _run(folder: Path) -> tuple[bool, bytes]:
         document = json.loads(read_capped(folder / "check.json", _CAP))
         tree, request = Path(document["tree"]), RunRequest.from_json(document["request"])
     except (ValueError, KeyError, TypeError) as error:
-        raise Invalid("request.invalid", f"{folder / 'check.json'} is no request for checks: {error}.") from error
+        why = f"{folder / 'check.json'} is no request for checks: {error}."
+        raise Invalid("request.invalid", why, "ecluse run, which writes no such file") from error
     with (folder / "events.jsonl").open("a", encoding="utf-8", errors="replace") as events:
 
         def keep(event: dict[str, object]) -> None:

@@ -38,7 +38,22 @@ def list_(frame: Frame) -> None:
         for one in found
     ]
     folder = trunk.config.release.playbooks
-    frame.emit({"playbooks": found}, "\n".join(lines) or f"No playbook in {folder}/ on {trunk.branch} yet.")
+    frame.emit(
+        {"playbooks": found},
+        "\n".join(lines) or f"No playbook in {folder}/ on {trunk.branch} yet. A first one: ecluse playbook add release",
+    )
+
+
+@command.command("add")
+@click.argument("name", default="release")
+@door()
+def add(frame: Frame, name: str) -> None:
+    """Write a playbook that comes with Écluse into this repository, to be made your own and committed."""
+    from ecluse.kit import playbooks
+
+    target = playbooks.add(frame.repository, name)
+    text = f"{target} is written.\n  next: read it, commit it, and name where it goes in [environments.production] of ecluse.toml"
+    frame.emit({"path": str(target)}, text)
 
 
 @command.command("show")

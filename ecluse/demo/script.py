@@ -6,7 +6,7 @@ Everything is done by the commands that a user would type, run for real and show
 from __future__ import annotations
 
 import json
-import shutil
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +57,11 @@ def play(house: House, stage: Stage, *, keep_running: bool) -> None:
     try:
         _prepare(house, stage)
         _agents(house, stage)
-        good, broken = _imports(house, stage)
+        broken = _imports(house, stage)
         _second_thoughts(house, stage, broken)
         address = _first_release(house, stage)
         _second_release(house, stage, address)
-        _ending(house, stage, good)
+        _ending(house, stage)
     finally:
         if not keep_running:
             stop_services(house)
@@ -78,7 +78,7 @@ def _prepare(house: House, stage: Stage) -> None:
     house.home.mkdir(parents=True)
     house.outbox.mkdir()
     template.write(house.repository)
-    port = _free_port()
+    port = http.free_port()
     at = house.repository
     stage.run("git", "init", "-q", "-b", "main", cwd=at)
     stage.run("git", "config", "user.name", "Marie (demo)", cwd=at)
@@ -128,18 +128,16 @@ def _agents(house: House, stage: Stage) -> None:
         _sandbox(house, stage, agent)
 
     stage.scene("agent-1: a feature, a fix and a page it never committed, handed over as one bundle")
-    _work(house, "agent-1", changes.good_change(house.sandbox("agent-1")))
-    stage.run("git", "log", "--oneline", "-2", cwd=house.sandbox("agent-1"))
-    stage.run("git", "status", "--short", cwd=house.sandbox("agent-1"))
+    _work(house, stage, "agent-1", changes.good_change(house.sandbox("agent-1")))
     _export(house, stage, "agent-1")
 
     stage.scene("agent-2: a tidy edit that breaks a test")
-    _work(house, "agent-2", changes.breaking_change(house.sandbox("agent-2")))
+    _work(house, stage, "agent-2", changes.breaking_change(house.sandbox("agent-2")))
     _export(house, stage, "agent-2")
 
     stage.scene("agent-3: a secret in its settings; export refuses, so it is handed over by plain git behind our back")
     work = changes.leaking_change(house.sandbox("agent-3"))
-    _work(house, "agent-3", work)
+    _work(house, stage, "agent-3", work)
     _export(house, stage, "agent-3", expect=4)
     bundle = house.outbox / "agent-3.bundle"
     stage.run("git", "bundle", "create", "-q", str(bundle), "main~1..main", cwd=house.sandbox("agent-3"))
@@ -152,20 +150,21 @@ def _sandbox(house: House, stage: Stage, agent: str) -> None:
     stage.run("git", "-C", str(folder), "remote", "remove", "origin", cwd=house.folder)
 
 
-def _work(house: House, agent: str, work: changes.Work) -> None:
-    """What an agent does in its sandbox; not Écluse's business, so not shown command by command."""
+def _work(house: House, stage: Stage, agent: str, work: changes.Work) -> None:
+    """What an agent does in its sandbox: it edits, it commits, and some of it it forgets to commit."""
     folder = house.sandbox(agent)
     who = ["-c", f"user.name={agent}", "-c", f"user.email={agent}@sandbox.invalid"]
     for step in work.commits:
         changes.write_files(folder, step.files)
-        _silently(house, folder, "git", "add", "-A")
-        _silently(house, folder, "git", *who, "commit", "-q", "-m", step.message)
+        stage.note(f"{agent} writes {', '.join(step.files)}")
+        stage.run("git", "add", "-A", cwd=folder)
+        title = step.message.partition("\n")[0]
+        shown = f"git commit -q -m {shlex.quote(title)}"
+        stage.run("git", *who, "commit", "-q", "-m", step.message, cwd=folder, shown=shown)
     changes.write_files(folder, work.untracked)
+    if work.untracked:
+        stage.note(f"{agent} writes {', '.join(work.untracked)} and does not commit it")
     (house.outbox / f"{agent}.note").write_text(work.note + "\n", encoding="utf-8")
-
-
-def _silently(house: House, cwd: Path, *words: str) -> None:
-    Stage(lambda *_: None, 0, house.home).run(*words, cwd=cwd)
 
 
 def _export(house: House, stage: Stage, agent: str, expect: int = 0) -> None:
@@ -175,7 +174,7 @@ def _export(house: House, stage: Stage, agent: str, expect: int = 0) -> None:
     stage.run(*words, cwd=house.sandbox(agent), expect=expect)
 
 
-def _imports(house: House, stage: Stage) -> tuple[str, str]:
+def _imports(house: House, stage: Stage) -> str:
     at = house.repository
     stage.scene(
         "Intake: each bundle is verified, judged and applied in a temporary clone; the good one goes on to land"
@@ -186,8 +185,7 @@ def _imports(house: House, stage: Stage) -> tuple[str, str]:
     stage.run("git", "log", "--oneline", "-4", cwd=at)
     stage.run("ecluse", "import", str(broken), "--no-input", cwd=at)
     stage.run("ecluse", "import", str(house.outbox / "agent-3.bundle"), "--no-input", cwd=at, expect=4)
-    ids = _change_ids(house)
-    return ids["agent-1"], ids["agent-2"]
+    return _change_ids(house)["agent-2"]
 
 
 def _change_ids(house: House) -> dict[str, str]:
@@ -227,7 +225,7 @@ def _second_release(house: House, stage: Stage, address: str) -> None:
     before = http.request(f"{address}/health").text().strip()
     stage.scene("agent-4: all tests pass, but the service is ill once it is really deployed")
     _sandbox(house, stage, "agent-4")
-    _work(house, "agent-4", changes.unhealthy_change(house.sandbox("agent-4")))
+    _work(house, stage, "agent-4", changes.unhealthy_change(house.sandbox("agent-4")))
     _export(house, stage, "agent-4")
     stage.run("ecluse", "import", str(house.outbox / "agent-4.tar"), "--land", "--no-input", cwd=at)
 
@@ -250,7 +248,7 @@ def _address(house: House) -> str:
     return open_trunk(Repository.discover(house.repository)).config.environments["production"].url
 
 
-def _ending(house: House, stage: Stage, good: str) -> None:
+def _ending(house: House, stage: Stage) -> None:
     at = house.repository
     stage.scene("All that happened is one history")
     stage.run("ecluse", "history", "list", "--brief", "--limit", "200", cwd=at)
@@ -265,14 +263,3 @@ def live_version(house: House) -> str:
     with History.open(Repository.discover(house.repository).state_dir) as history:
         live = history.find(Deployment, state=DeploymentState.LIVE)
     return live[-1].version if live else ""
-
-
-def _free_port() -> int:
-    """A port that was free a moment ago."""
-    return http.free_port()
-
-
-def remove(house: House) -> None:
-    """Delete what the demo made."""
-    stop_services(house)
-    shutil.rmtree(house.folder, ignore_errors=True)

@@ -32,7 +32,7 @@ def page(trunk: Trunk, name: str) -> str:
         raise Invalid(
             "playbook.unknown",
             f"The trunk {trunk.branch} has no playbook {name!r} at {path} (it has: {known}).",
-            f"write {path}, commit it on {trunk.branch}, then: ecluse playbook lint {name}",
+            f"ecluse playbook add release, commit it on {trunk.branch}, then: ecluse playbook lint",
         )
     try:
         return data.decode("utf-8")

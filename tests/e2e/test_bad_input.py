@@ -195,7 +195,7 @@ def test_read_only_file_system(cli: Any, bench: Any, tmp_path: Path) -> None:
     script = (
         IN_A_MOUNT.format(options="size=8m", at=at)
         + f"""
-        cp -r '{bench.folder}' '{at}/r' && mount -o remount,ro '{at}' && cd '{at}/r' || exit 90
+        cp -r '{bench.folder}' '{at}/r' && mount --bind '{at}' '{at}' && mount -o remount,bind,ro '{at}' && cd '{at}/r' || exit 90
         {ecluse} init; echo "code $?"
     """
     )

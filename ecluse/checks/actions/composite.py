@@ -26,7 +26,11 @@ def run_folder(call: ActionCall, folder: Path) -> Outcome:
     Raises :class:`Invalid` when there is none or it is wrong, :class:`Unsupported` when it is not a composite one.
     """
     if call.frame.depth >= MAX_DEPTH:
-        raise Invalid("checks.action_depth", f"Actions use one another more than {MAX_DEPTH} levels deep.", "")
+        raise Invalid(
+            "checks.action_depth",
+            f"Actions use one another more than {MAX_DEPTH} levels deep.",
+            "look for an action that uses itself",
+        )
     document, raw = _read(call, folder)
     using = to_text((raw.get("runs") or {}).get("using")).lower()
     if using != "composite":

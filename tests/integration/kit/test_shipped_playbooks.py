@@ -1,0 +1,31 @@
+"""The shipped playbook in a stranger's repository: added once, never over a page of one's own, and free of faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ecluse.errors import Invalid, Refused
+from ecluse.kit import playbooks
+from ecluse.release import compile_playbook, lint
+
+
+def test_added_once_and_without_fault(bench: Any) -> None:
+    target = playbooks.add(bench.repository, "release")
+    assert target == bench.folder / "playbooks" / "release.md"
+    assert lint(compile_playbook(target.read_text(), "playbooks/release.md")) == []
+    target.write_text("mine")
+    with pytest.raises(Refused):
+        playbooks.add(bench.repository, "release")
+    assert target.read_text() == "mine"
+
+
+def test_unknown_name_and_bare_repository(bench: Any) -> None:
+    with pytest.raises(Invalid, match="it has: release"):
+        playbooks.add(bench.repository, "incident")
+    bench.git("clone", "-q", "--bare", ".", "../bare.git")
+    from ecluse.git import Repository
+
+    with pytest.raises(Invalid, match="bare"):
+        playbooks.add(Repository.discover(bench.folder.parent / "bare.git"), "release")
