@@ -207,7 +207,8 @@ def _second_thoughts(house: House, stage: Stage, broken: str) -> None:
 def _first_release(house: House, stage: Stage) -> str:
     at = house.repository
     stage.scene("The first release: version, changelog, a human gate, tag, deploy, health, smoke, watch, announcement")
-    stage.note(f"this demo made {PERSON}'s key and plays that person at the gate; the history says so (played)")
+    how = f"this demo made {PERSON}'s key and plays" if signing.available() else f"this demo plays {PERSON} as"
+    stage.note(f"{how} that person at the gate; the history says so (played)")
     stage.run(*_release_words(house), cwd=at)
     address = _address(house)
     answer = http.request(f"{address}/health")

@@ -12,7 +12,7 @@ import typing
 from enum import StrEnum
 from typing import Any
 
-from ecluse.model import Change, Deployment, Gate, Landing, Release, Run
+from ecluse.model import Change, Deployment, Event, Gate, Landing, Release, Run
 
 Record = Change | Run | Landing | Release | Gate | Deployment
 
@@ -52,6 +52,12 @@ def from_row(noun: type[Any], row: tuple[Any, ...]) -> Any:
     hints = _types(noun)
     values = {f.name: _decode(value, hints[f.name]) for f, value in zip(dataclasses.fields(noun), row, strict=True)}
     return noun(**values)
+
+
+def event_of(row: tuple[Any, ...]) -> Event:
+    """The event of a row ``number, at, kind, subject, text, actor, data``."""
+    number, at, kind, subject, text, actor, data = row
+    return Event(kind=kind, subject=subject, text=text, actor=actor, data=json.loads(data), at=at, number=number)
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
-from ecluse.history.records import storable
+from ecluse.history.records import event_of, storable
 from ecluse.model import Event
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ def find(history: History, query: str, limit: int = 50) -> list[Event]:
 
     The query is words, never a query language: nothing in it can be wrong.
     """
-    from ecluse.history.store import event_of
-
     words = re.findall(r"\w+", query)
     if not words:
         return []

@@ -13,7 +13,7 @@ from ecluse.clock import instant
 from ecluse.errors import Failed, Invalid
 from ecluse.files import DISK_FULL_HINT, storage_problem
 from ecluse.history import schema, search
-from ecluse.history.records import TABLES, Record, columns, from_row, plain, storable, to_row
+from ecluse.history.records import TABLES, Record, columns, event_of, from_row, plain, storable, to_row
 from ecluse.model import Event
 
 Noun = TypeVar("Noun")
@@ -185,12 +185,6 @@ class History:
     def last_event(self) -> int:
         """The number of the newest event; 0 when there is none."""
         return int(self.execute("SELECT coalesce(max(number), 0) FROM events")[0][0])
-
-
-def event_of(row: tuple[Any, ...]) -> Event:
-    """The event of a row ``number, at, kind, subject, text, actor, data``."""
-    number, at, kind, subject, text, actor, data = row
-    return Event(kind=kind, subject=subject, text=text, actor=actor, data=json.loads(data), at=at, number=number)
 
 
 def database_problem(error: sqlite3.Error, path: Path) -> Failed:
