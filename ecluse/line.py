@@ -18,7 +18,7 @@ from ecluse.files import FileLock
 from ecluse.git import Repository
 from ecluse.history import History, wakes
 from ecluse.history.requests import request_landing
-from ecluse.model import Change, ChangeState, Event
+from ecluse.model import Change, ChangeState, Event, Landing, Run
 
 IDLE_S = 0.05
 """Pause between two looks when nothing is due, in seconds."""
@@ -103,8 +103,8 @@ def drive(
 ) -> None:
     """Keep the line moving in this process until ``until()`` is true, giving every new event to ``on_event``.
 
-    A problem of a subject in ``follow`` (exact, or a kind such as ``release``) is raised; others are recorded and do
-    not stop us. When another process drives, this one follows its events. Nothing left to do and ``until()`` still
+    A problem of a subject in ``follow``, or of what it asked for (a release its landing, a landing its run), is
+    raised; others are recorded and do not stop us. When another process drives, this one follows its events. Nothing left to do and ``until()`` still
     false: goes on waiting, because another process or a person may act.
     """
     seen = history.last_event()
@@ -113,8 +113,7 @@ def drive(
         try:
             advanced = step(repository, history)
         except Problem as problem:
-            subject = str(problem.details.get("subject", ""))
-            if not follow or subject in follow or subject.partition("/")[0] in follow:
+            if not _asked_by(history, str(problem.details.get("subject", ""))).isdisjoint(follow):
                 raise
         for event in history.events(after=seen, limit=1000):
             seen = event.number
@@ -124,6 +123,20 @@ def drive(
             return
         if advanced is None:
             time.sleep(IDLE_S)
+
+
+def _asked_by(history: History, subject: str) -> set[str]:
+    """``subject`` and everything that waits for it: the landing of a run, the change and the release of a landing."""
+    found: set[str] = set()
+    while subject and subject not in found:
+        found.add(subject)
+        kind, _, key = subject.partition("/")
+        noun = {"run": Run, "landing": Landing}.get(kind)
+        record = history.get(noun, key) if noun else None
+        if isinstance(record, Landing):
+            found.add(f"change/{record.change}")
+        subject = record.parent if record else ""
+    return found
 
 
 def drive_until(repository: Repository, stop: threading.Event) -> None:

@@ -92,7 +92,7 @@ def _land(frame: Frame, change: Change) -> int:
             one.state.is_terminal or one.state.waits_for_person
         )  # fmt: skip
 
-    follow(frame, rests, subjects=(change.subject, "landing"))
+    follow(frame, rests, subjects=(change.subject,))
     landing = newest()
     assert landing is not None  # noqa: S101 - rests() saw it
     document = {**change_document(frame, _get(frame, change.key)), **landing_document(frame.history, landing)}
