@@ -264,6 +264,7 @@ def run_job(
     calling this again (late, or after a crash) never starts a second one. ``folder`` gets ``request.json`` (command
     and working folder, never the environment: it may hold secrets), ``lock`` (held by the job while it lives),
     ``job.json`` (process id, start, boot), ``output.log`` and, by rename at the end, ``exit`` with the status.
+    Raises :class:`Failed` when it could not be started.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -285,6 +286,12 @@ def run_job(
     )
     while not (folder / "job.json").exists() and host.poll() is None:
         time.sleep(0.002)
+    if job_status(folder).state is JobState.ABSENT:
+        raise Failed(
+            "job.not_started",
+            f"No process could be started for {folder}.",
+            "ecluse doctor, which looks at disk space and permissions",
+        )
 
 
 def host_job(folder_name: str) -> None:

@@ -127,6 +127,14 @@ def test_job_of_a_missing_program_says_so(tmp_path: Path) -> None:
     assert "no-such-program-anywhere" in (folder / "output.log").read_text()
 
 
+def test_job_that_cannot_be_started_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    (folder / "output.log").mkdir(parents=True)
+    with pytest.raises(Failed) as caught:
+        process.run_job(folder, ["true"])
+    assert caught.value.code == "job.not_started"
+
+
 def test_lock_is_released_by_death(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     code = "import sys, time; from pathlib import Path; from ecluse.files import FileLock; FileLock(Path(sys.argv[1])).acquire() and print('held', flush=True); x = input()"
