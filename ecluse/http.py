@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -64,7 +65,17 @@ def request(
 
 
 def free_port() -> int:
-    """A port on the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on the loopback interface that is free now and that no outgoing connection is given by chance.
+
+    Systems hand out ports from 32768 upwards to connections, so this looks below. Raises :class:`Failed` when a
+    hundred tries find none.
+    """
+    for _ in range(100):
+        port = 12_000 + int.from_bytes(os.urandom(4), "big") % 20_000
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Failed("http.no_port", "No free port was found between 12000 and 32000.", "look who has them: ss -ltn")

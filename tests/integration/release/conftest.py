@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ecluse import landing, process, release, signing
+from ecluse import http, landing, process, release, signing
 from ecluse.clock import instant
 from ecluse.git import Repository
 from ecluse.history import History, wakes
@@ -55,12 +54,6 @@ SECONDS = 60.0
 """How long a test waits for something that takes a second, before it calls it stuck."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Yard:
     """The repository, its target, and short words for what tests do."""
 
@@ -69,7 +62,7 @@ class Yard:
         self.target = folder / "target"
         self.flag = folder / "flag"
         self.key = folder / "keys" / "ada"
-        self.port = free_port()
+        self.port = http.free_port()
         self.webhook = ""
         self.production = True
         self.solo = True
