@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ecluse import http, process, signing
 
 PROJECT, VERSION, NEEDS = "itsdangerous", "2.2.0", "pytest freezegun"
 
@@ -114,3 +117,35 @@ def test_without_workflows_it_lands_on_its_validation_alone(cli: Any, bench: Any
     landing = cli("show", landings[0]["subject"], "--json", cwd=bench.folder).json["landing"]
     assert landing["basis"] == "validation", said.out
     assert "validation alone" in landing["reason"]
+
+
+@pytest.mark.skipif(not signing.available(), reason="ssh-keygen is needed to answer the gate without a terminal")
+def test_a_first_release_of_a_strangers_repository(cli: Any, bench: Any, tmp_path: Path) -> None:
+    """By what the tool itself says: the playbook, where it goes, a key, the gate, and it is live."""
+    at, key, target = bench.folder, tmp_path / "key", tmp_path / "production"
+    cli("init", cwd=at)
+    assert "ecluse playbook add" in cli("release", "plan", cwd=at, expect=2).err
+    cli("playbook", "add", cwd=at)
+    cli("keys", "make", "marie", "--role", "human", "--key", str(key), cwd=at)
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "chore: releases")
+    assert "[environments.production]" in cli("release", "plan", cwd=at, expect=2).err
+    port = http.free_port()
+    command = json.dumps([sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"])
+    with (at / "ecluse.toml").open("a") as policy:
+        policy.write(
+            f'\n[environments.production]\npath = "{target}"\ncommand = {command}\nurl = "http://127.0.0.1:{port}"\nhealth = "/a.txt"\nproduction = true\n'
+        )
+    bench.git("commit", "-q", "-am", "chore: where it goes live")
+    assert "0.1.0 is the first release" in cli("release", "plan", cwd=at).out
+    waiting = cli("release", "start", "--no-input", cwd=at, expect=3)
+    assert "ecluse release approve" in waiting.err
+    try:
+        cli("release", "approve", "--key", str(key), "--no-input", cwd=at)
+        assert http.request(f"http://127.0.0.1:{port}/a.txt").text() == "one\ntwo\nthree\n"
+        assert bench.git("tag", "--list") == "v0.1.0"
+        assert "## [0.1.0]" in (at / "CHANGELOG.md").read_text(), "the checkout followed"
+        assert "0.1.0" in cli("release", "status", cwd=at).out
+    finally:
+        for folder in (target / "service").glob("*"):
+            process.cancel_job(folder)
