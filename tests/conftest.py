@@ -7,9 +7,15 @@ import random
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ecluse.git import Repository
+
+hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, deadline=None)
+hypothesis.settings.register_profile("wide", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("ECLUSE_HYPOTHESIS", "fixed"))
+"""Generated cases are the same in every run; ECLUSE_HYPOTHESIS=wide looks for new ones."""
 
 _GIT_KEEP = {"GIT_EXEC_PATH", "GIT_SSL_CAINFO"}
 

@@ -87,6 +87,10 @@ def _segment(segment: str) -> str:
 
 
 def _set(inside: str) -> str:
+    """A bracket's content as a character set; one that is empty or backwards stands for itself."""
     negated = inside[0] in "!^"
     body = (inside[1:] if negated else inside).replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
-    return f"[{'^' if negated else ''}{body}]"
+    try:
+        return re.compile(f"[{'^' if negated else ''}{body}]").pattern
+    except re.error:
+        return re.escape(f"[{inside}]")

@@ -140,6 +140,12 @@ def test_any_pattern_can_be_tried(pattern: str, name: str) -> None:
     path_pattern(pattern)
 
 
+@pytest.mark.parametrize("pattern", ["[!]", "[^]", "[b-a]", "[]"])
+def test_a_bracket_that_is_no_set_stands_for_itself(pattern: str) -> None:
+    assert path_pattern(pattern).fullmatch(pattern)
+    assert glob_matches([pattern], pattern)
+
+
 def test_path_patterns_bring_what_a_folder_holds() -> None:
     assert path_pattern("dist").fullmatch("dist/a/b.txt")
     assert path_pattern("./dist/*.txt").fullmatch("dist/b.txt")
