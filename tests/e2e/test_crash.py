@@ -163,17 +163,17 @@ def test_killed_at_random_moments(cli: Any, tmp_path: Path, number: int) -> None
     scenario.prepare()
     try:
         scenario.land(KILLS_A_SCENARIO // 2)
-        landed_once(scenario)
+        check_landed_once(scenario)
         scenario.release(KILLS_A_SCENARIO - KILLS_A_SCENARIO // 2)
-        released_once(scenario)
-        nothing_of_mine_touched(scenario)
-        nothing_stuck(scenario)
+        check_released_once(scenario)
+        check_nothing_of_mine_touched(scenario)
+        check_nothing_stuck(scenario)
     finally:
         print(f"{scenario.kills} kills: {'; '.join(scenario.moments)}")
         scenario.stop()
 
 
-def landed_once(scenario: Scenario) -> None:
+def check_landed_once(scenario: Scenario) -> None:
     with scenario.history() as history:
         (change,) = history.find(Change)
         assert change.state is ChangeState.LANDED
@@ -193,7 +193,7 @@ def landed_once(scenario: Scenario) -> None:
                 assert content is not None and content.read() in stored, f"{member.name} is kept"
 
 
-def released_once(scenario: Scenario) -> None:
+def check_released_once(scenario: Scenario) -> None:
     with scenario.history() as history:
         (release,) = history.find(Release)
         assert release.state is ReleaseState.DONE, release.reason
@@ -219,14 +219,14 @@ def released_once(scenario: Scenario) -> None:
     )
 
 
-def nothing_of_mine_touched(scenario: Scenario) -> None:
+def check_nothing_of_mine_touched(scenario: Scenario) -> None:
     assert (scenario.at / "README.md").read_text() == "my own words, not committed\n"
     assert (scenario.at / "staged.txt").read_text() == "staged\n"
     assert (scenario.at / "notes.txt").read_text() == "untracked\n"
     assert scenario.git("status", "--porcelain") == scenario.mine
 
 
-def nothing_stuck(scenario: Scenario) -> None:
+def check_nothing_stuck(scenario: Scenario) -> None:
     lock = FileLock(scenario.at / ".git" / "ecluse" / "line.lock")
     assert lock.acquire()
     lock.release()
