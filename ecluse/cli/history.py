@@ -66,6 +66,20 @@ def export_events(frame: Frame, form: str, target: str) -> None:
     frame.say(f"{target} written", "ok")
 
 
+@command.command("copy")
+@door()
+def make_copy(frame: Frame) -> None:
+    """Make .sync/sync_history.db again from the history: the table `sync_records` that scripts and other tools read."""
+    from ecluse.errors import Invalid
+    from ecluse.history.sync_copy import NAME, refresh
+
+    top = frame.repository.work_tree
+    if top is None or not (top / ".sync").is_dir():
+        raise Invalid("sync_history.place", "There is no folder .sync here for the copy to lie in.", "ecluse init")
+    rows = refresh(frame.history, top / ".sync" / NAME, rebuild=True)
+    frame.emit({"path": str(top / ".sync" / NAME), "rows": rows}, f"{rows} rows in {top / '.sync' / NAME}")
+
+
 @command.command("stats")
 @click.option("--days", default=14, show_default=True, type=click.IntRange(1, 366), help="How many days to count.")
 @click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
