@@ -6,6 +6,7 @@ Everything the loop knows is in the history, so it may die at any moment and go 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -18,6 +19,7 @@ from ecluse.files import FileLock
 from ecluse.git import Repository
 from ecluse.history import History, wakes
 from ecluse.history.requests import request_landing
+from ecluse.history.sync_copy import refresh_beside
 from ecluse.model import Change, ChangeState, Event, Landing, Run
 
 IDLE_S = 0.05
@@ -149,3 +151,6 @@ def drive_until(repository: Repository, stop: threading.Event) -> None:
                 advanced = None  # recorded by step; the next subject goes on
             if advanced is None:
                 stop.wait(IDLE_S)
+            else:
+                with contextlib.suppress(Problem):  # a copy for other tools; the next action brings it up to date
+                    refresh_beside(history, repository.work_tree)

@@ -54,7 +54,11 @@ def command(
             allow_red=allow_red,
             sign=(frame.folder / key) if key else None,
         )
-        done = intake.export(frame.repository, request)
+        try:
+            done = intake.export_recorded(frame.repository, request)
+        finally:
+            if (frame.repository.state_dir / "history.db").exists():
+                frame.history.written = True  # by export_recorded, through an object of its own
         if to_stdout:
             sys.stdout.buffer.write(done.path.read_bytes())
             sys.stdout.buffer.flush()

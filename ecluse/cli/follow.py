@@ -26,7 +26,16 @@ _MARKS = {
     "problem": "warn",
 }
 DETAILS = frozenset(
-    {"effect.begun", "effect.done", "change.queued", "change.landed", "run.queued", "landing.moving", "release.step"}
+    {
+        "effect.begun",
+        "effect.done",
+        "export.begun",
+        "change.queued",
+        "change.landed",
+        "run.queued",
+        "landing.moving",
+        "release.step",
+    }
 )
 """Kinds that another event says again in better words: shown with ``-v``, left out of ``history list --brief``."""
 

@@ -68,6 +68,18 @@ class Frame:
             self._history = History.open(shared / "ecluse" if shared else self.repository.state_dir)
         return self._history
 
+    def refresh_copy(self) -> None:
+        """Bring ``.sync/sync_history.db`` up to date after an action; a copy that cannot be written stops nothing."""
+        history = self._history
+        if history is None or not history.written:
+            return
+        from ecluse.history.sync_copy import refresh_beside
+
+        try:
+            refresh_beside(history, self.repository.work_tree)
+        except Problem as problem:
+            self.say(problem.message, "warn")
+
     # -- speaking ----------------------------------------------------------------------------------------------
 
     def say(self, text: str = "", mark: str = "") -> None:
@@ -128,7 +140,10 @@ def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body
                 no_input=options.pop("no_input", False),
                 color=not options.pop("no_color"),
             )
-            return body(frame, *args, **options)
+            try:
+                return body(frame, *args, **options)
+            finally:
+                frame.refresh_copy()
 
         flags = [
             click.option("-C", "folder_again", default="", metavar="DIR", help="Work as if started in DIR."),

@@ -10,6 +10,7 @@ import click
 
 from ecluse.cli.follow import DETAILS
 from ecluse.cli.frame import Frame, door
+from ecluse.errors import ExitStatus
 from ecluse.model import Event
 
 
@@ -63,6 +64,78 @@ def export_events(frame: Frame, form: str, target: str) -> None:
         return
     write_atomically(Path(target), text.encode())
     frame.say(f"{target} written", "ok")
+
+
+@command.command("copy")
+@door()
+def make_copy(frame: Frame) -> None:
+    """Make .sync/sync_history.db again from the history: the table `sync_records` that scripts and other tools read."""
+    from ecluse.errors import Invalid
+    from ecluse.history.sync_copy import NAME, refresh
+
+    top = frame.repository.work_tree
+    if top is None or not (top / ".sync").is_dir():
+        raise Invalid("sync_history.place", "There is no folder .sync here for the copy to lie in.", "ecluse init")
+    rows = refresh(frame.history, top / ".sync" / NAME, rebuild=True)
+    frame.emit({"path": str(top / ".sync" / NAME), "rows": rows}, f"{rows} rows in {top / '.sync' / NAME}")
+
+
+@command.command("stats")
+@click.option("--days", default=14, show_default=True, type=click.IntRange(1, 366), help="How many days to count.")
+@click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
+@door()
+def show_stats(frame: Frame, days: int, form: str) -> None:
+    """Count by agent, day, verdict, method, size and time."""
+    from ecluse.cli.history_text import stats_csv, stats_document, stats_text
+    from ecluse.history import stats
+
+    found = stats.gather(frame.history, days)
+    if form == "csv" and not frame.as_json:
+        click.echo(stats_csv(found), nl=False)
+        return
+    frame.emit(stats_document(found), stats_text(found))
+
+
+@command.command("find")
+@click.argument("word")
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many.")
+@click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
+@door()
+def find_word(frame: Frame, word: str, limit: int, form: str) -> int:
+    """Find changes and hand-overs by WORD: a bundle's or patch's name, a change id, a path, or a part of one.
+
+    Exit: 0 something was found; 1 nothing was.
+    """
+    from ecluse.cli.history_text import change_line, found_csv
+    from ecluse.history.lookup import find
+    from ecluse.history.records import plain
+
+    found = find(frame.history, word, limit)
+    if form == "csv" and not frame.as_json:
+        click.echo(found_csv(found.changes, found.events), nl=False)
+    else:
+        rows = [change_line(change) for change in found.changes] + [line(event) for event in found.events]
+        documents = {"changes": plain(found.changes), "events": [document(event) for event in found.events]}
+        frame.emit(documents, "\n".join(rows) or f"Nothing recorded is called {word!r} or touches such a path.")
+    return ExitStatus.DONE if found.changes or found.events else ExitStatus.FAILED
+
+
+@command.command("show")
+@click.argument("thing")
+@door()
+def show_one(frame: Frame, thing: str) -> None:
+    """Show THING whole: an event by its number, or anything that `ecluse show` knows by its id."""
+    from ecluse.history.lookup import event_number
+
+    event = event_number(frame.history, int(thing)) if thing.isascii() and thing.isdigit() and len(thing) < 19 else None
+    if event is None:
+        from ecluse.cli.show import show_record
+
+        show_record(frame, thing)
+        return
+    facts = document(event)
+    lines = [f"  {name:<8} {value}" for name, value in facts.items() if value not in ("", {}, [])]
+    frame.emit({"event": facts}, "\n".join("".join(c if c.isprintable() else " " for c in one) for one in lines))
 
 
 def document(event: Event) -> dict[str, Any]:

@@ -16,6 +16,11 @@ from ecluse.cli.lookup import find_any
 @door()
 def command(frame: Frame, thing: str) -> None:
     """Show THING: an id, or enough of its beginning to be the only one."""
+    show_record(frame, thing)
+
+
+def show_record(frame: Frame, thing: str) -> None:
+    """Print the record called ``thing`` with its events. Raises :class:`ecluse.errors.Invalid` when there is none."""
     from ecluse.history.records import plain
 
     record = find_any(frame.history, thing)

@@ -36,15 +36,6 @@ def inspect(path: Path) -> Integrity:
     return Integrity(schema, newest, events, size, () if said == ["ok"] else tuple(said))
 
 
-def count_sync_records(path: Path) -> int | None:
-    """How many rows the table ``sync_records`` of ``.sync/sync_history.db`` has; ``None`` when it has no such table."""
-    try:
-        with _opened(path) as connection:
-            return int(connection.execute("SELECT count(*) FROM sync_records").fetchone()[0])
-    except (OSError, sqlite3.Error):
-        return None
-
-
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)

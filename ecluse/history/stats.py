@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ecluse.clock import instant, now
 from ecluse.history.store import History
@@ -59,12 +59,14 @@ class Statistics:
     agents: tuple[AgentCount, ...]
     days: tuple[DayCount, ...]
     verdicts: dict[str, int]
+    methods: dict[str, int]
     changes: dict[str, int]
     runs: dict[str, int]
     landings: dict[str, int]
     releases: dict[str, int]
     deployments: dict[str, int]
     check_ms: Spread | None
+    landing_ms: Spread | None
     change_bytes: Spread | None
     events: int
 
@@ -82,12 +84,14 @@ def gather(history: History, days: int = DAYS) -> Statistics:
         agents=by_agent(history),
         days=by_day(history, days),
         verdicts=_ordered(_counts(history, "changes", "verdict"), ["", *Verdict]),
+        methods=dict(sorted(_counts(history, "changes", "method").items())),
         changes=_ordered(_counts(history, "changes", "state"), list(ChangeState)),
         runs=_ordered(_counts(history, "runs", "state"), list(RunState)),
         landings=_ordered(_counts(history, "landings", "state"), list(LandingState)),
         releases=_ordered(_counts(history, "releases", "state"), list(ReleaseState)),
         deployments=_ordered(_counts(history, "deployments", "state"), list(DeploymentState)),
         check_ms=_spread(history, "duration_ms", "runs", "state IN ('green', 'red')"),
+        landing_ms=_landing_spread(history),
         change_bytes=_spread(history, "size_bytes", "changes", "size_bytes > 0"),
         events=history.last_event(),
     )
@@ -154,3 +158,15 @@ def _spread(history: History, column: str, table: str, where: str) -> Spread | N
     median = at(count // 2) if count % 2 else (at(count // 2 - 1) + at(count // 2)) / 2
     ninetieth = at(-(-count * 9 // 10) - 1)
     return Spread(count, median, ninetieth, at(count - 1))
+
+
+def _landing_spread(history: History) -> Spread | None:
+    """How long landed landings took from the request to the moved ref; instants are text, so this is not left to SQL."""
+    rows = history.execute("SELECT created_at, updated_at FROM landings WHERE state = 'landed'")
+    took = sorted((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() for begin, end in rows)
+    if not took:
+        return None
+    count = len(took)
+    median = took[count // 2] if count % 2 else (took[count // 2 - 1] + took[count // 2]) / 2
+    ms = [max(0.0, value) * 1000 for value in (median, took[-(-count * 9 // 10) - 1], took[-1])]
+    return Spread(count, *ms)

@@ -28,6 +28,8 @@ class History:
         self._connection = connection
         self._depth = 0
         self.path = path
+        self.written = False
+        """Whether an event was added through this object: then copies elsewhere are to be refreshed."""
 
     @classmethod
     def open(cls, state_dir: Path, *, create: bool = False) -> History:
@@ -118,6 +120,7 @@ class History:
             )
             number = int(rows[0][0])
             search.add(self, number, event)
+            self.written = True
             return number
 
     # -- reading -----------------------------------------------------------------------------------------------

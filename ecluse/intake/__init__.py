@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecluse.intake.admission import advance
+    from ecluse.intake.exportlog import export_recorded
     from ecluse.intake.inbox import examine, receive
     from ecluse.intake.outbox import Exported, ExportRequest, export
     from ecluse.intake.reviews import review
@@ -23,11 +24,22 @@ _HOMES = {
     "Exported": "outbox",
     "ExportRequest": "outbox",
     "export": "outbox",
+    "export_recorded": "exportlog",
     "review": "reviews",
     "validate": "validation",
 }
 
-__all__ = ["ExportRequest", "Exported", "advance", "examine", "export", "receive", "review", "validate"]
+__all__ = [
+    "ExportRequest",
+    "Exported",
+    "advance",
+    "examine",
+    "export",
+    "export_recorded",
+    "receive",
+    "review",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:

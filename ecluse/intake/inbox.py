@@ -59,13 +59,13 @@ def receive(
         keep(repository.state_dir, parcel)
         name = str(source) if isinstance(source, Path) else "(standard input)"
         change = _new_change(parcel, said, name, into, wants_landing)
-        return _record(history, change, actor)
+        return _record(history, change, actor, parcel.names)
 
 
-def _record(history: History, change: Change, actor: str) -> Change:
+def _record(history: History, change: Change, actor: str, names: tuple[str, ...]) -> Change:
     """Record a new change, unless another process was faster with the same bundle or the same name."""
     text = f"{change.key} received from {change.source}: {change.title}"
-    data = {"digest": change.digest, "size": change.size_bytes, "target": change.target}
+    data = {"digest": change.digest, "size": change.size_bytes, "target": change.target, "names": list(names)}
     with history.transaction():
         other = history.get(Change, change.key)
         if other is None or (other.digest != change.digest and _came_damaged(other)):

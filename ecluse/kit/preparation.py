@@ -11,8 +11,7 @@ from ecluse.doctor import CheckState
 from ecluse.errors import Failed, Invalid
 from ecluse.files import storage_problem, write_atomically
 from ecluse.git import Repository
-from ecluse.history import History
-from ecluse.history.integrity import count_sync_records
+from ecluse.history import History, sync_copy
 from ecluse.kit import pieces
 from ecluse.kit.report import Action, ActionKind, InitReport
 from ecluse.model import Event
@@ -143,11 +142,15 @@ def _notes(repository: Repository) -> list[Action]:
     """What is seen and not done."""
     if repository.work_tree is None:
         return [Action(ActionKind.SKIPPED, "files and aliases", "a bare repository has no checkout")]
-    rows = count_sync_records(repository.work_tree / ".sync" / "sync_history.db")
-    if rows is None:
-        return []
-    why = f"left as it is: a later version imports its {rows:,} record{'s' if rows != 1 else ''}, this one does not"
-    return [Action(ActionKind.SKIPPED, ".sync/sync_history.db", why)]
+    place = f".sync/{sync_copy.NAME}"
+    path = repository.work_tree / place
+    if path.is_symlink() or path.parent.is_symlink():
+        return [Action(ActionKind.SKIPPED, place, "it is reached by a symbolic link")]
+    rows = sync_copy.count_old_rows(path)
+    if rows is not None:
+        why = f"{rows:,} record{'s' if rows != 1 else ''} of another tool taken into the history"
+        return [Action(ActionKind.APPENDED, place, why)]
+    return [Action(ActionKind.KEPT if path.exists() else ActionKind.CREATED, place)]
 
 
 def _carry_out(
@@ -163,12 +166,17 @@ def _carry_out(
                 repository.set_config(*entry)
         for piece in planned:
             _write(repository, piece)
+        who = repository.identity()
+        place = repository.work_tree / ".sync" / sync_copy.NAME if repository.work_tree else None
+        old = place and any(one.kind is ActionKind.APPENDED and one.what == f".sync/{place.name}" for one in actions)
+        if place and old:
+            sync_copy.import_old_rows(history, place, actor=who.name if who else "")
         done = [f"{action.what} ({action.kind})" for action in actions if action.kind.changes]
         if done:
-            who = repository.identity()
             text = f"repository prepared, trunk {branch}: {', '.join(done)}"
             data = {"trunk": branch, "done": done}
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
+        sync_copy.refresh_beside(history, repository.work_tree)
 
 
 def _write(repository: Repository, piece: pieces.Piece) -> None:

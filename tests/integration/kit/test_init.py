@@ -183,21 +183,31 @@ def test_a_linked_work_tree_shares_the_history(bench, tmp_path: Path) -> None:
     report = init(Repository.discover(tmp_path / "side"), NOTHING_ASKED)
     assert report.trunk == "main"
     changed = [action.what for action in report.actions if action.kind.changes]
-    assert not any("history.db" in what or "git config" in what for what in changed)
+    assert not any("/history.db" in what or "git config" in what for what in changed)
 
 
-def test_an_older_sync_history_is_left_alone_and_named(bench) -> None:
+def test_an_older_sync_history_is_taken_in_once_and_kept(bench) -> None:
     path = bench.write(".sync/sync_history.db", b"")
     with sqlite3.connect(path) as old:
-        old.execute("CREATE TABLE sync_records (id INTEGER PRIMARY KEY, agent TEXT)")
-        old.executemany("INSERT INTO sync_records (agent) VALUES (?)", [("a",), ("b",)])
+        old.execute("CREATE TABLE sync_records (id INTEGER PRIMARY KEY, agent TEXT, status TEXT, files_modified TEXT)")
+        rows = [("a", "success", '["x", "y"]'), ("b", "failed", "3")]
+        old.executemany("INSERT INTO sync_records (agent, status, files_modified) VALUES (?, ?, ?)", rows)
     old.close()
     before = path.read_bytes()
-    report = init(bench.repository, NOTHING_ASKED)
-    action = next(a for a in report.actions if a.what == ".sync/sync_history.db")
-    assert action.kind is ActionKind.SKIPPED
-    assert "2 records" in action.why
+    planned = init(bench.repository, InitOptions(dry_run=True))
     assert path.read_bytes() == before
+    report = init(bench.repository, NOTHING_ASKED)
+    assert report.actions == planned.actions
+    action = next(a for a in report.actions if a.what == ".sync/sync_history.db")
+    assert action.kind is ActionKind.APPENDED
+    assert "2 records" in action.why
+    with sqlite3.connect(path) as new:
+        found = new.execute("SELECT agent, status, files_modified FROM sync_records ORDER BY agent").fetchall()
+    new.close()
+    assert found == [("a", "success", 2), ("b", "failed", 3)]
+    kept = list((bench.repository.state_dir / "backups").glob("sync_history-*.db"))
+    assert [one.read_bytes() for one in kept] == [before]
+    assert not init(bench.repository, NOTHING_ASKED).changed
     assert sorted(entry.name for entry in path.parent.iterdir() if entry.is_file()) == ["README.md", "sync_history.db"]
 
 

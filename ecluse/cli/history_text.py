@@ -1,0 +1,110 @@
+"""How ``ecluse history stats`` and ``find`` say what they found: tables for people, rows for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ecluse.history.stats import Spread, Statistics
+from ecluse.model import Change, Event
+
+
+def stats_document(found: Statistics) -> dict[str, Any]:
+    """The ``--json`` form of the statistics; sizes in bytes, durations in milliseconds, rates from 0 to 1."""
+    from ecluse.history.records import plain
+
+    document: dict[str, Any] = plain(found)
+    for row, agent in zip(document["agents"], found.agents, strict=True):
+        row["landed_rate"] = agent.landed_rate
+    return {**document, "green_rate": found.green_rate}
+
+
+def stats_text(found: Statistics) -> str:
+    """The statistics as tables."""
+    parts = [
+        _table(
+            ("agent", "changes", "landed", "waiting", "refused", "red"),
+            [(a.agent or "(nobody)", a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
+        ),
+        _table(("day", "received", "landed", "red"), [(d.day, d.received, d.landed, d.red) for d in found.days]),
+        _table(("verdict", "changes"), [(name or "(not judged)", n) for name, n in found.verdicts.items()]),
+        _table(("method", "changes"), [(name or "(none)", n) for name, n in found.methods.items()]),
+        _table(("landing", "count"), list(found.landings.items())),
+        _table(
+            ("measure", "count", "median", "90 in 100 below", "largest"),
+            [_spread(name, spread, divisor) for name, spread, divisor in _measures(found) if spread],
+        ),
+    ]
+    return "\n\n".join(part for part in parts if part) + f"\n\n{found.events} events recorded"
+
+
+def stats_csv(found: Statistics) -> str:
+    """The statistics as CSV: ``group,name,measure,value``, one number a line."""
+    rows: list[tuple[object, ...]] = []
+    for agent in found.agents:
+        counts = {"changes": agent.changes, "landed": agent.landed, "waiting": agent.waiting}
+        counts |= {"rejected": agent.rejected, "red": agent.red}
+        rows += [("agent", agent.agent, name, value) for name, value in counts.items()]
+    for day in found.days:
+        rows += [("day", day.day, name, getattr(day, name)) for name in ("received", "landed", "red")]
+    for group in ("verdicts", "methods", "changes", "runs", "landings", "releases", "deployments"):
+        rows += [(group, name, "count", value) for name, value in getattr(found, group).items()]
+    for name in ("change_bytes", "check_ms", "landing_ms"):
+        spread: Spread | None = getattr(found, name)
+        if spread:
+            rows += [
+                ("spread", name, part, getattr(spread, part)) for part in ("count", "median", "ninetieth", "largest")
+            ]
+    return as_csv(("group", "name", "measure", "value"), rows)
+
+
+def as_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV with a head line. A text that a spreadsheet would run as a formula is made inert by a quote."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([f"'{one}" if isinstance(one, str) and one[:1] in "=+-@\t\r" and one else one for one in row])
+    return buffer.getvalue()
+
+
+def change_line(change: Change) -> str:
+    """One change as a line: when, its key, its state, from where, what; no control character reaches the terminal."""
+    who = f" by {change.agent}" if change.agent else ""
+    text = f"{change.created_at[:19].replace('T', ' ')}  {change.key}  {change.state}{who}: {change.title}  ({change.source})"
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def found_csv(changes: Sequence[Change], events: Sequence[Event]) -> str:
+    """What ``find`` found as CSV."""
+    rows: list[tuple[object, ...]] = [("change", c.created_at, c.key, c.state.value, c.agent, c.title) for c in changes]
+    rows += [("event", e.at, e.subject, e.kind, e.actor, e.text) for e in events]
+    return as_csv(("what", "at", "subject", "state", "agent", "text"), rows)
+
+
+def _measures(found: Statistics) -> tuple[tuple[str, Spread | None, float], ...]:
+    return (
+        ("size of a change, KiB", found.change_bytes, 1024.0),
+        ("checks, s", found.check_ms, 1000.0),
+        ("landing, s", found.landing_ms, 1000.0),
+    )
+
+
+def _spread(name: str, spread: Spread, divisor: float) -> tuple[object, ...]:
+    values = (spread.median, spread.ninetieth, spread.largest)
+    return (name, spread.count, *(f"{value / divisor:,.2f}" for value in values))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Columns as wide as their widest cell: the first to the left, numbers to the right. Empty without rows."""
+    if not rows:
+        return ""
+    cells = [["".join(c if c.isprintable() else " " for c in str(one)) for one in row] for row in (head, *rows)]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
+    lines = []
+    for row in cells:
+        rest = "  ".join(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        lines.append(f"{row[0].ljust(widths[0])}  {rest}".rstrip())
+    return "\n".join(lines)

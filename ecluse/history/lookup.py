@@ -1,0 +1,60 @@
+"""Finding what was handed over by what people remember of it: a bundle's or patch's name, a change's id, a path."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from ecluse.history.records import columns, from_row
+from ecluse.history.store import History, event_of
+from ecluse.model import Change, Event
+
+NAMING_KINDS = ("change.received", "change.refused", "export.begun", "export.done", "export.refused", "sync.imported")
+"""Kinds of events that carry the names of files: what came in, what went out, what an older tool recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a word led to: changes (by id, source, title or path) and events that name it; newest first."""
+
+    changes: tuple[Change, ...]
+    events: tuple[Event, ...]
+
+
+def find(history: History, word: str, limit: int = 50) -> Found:
+    """Changes and hand-overs whose id, bundle or patch name, or path holds ``word``, letter case aside."""
+    pattern = f"%{_escaped(word)}%"
+    listed = f"%{_escaped(json.dumps(word)[1:-1])}%"  # lists are stored as JSON in ASCII
+    near = "LIKE ? ESCAPE '\\'"
+    events = [
+        event_of(row)
+        for row in history.execute(
+            "SELECT number, at, kind, subject, text, actor, data FROM events "  # noqa: S608 - our own names
+            f"WHERE kind IN ({', '.join('?' for _ in NAMING_KINDS)}) AND (subject {near} OR text {near} OR data {near}) "
+            "ORDER BY number DESC LIMIT ?",
+            (*NAMING_KINDS, pattern, pattern, listed, limit),
+        )
+    ]
+    rows = history.execute(
+        f"SELECT {', '.join(columns(Change))} FROM changes "  # noqa: S608 - our own names
+        f'WHERE "key" {near} OR source {near} OR title {near} OR files {near} ORDER BY created_at DESC, "key" DESC LIMIT ?',
+        (pattern, pattern, pattern, listed, limit),
+    )
+    changes: dict[str, Change] = {change.key: change for change in (from_row(Change, row) for row in rows)}
+    for event in events:  # a change whose payload has this name, though its manifest has another
+        kind, _, key = event.subject.partition("/")
+        if kind == "change" and key not in changes and (change := history.get(Change, key)):
+            changes[key] = change
+    return Found(tuple(list(changes.values())[:limit]), tuple(events))
+
+
+def event_number(history: History, number: int) -> Event | None:
+    """The event with this number, or ``None``."""
+    rows = history.execute(
+        "SELECT number, at, kind, subject, text, actor, data FROM events WHERE number = ?", (number,)
+    )
+    return event_of(rows[0]) if rows else None
+
+
+def _escaped(word: str) -> str:
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

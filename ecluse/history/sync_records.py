@@ -1,0 +1,139 @@
+"""The rows of the specification's table ``sync_records``, made from the history. One table maps states to its words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+from ecluse.history.records import storable
+from ecluse.history.store import History
+from ecluse.model import Change, ChangeState, Event
+
+STATUS: dict[str, str] = {
+    ChangeState.RECEIVED: "partial",
+    ChangeState.READY: "success",
+    ChangeState.QUARANTINED: "partial",
+    ChangeState.CONFLICT: "partial",
+    ChangeState.REJECTED: "failed",
+    ChangeState.SUPERSEDED: "partial",
+    ChangeState.LANDED: "success",
+    ChangeState.UNDONE: "partial",
+    "export.begun": "partial",
+    "export.done": "success",
+    "export.refused": "failed",
+    "change.refused": "failed",
+}
+"""State of a change, or kind of an event -> ``success``, ``failed`` or ``partial`` (docs/history.md carries it).
+
+An export that left something out which nobody accepted is ``partial`` as well. The verdict is in the metadata: accept,
+warn and neutralise lead to READY, quarantine to QUARANTINED, reject to REJECTED.
+"""
+
+EVENT_KINDS = ("export.begun", "export.done", "export.refused", "change.refused", "sync.imported")
+"""Events that are rows by themselves; an import's row is made from its change."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """One row. ``record_key`` names what it was made from; sizes are bytes; ``metadata`` is a JSON object."""
+
+    record_key: str
+    timestamp: str
+    agent: str
+    sync_type: str
+    patch_name: str
+    source_branch: str
+    target_branch: str
+    commits_count: int
+    files_modified: int
+    patch_size: int
+    status: str
+    error_message: str
+    metadata: str
+
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(SyncRecord))
+
+
+def from_change(change: Change) -> SyncRecord:
+    """The row of an import: where the change stands now."""
+    status = STATUS[change.state]
+    facts = {
+        "change_id": change.id, "revision": change.revision, "state": change.state.value, "title": change.title,
+        "verdict": change.verdict.value if change.verdict else "", "method": change.method, "base": change.base,
+        "head": change.head, "tree": change.tree, "files": list(change.files[:1000]), "updated_at": change.updated_at,
+    }  # fmt: skip
+    return SyncRecord(
+        record_key=change.subject,
+        timestamp=change.created_at,
+        agent=change.agent,
+        sync_type="import",
+        patch_name=posixpath.basename(change.source.replace("\\", "/")),
+        source_branch="",
+        target_branch=change.target.removeprefix("refs/heads/"),
+        commits_count=len(change.commits),
+        files_modified=len(change.files),
+        patch_size=change.size_bytes,
+        status=status,
+        error_message="" if status == "success" else change.reason,
+        metadata=_json(facts),
+    )
+
+
+def from_event(event: Event) -> SyncRecord:
+    """The row of an export, of a refusal that made no change, or of a record that an older tool had made."""
+    data = event.data
+    old = event.kind == "sync.imported"
+    status = str(data.get("status", "")) if old else STATUS[event.kind]
+    if event.kind == "export.done" and data.get("omissions"):
+        status = "partial"
+    export = event.subject.startswith("export/")
+    said = str(data.get("error_message", "")) if old else "" if event.kind == "export.done" else event.text
+    if status == "partial" and event.kind == "export.done":
+        said = f"left out and not accepted: {', '.join(map(str, data['omissions']))}"
+    return SyncRecord(
+        record_key=f"{event.subject}/refused/{event.number}" if event.kind == "change.refused" else event.subject,
+        timestamp=str(data.get("timestamp") or event.at),
+        agent=event.actor,
+        sync_type=str(data.get("sync_type", "")) if old else "export" if export else "import",
+        patch_name=str(data.get("patch_name", "")),
+        source_branch=str(data.get("source_branch", "")),
+        target_branch=str(data.get("target_branch", "")),
+        commits_count=_whole(data.get("commits_count")),
+        files_modified=_whole(data.get("files_modified")),
+        patch_size=_whole(data.get("patch_size")),
+        status=status,
+        error_message=said,
+        metadata=_json(data),
+    )
+
+
+def touched(history: History, after: int) -> list[SyncRecord]:
+    """The rows that events with a number above ``after`` made or changed; with 0, every row there is."""
+    rows: dict[str, SyncRecord] = {}
+    seen = after
+    changed: dict[str, None] = {}
+    while page := history.events(after=seen, limit=2000):
+        seen = page[-1].number
+        for event in page:
+            if event.subject.startswith("change/"):
+                changed[event.subject.removeprefix("change/")] = None
+            if event.kind in EVENT_KINDS:
+                made = from_event(event)
+                rows[made.record_key] = made
+    for key in changed:
+        change = history.get(Change, key)
+        if change is not None:
+            rows[change.subject] = from_change(change)
+    return list(rows.values())
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _json(value: Any) -> str:
+    return storable(json.dumps(value, ensure_ascii=True, separators=(",", ":")))

@@ -1,0 +1,85 @@
+"""Every export leaves a trace: events where the repository has a history, else a log file; also when it was refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ecluse.clock import instant, new_id, now
+from ecluse.errors import Problem
+from ecluse.files import write_atomically
+from ecluse.git import Repository
+from ecluse.history import History
+from ecluse.intake.manifest import clean
+from ecluse.intake.outbox import Exported, ExportRequest, export
+from ecluse.model import Event
+
+LOGS = ".sync/logs"
+
+
+def export_recorded(repository: Repository, request: ExportRequest) -> Exported:
+    """:func:`ecluse.intake.outbox.export`, recorded: ``export.begun`` before, ``export.done`` or ``export.refused`` after.
+
+    Where there is no history, one JSON line goes to ``.sync/logs/export_*.log`` (without ``.sync``: to
+    ``.git/ecluse/logs``); a log that cannot be written does not stop an export. Raises what ``export`` raises.
+    """
+    subject = f"export/{new_id('exp')}"
+    agent = clean(request.agent.name)
+    if not (repository.state_dir / "history.db").exists():
+        return _follow(repository, request, subject, lambda event: _write_log(repository, event), agent)
+    with History.open(repository.state_dir) as history:
+        branch = repository.branch() or "(detached)"
+        history.note(Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch}))
+        return _follow(repository, request, subject, history.note, agent)
+
+
+def _follow(
+    repository: Repository, request: ExportRequest, subject: str, note: Callable[[Event], object], agent: str
+) -> Exported:
+    branch = repository.branch() or "(detached)"
+    try:
+        done = export(repository, request)
+    except Problem as problem:
+        data = {"code": problem.code, "source_branch": branch}
+        note(Event("export.refused", subject, f"export refused: {problem.code}: {problem.message}", agent, data))
+        raise
+    text = f"{done.change_id}/{done.revision} exported to {done.path}: {done.title}"
+    note(Event("export.done", subject, text, agent, _facts(repository, done, branch)))
+    return done
+
+
+def _facts(repository: Repository, done: Exported, branch: str) -> dict[str, Any]:
+    carried = {one["kind"]: one for one in done.payloads}
+    exclude = [f"^{done.base}"] if done.base else []
+    listed = repository.run("rev-list", "--count", "HEAD", *exclude, check=False)
+    return {
+        "change_id": done.change_id,
+        "revision": done.revision,
+        "patch_name": carried.get("patch", carried["bundle"])["name"],
+        "names": [done.path.name, *(one["name"] for one in done.payloads)],
+        "source_branch": branch,
+        "target_branch": "",
+        "commits_count": int(listed.stdout or b"0") if listed.code == 0 else 0,
+        "files_modified": len(done.files),
+        "files": [one["path"] for one in done.files[:1000]],
+        "patch_size": sum(one["size"] for one in done.payloads),
+        "omissions": [one["path"] for one in done.omissions[:50]],
+        "base": done.base,
+        "head": done.head,
+        "tree": done.tree,
+    }
+
+
+def _write_log(repository: Repository, event: Event) -> Path | None:
+    """One export, one file: names do not collide, because the subject's id is in them."""
+    top = repository.work_tree
+    folder = top / LOGS if top is not None and (top / ".sync").is_dir() else repository.state_dir / "logs"
+    path = folder / f"export_{now():%Y%m%d_%H%M%S}_{event.subject[-4:]}.log"
+    row = {"at": instant(), "kind": event.kind, "agent": event.actor, "text": event.text, **event.data}
+    with contextlib.suppress(Problem):
+        write_atomically(path, json.dumps(row, ensure_ascii=True).encode("ascii", "backslashreplace") + b"\n")
+        return path
+    return None

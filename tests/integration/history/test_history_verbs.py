@@ -1,0 +1,41 @@
+"""``ecluse history stats|find|show`` as whole processes over a real hand-over."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ecluse.history import History
+
+
+def ecluse(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ecluse", *words], cwd=cwd, capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def test_what_was_imported_is_counted_found_and_shown(bench: Any, history: History, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    subprocess.run(["git", "clone", "-q", str(bench.folder), str(box)], check=True)
+    (box / "new.txt").write_text("new\n")
+    out = json.loads(ecluse(box, "export", "--agent", "ada", "--to", str(tmp_path / "out"), "--json").stdout)
+    ecluse(bench.folder, "import", str(tmp_path / "out"))
+    told = json.loads(ecluse(bench.folder, "history", "stats", "--json").stdout)
+    assert (told["agents"][0]["agent"], told["methods"], told["verdicts"]) == ("ada", {"bundle": 1}, {"accept": 1})
+    assert "agent,ada,changes,1" in ecluse(bench.folder, "history", "stats", "--format", "csv").stdout.splitlines()
+    patch = next((tmp_path / "out").glob("*.patch")).name
+    for word in (patch, out["change_id"][:12], "new.txt"):
+        found = ecluse(bench.folder, "history", "find", word, "--json")
+        assert found.returncode == 0
+        assert [one["id"] for one in json.loads(found.stdout)["changes"]] == [out["change_id"]]
+    assert ecluse(bench.folder, "history", "find", "never-seen").returncode == 1
+    shown = ecluse(bench.folder, "history", "show", out["change_id"])
+    assert "What happened:" in shown.stdout
+    assert json.loads(ecluse(bench.folder, "history", "show", "1", "--json").stdout)["event"]["number"] == 1
+    assert ecluse(bench.folder, "history", "show", "99999").returncode == 2
