@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.calls import fetch_from, inputs_of, link
 from ecluse.checks.contexts import dispatch_inputs, event_payload, github_context
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
@@ -116,9 +117,10 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
         )
     found: list[Workflow] = []
     faults: list[Fault] = []
+    fetch = fetch_from(tree.resolve(), request.local_actions)
     for path in paths:
         try:
-            found.append(load(tree, path))
+            found.append(link(load(tree, path), fetch, strict=False))
         except WorkflowProblem as problem:
             faults += problem.faults
     if faults:
@@ -165,6 +167,9 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
     made = []
     for combination in combinations:
         inner = scope.with_contexts(matrix=combination, strategy={})
+        if job.target is not None:
+            made += _planned_call(job, job.target, combination, inner, request)
+            continue
         made.append(
             PlannedJob(
                 id=job.id,
@@ -181,6 +186,21 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
     return made
 
 
+def _planned_call(
+    job: Job, target: Workflow, combination: dict[str, Any], scope: Scope, request: RunRequest
+) -> list[PlannedJob]:
+    """The jobs of a called workflow, named after the calling one; those without needs wait for what it needs."""
+    title = display_name(job.name or job.id, combination, scope)
+    inputs = dict.fromkeys(job.inputs) if job.needs else inputs_of(job, target, scope)
+    inside = scope.with_contexts(inputs=inputs, needs={}, matrix=None)
+    found = []
+    for inner in chosen_jobs(target, replace(request, jobs=())):
+        for planned in _planned(target, inner, inside, request):
+            name, needs = f"{title} / {planned.name}", planned.needs or job.needs
+            found.append(replace(planned, name=name, needs=needs, condition=planned.condition or job.condition))
+    return found
+
+
 def step_title(step: Step) -> str:
     """A step's name as GitHub shows it: the given one, else what it runs."""
     if step.name:
@@ -193,11 +213,14 @@ def step_title(step: Step) -> str:
 
 def cannot_run(job: Job, scope: Scope) -> str:
     """Why this job cannot run on this machine, with what to do about it; empty when it can."""
-    if job.calls:
+    if job.calls and job.target is None:
+        location, _, ref = job.calls.partition("@")
         return (
-            f"calls the reusable workflow {job.calls}, which is not supported here yet: "
-            "write its steps into the job, or run it on GitHub"
+            f"calls the reusable workflow {job.calls} of another repository, which is not fetched here: "
+            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR"
         )
+    if job.target is not None:
+        return ""
     services = _images(resolve(job.services, scope))
     if services:
         return (

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecluse import __version__, process
+from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
 from ecluse.checks.evaluate import Scope, condition, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
@@ -33,12 +34,44 @@ Listener = Callable[[dict[str, object]], None]
 
 
 @dataclass(slots=True, eq=False)
+class Group:
+    """One call of a reusable workflow: its jobs, and what its outputs are computed from."""
+
+    workflow: Workflow
+    scope: Scope
+    nodes: list[Node] = field(default_factory=list)
+    has_started: bool = False
+
+    @property
+    def result(self) -> Result | None:
+        """What the jobs came to together; ``None`` while one of them is not done."""
+        return worst([Result(node.needs_result) for node in self.nodes if node.result is not None], len(self.nodes))
+
+
+_RANKING = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS, Result.SKIPPED)
+
+
+def worst(results: list[Result], wanted: int) -> Result | None:
+    """What several results come to together; ``None`` while there are fewer than ``wanted``."""
+    return None if len(results) < wanted else next(result for result in _RANKING if result in results)
+
+
+@dataclass(slots=True, eq=False)
 class Node:
-    """One job of one workflow on its way: its instances, and what they came to together."""
+    """One job of one workflow on its way: its instances, and what they came to together.
+
+    ``space`` is the workflow, or the call of one, inside which its needs are looked up; ``prefix`` and ``title`` go
+    before its key and name. ``calls`` are the calls it makes of a reusable workflow, ``caller`` the one it is part of.
+    """
 
     workflow: Workflow
     job: Job
     scope: Scope
+    space: str
+    prefix: str = ""
+    title: str = ""
+    caller: Group | None = None
+    calls: list[Group] = field(default_factory=list)
     result: Result | None = None
     needs_result: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
@@ -68,12 +101,15 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
-        self.prefixes = _prefixes([workflow.path for workflow in workflows])
+        prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
         for workflow in workflows:
+            for warning in workflow.warnings:
+                self.note("warning", f"{warning} (GitHub refuses this workflow)")
             scope = workflow_scope(request, workflow)
             for job in chosen_jobs(workflow, request):
-                self.nodes[workflow.path, job.id] = Node(workflow, job, scope)
+                node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
+                self.nodes[node.space, job.id] = node
 
     def note(self, level: str, message: str) -> None:
         self.annotations.append(Annotation(level, message))
@@ -134,13 +170,57 @@ class Runner:
         moved = True
         while moved:
             moved = False
-            for node in self.nodes.values():
-                if node.result is None and not node.instances and self.needs_done(node):
+            for node in list(self.nodes.values()):
+                if node.calls and node.result is None:
+                    moved |= self.follow_calls(node)
+                elif node.result is None and not node.instances and self.may_open(node):
                     self.open(node)
                     moved = True
 
+    def may_open(self, node: Node) -> bool:
+        return (node.caller is None or node.caller.has_started) and self.needs_done(node)
+
+    def follow_calls(self, node: Node) -> bool:
+        """Start the calls of ``node`` that may run now, and end it when all are done; return whether anything moved."""
+        results = [group.result for group in node.calls]
+        if node.fail_fast and Result.FAILURE in results:
+            self.cancel(node)
+        active = sum(group.has_started and group.result is None for group in node.calls)
+        waiting = [group for group in node.calls if not group.has_started][: max(0, node.max_parallel - active)]
+        for group in waiting:
+            group.has_started = True
+        done = worst([result for result in results if result is not None], len(results))
+        if done is not None:
+            self.end_calls(node, done)
+        return bool(waiting) or done is not None
+
+    def cancel(self, node: Node) -> None:
+        """Cancel a job with all that it calls."""
+        node.cancelled.set()
+        for group in node.calls:
+            for inner in group.nodes:
+                self.cancel(inner)
+
+    def end_calls(self, node: Node, result: Result) -> None:
+        """Enter what the calls of ``node`` came to: its result, and the outputs the called workflow declares."""
+        for group in node.calls:
+            jobs = {
+                inner.job.id: {"result": inner.needs_result, "outputs": dict(inner.outputs)} for inner in group.nodes
+            }
+            try:
+                found = outputs_of(group.workflow, group.scope, jobs)
+            except ExpressionProblem as problem:
+                self.note("error", self.masker.mask(f"{node.job.id}: {problem.message}"))
+                result, found = Result.FAILURE, {}
+            for name, value in found.items():
+                if self.masker.mask(value) != value:
+                    self.note("warning", f"The output '{name}' holds a secret and is not handed on.")
+                elif value or name not in node.outputs:
+                    node.outputs[name] = value
+        node.result, node.needs_result = result, result.value
+
     def needed(self, node: Node) -> list[Node]:
-        return [self.nodes[node.workflow.path, name] for name in node.job.needs]
+        return [self.nodes[node.space, name] for name in node.job.needs]
 
     def needs_done(self, node: Node) -> bool:
         return all(other.result is not None for other in self.needed(node))
@@ -192,7 +272,7 @@ class Runner:
         node.fail_fast = is_truthy(resolve(strategy.get("fail-fast", True), scope))
         limit = to_number(resolve(strategy.get("max-parallel"), scope))
         node.max_parallel = int(limit) if limit >= 1 else sys.maxsize
-        prefix = self.prefixes[node.workflow.path]
+        groups: list[Group] = []
         for number, combination in enumerate(combinations):
             info = {
                 "fail-fast": node.fail_fast,
@@ -201,13 +281,17 @@ class Runner:
                 "max-parallel": min(node.max_parallel, len(combinations)),
             }
             inner = scope.with_contexts(matrix=combination or None, strategy=info)
-            label = prefix + node.job.id + (f"-{number + 1}" if len(combinations) > 1 else "")
+            label = node.prefix + node.job.id + (f"-{number + 1}" if len(combinations) > 1 else "")
+            name = node.title + display_name(node.job.name or node.job.id, combination, inner)
+            if node.job.target is not None:
+                groups.append(self.prepare_call(node, node.job.target, inner, label, name))
+                continue
             node.instances.append(
                 Instance(
                     workflow=node.workflow,
                     job=node.job,
                     key=label,
-                    name=display_name(node.job.name or node.job.id, combination, inner),
+                    name=name,
                     matrix=combination,
                     contexts=dict(inner.contexts),
                     cancelled=node.cancelled,
@@ -215,6 +299,28 @@ class Runner:
                 )
             )
         node.waiting = list(node.instances)
+        node.calls = groups
+        for group in groups:
+            self.nodes |= {(inner_node.space, inner_node.job.id): inner_node for inner_node in group.nodes}
+
+    def prepare_call(self, node: Node, target: Workflow, scope: Scope, label: str, title: str) -> Group:
+        """The jobs of a called workflow, with what the call hands to them. Raises :class:`ExpressionProblem`."""
+        handed = secrets_of(node.job, scope)
+        for value in handed.values():
+            self.masker.add(value)
+        general = {name: scope.contexts[name] for name in ("github", "vars")}
+        inputs = inputs_of(node.job, target, scope)
+        inside = Scope({**general, "inputs": inputs, "secrets": handed, "needs": {}})
+        group = Group(target, inside)
+        whole = replace(self.request, jobs=())
+        for job in chosen_jobs(target, whole):
+            space, prefix = f"{node.space}>{label}", f"{label}."
+            cancelled = threading.Event()
+            if node.cancelled.is_set():
+                cancelled.set()
+            inner = Node(target, job, inside, space, prefix, f"{title} / ", group, cancelled=cancelled)
+            group.nodes.append(inner)
+        return group
 
     def close(self, node: Node, result: Result, reason: str) -> None:
         """End a job that never started."""
@@ -222,7 +328,7 @@ class Runner:
         node.result, node.needs_result = result, result.value
         node.skipped = JobRecord(
             id=node.job.id,
-            name=self.masker.mask(node.job.name or node.job.id),
+            name=self.masker.mask(node.title + (node.job.name or node.job.id)),
             workflow=node.workflow.path,
             result=result,
             needs=node.job.needs,
@@ -253,9 +359,8 @@ class Runner:
         if len(node.records) < len(node.instances):
             return
         results = [Result.SUCCESS if one.is_tolerated else one.record.result for one in node.records.values()]
-        ranking = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS)
-        node.result = next(result for result in ranking if result in results)
-        node.needs_result = node.result.value
+        node.result = worst(results, len(results))
+        node.needs_result = str(node.result)
 
     def keep_artifacts(self, source: Path) -> None:
         if self.request.log_dir is not None and source.is_dir():

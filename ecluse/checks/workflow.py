@@ -46,7 +46,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as written. ``calls`` is the reusable workflow it stands for, when it has no steps of its own."""
+    """One job as written. ``calls`` is the reusable workflow it stands for, when it has no steps of its own.
+
+    ``target`` is that workflow once it was found; ``places`` are the lines and columns of what is handed to it.
+    """
 
     id: str
     line: int
@@ -71,11 +74,16 @@ class Job:
     inputs: dict[str, Any] = field(default_factory=dict)
     secrets: Any = None
     steps: tuple[Step, ...] = ()
+    target: Workflow | None = None
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """One workflow file. ``path`` is relative to the tree; ``triggers`` maps events to their filters."""
+    """One workflow file. ``path`` is relative to the tree; ``triggers`` maps events to their filters.
+
+    ``warnings`` are faults that GitHub would not let pass and that do no harm here.
+    """
 
     path: str
     name: str
@@ -87,6 +95,7 @@ class Workflow:
     folder: str = ""
     permissions: Any = None
     concurrency: Any = None
+    warnings: tuple[Fault, ...] = ()
 
     def job(self, name: str) -> Job:
         """The job with the id ``name``. Raises ``KeyError``."""
@@ -167,7 +176,7 @@ def _check_identifier(node: Scalar, faults: Faults) -> None:
         faults.add(
             node,
             f"The identifier '{node.text}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. "
-            "IDs must start with a letter or '_' and must be less than 100 characters.",
+            "IDs must start with a letter or '_' and and must be less than 100 characters.",
         )
 
 
@@ -297,7 +306,20 @@ def _job(key: Scalar, node: Node, known: list[str]) -> Job:
         inputs=raw.get("with") or {},
         secrets=raw.get("secrets"),
         steps=read_steps(steps),
+        places=_places(node) if "uses" in raw else {},
     )
+
+
+def _places(job: Node) -> dict[str, tuple[int, int]]:
+    """Where a calling job's ``uses`` and the values below ``with`` and ``secrets`` stand."""
+    found = {}
+    for key, value in job.entries if isinstance(job, Mapping) else ():
+        if key.text == "uses":
+            found["uses"] = (value.line, value.column)
+        elif key.text in ("with", "secrets") and isinstance(value, Mapping):
+            for name, item in value.entries:
+                found[f"{key.text}.{name.text}"] = (item.line, item.column)
+    return found
 
 
 def read_steps(node: Node | None) -> tuple[Step, ...]:

@@ -379,7 +379,7 @@ def test_what_is_not_supported_fails_and_says_so(bench: Bench, step: str, words:
         ("runs-on: windows-latest", "Windows"),
         ("runs-on: macos-14", "macOS"),
         ("runs-on: ubuntu-latest\n    container: node:20", "node:20"),
-        ("uses: ./.github/workflows/other.yml", "reusable workflow"),
+        ("uses: someone/else/.github/workflows/other.yml@v1", "reusable workflow"),
     ],
 )
 def test_jobs_that_cannot_run_here_fail_and_say_so(bench: Bench, body: str, words: str) -> None:

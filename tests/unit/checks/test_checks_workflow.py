@@ -129,7 +129,7 @@ jobs:
   served: {runs-on: ubuntu-latest, services: {db: {image: "postgres:16"}}}
   optional: {runs-on: ubuntu-latest, container: "${{ github.event.image }}"}
   other: {runs-on: windows-latest}
-  called: {uses: ./.github/workflows/x.yml}
+  called: {uses: someone/else/.github/workflows/x.yml@v1}
 """,
     )
     planned = plan(tmp_path, RunRequest())

@@ -1,0 +1,223 @@
+"""Reusable workflows: finds what a job calls, checks what it hands over, and computes inputs and secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ecluse.checks.evaluate import Scope
+from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.matrix import resolve
+from ecluse.checks.problems import Fault, WorkflowProblem, closest
+from ecluse.checks.rights import Rights, excess, rights_of
+from ecluse.checks.values import text_to_number, to_text
+from ecluse.checks.workflow import MAX_FILE_BYTES, Job, Workflow, read
+from ecluse.files import read_capped
+
+_UNDECLARED = "Invalid secret, "
+
+_LONGEST = 500
+"""Characters of a fault with its place, after which GitHub cuts it."""
+
+MAX_DEPTH = 9
+"""How many workflows may be called inside one another below the first, as on GitHub."""
+
+Fetch = Callable[[str, str], "tuple[str, bytes] | None"]
+"""From a ``uses`` and the path of the workflow that says it: the called file's name and bytes, or nothing."""
+
+
+def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
+    """Finds called workflows in ``tree`` and in the folders that stand for other repositories."""
+
+    def fetch(uses: str, caller: str) -> tuple[str, bytes] | None:
+        base, name = tree, uses
+        origin, found, ref = caller.partition("@")
+        if uses.startswith(("./", "$/")):
+            name = uses[2:]
+            if found:  # a path inside another repository's workflow means that repository
+                owner = "/".join(origin.split("/")[:2])
+                return fetch(f"{owner}/{name}@{ref}", "")
+            shown = name
+        else:
+            location, _, ref = uses.partition("@")
+            owner, name = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
+            if f"{owner}@{ref}" not in local_actions:
+                return None
+            base, shown = Path(local_actions[f"{owner}@{ref}"]), uses
+        path = (base / name).resolve()
+        if not path.is_relative_to(base.resolve()) or not path.is_file():
+            raise FileNotFoundError(name)
+        return shown, read_capped(path, MAX_FILE_BYTES)
+
+    return fetch
+
+
+def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True) -> Workflow:
+    """``workflow`` with every job that calls another one joined to what it calls, at any depth.
+
+    Raises :class:`WorkflowProblem` with all faults of the calls and of the called files. What ``fetch`` does not
+    have stays open; such a job says when it runs that it cannot. Without ``strict`` a secret that the called
+    workflow does not declare is a warning: nothing here can go wrong by it.
+    """
+    if not any(job.calls for job in workflow.jobs):
+        return workflow
+    faults: list[Fault] = []
+    linked = _link(workflow, fetch, (workflow.path,), rights_of(workflow.permissions), faults)
+    warnings = () if strict else tuple(fault for fault in faults if fault.message.startswith(_UNDECLARED))
+    faults = [fault for fault in faults if fault not in warnings]
+    if faults:
+        raise WorkflowProblem(faults)
+    return replace(linked, warnings=warnings)
+
+
+def _link(
+    workflow: Workflow, fetch: Fetch, above: tuple[str, ...], allowed: Rights | None, faults: list[Fault]
+) -> Workflow:
+    jobs = []
+    for job in workflow.jobs:
+        if job.calls:
+            own = allowed if job.permissions is None else rights_of(job.permissions)
+            job = replace(job, target=_target(workflow.path, job, fetch, above, own, faults))
+        jobs.append(job)
+    return replace(workflow, jobs=tuple(jobs))
+
+
+def _target(
+    path: str, job: Job, fetch: Fetch, above: tuple[str, ...], allowed: Rights | None, faults: list[Fault]
+) -> Workflow | None:
+    line, column = job.places.get("uses", (job.line, job.column))
+    try:
+        found = fetch(job.calls, path)
+    except FileNotFoundError as error:
+        faults.append(Fault(path, line, column, f"There is no workflow {error} to call", "check the path after uses:"))
+        return None
+    if found is None:
+        return None
+    name, data = found
+    if len(above) > MAX_DEPTH or name in above:
+        chain = " -> ".join((*above, name))
+        faults.append(Fault(path, line, column, f"Workflows call one another without end or too deep: {chain}"))
+        return None
+    try:
+        called = read(data, name)
+    except WorkflowProblem as problem:
+        faults += problem.faults
+        return None
+    if "workflow_call" not in called.triggers:
+        message = f"{name} is not reusable as it is missing a `on.workflow_call` trigger"
+        faults.append(Fault(path, line, column, message, "add workflow_call: below its on:"))
+        return None
+    _check_handed(path, job, called, faults)
+    if allowed is not None:
+        room = _LONGEST - len(f"{path} (Line: {job.line}, Col: {job.column}): ")
+        for text in excess(job.calls, called, allowed):
+            text = text if len(text) <= room else f"{text[:room]}[...]"
+            faults.append(Fault(path, job.line, job.column, text))
+    inner = allowed if called.permissions is None else rights_of(called.permissions)
+    return _link(called, fetch, (*above, name), inner, faults)
+
+
+def _declared(called: Workflow, kind: str) -> dict[str, dict[str, Any]]:
+    rules = called.triggers["workflow_call"].get(kind) or {}
+    return {name: rule or {} for name, rule in rules.items()}
+
+
+def _check_handed(path: str, job: Job, called: Workflow, faults: list[Fault]) -> None:
+    """Note inputs and secrets that are missing, not declared, or of the wrong kind."""
+    line, column = job.places.get("uses", (job.line, job.column))
+    wanted = _declared(called, "inputs")
+    given = {name.lower(): (name, value) for name, value in job.inputs.items()}
+    for name, rule in wanted.items():
+        if rule.get("required") and "default" not in rule and name.lower() not in given:
+            message = f"Input {name} is required, but not provided while calling."
+            faults.append(Fault(path, line, column, message, f"add {name}: below with:"))
+    known = {name.lower(): rule for name, rule in wanted.items()}
+    for name, value in given.values():
+        place = job.places.get(f"with.{name}", (line, column))
+        if name.lower() not in known:
+            message = f"Invalid input, {name} is not defined in the referenced workflow."
+            faults.append(Fault(path, *place, message, closest(name, sorted(wanted))))
+        elif not _may_be(value, known[name.lower()].get("type", "string")):
+            faults.append(Fault(path, *place, f"Unexpected value '{to_text(value)}'"))
+    _check_secrets(path, job, called, faults)
+
+
+def _check_secrets(path: str, job: Job, called: Workflow, faults: list[Fault]) -> None:
+    if job.secrets == "inherit":
+        return
+    line, column = job.places.get("uses", (job.line, job.column))
+    wanted = _declared(called, "secrets")
+    given = job.secrets if isinstance(job.secrets, dict) else {}
+    lowered = {name.lower() for name in given}
+    for name, rule in wanted.items():
+        if rule.get("required") and name.lower() not in lowered:
+            message = f"Secret {name} is required, but not provided while calling."
+            faults.append(Fault(path, line, column, message, f"add {name}: below secrets:, or write secrets: inherit"))
+    for name in given:
+        if name.lower() not in {one.lower() for one in wanted}:
+            place = job.places.get(f"secrets.{name}", (line, column))
+            message = f"{_UNDECLARED}{name} is not defined in the referenced workflow."
+            faults.append(Fault(path, *place, message, closest(name, sorted(wanted))))
+
+
+def _may_be(value: Any, kind: str) -> bool:
+    """Whether a value as written can be of a kind; an expression can be of any."""
+    if isinstance(value, str) and "${{" in value:
+        return True
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return True
+
+
+def inputs_of(job: Job, called: Workflow, scope: Scope) -> dict[str, Any]:
+    """The ``inputs`` context of a called workflow: what the job hands over, else defaults, each of its kind.
+
+    Raises :class:`ExpressionProblem` when a computed value does not fit its kind.
+    """
+    given = {name.lower(): resolve(value, scope) for name, value in job.inputs.items()}
+    inside = scope.with_contexts(inputs={}, needs={}, matrix=None, strategy=None)
+    found: dict[str, Any] = {}
+    for name, rule in _declared(called, "inputs").items():
+        kind = rule.get("type", "string")
+        value = given.get(name.lower())
+        if name.lower() not in given:
+            value = resolve(rule.get("default"), inside)
+        found[name] = _typed(name, value, kind, called.path)
+    return found
+
+
+def _typed(name: str, value: Any, kind: str, path: str) -> Any:
+    if value is None:
+        return {"boolean": False, "number": 0}.get(kind, "")
+    text = to_text(value)
+    if kind == "boolean":
+        if text not in ("true", "false"):
+            raise ExpressionProblem("evaluation", f"The input '{name}' of {path} is '{text}', and must be a boolean")
+        return text == "true"
+    if kind == "number":
+        number = text_to_number(text)
+        if number != number:
+            raise ExpressionProblem("evaluation", f"The input '{name}' of {path} is '{text}', and must be a number")
+        return number
+    return text
+
+
+def secrets_of(job: Job, scope: Scope) -> dict[str, str]:
+    """The secrets that a called workflow gets: all of them, those named, and always ``GITHUB_TOKEN``."""
+    held = scope.contexts.get("secrets")
+    held = held if isinstance(held, dict) else {}
+    if job.secrets == "inherit":
+        return dict(held)
+    given = job.secrets if isinstance(job.secrets, dict) else {}
+    token = {"GITHUB_TOKEN": held["GITHUB_TOKEN"]} if "GITHUB_TOKEN" in held else {}
+    return {**token, **{name: to_text(resolve(value, scope)) for name, value in given.items()}}
+
+
+def outputs_of(called: Workflow, scope: Scope, jobs: dict[str, Any]) -> dict[str, str]:
+    """The outputs that a called workflow declares, from those of its ``jobs``. Raises :class:`ExpressionProblem`."""
+    inside = scope.with_contexts(jobs=jobs)
+    return {name: to_text(resolve(rule.get("value"), inside)) for name, rule in _declared(called, "outputs").items()}
