@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ecluse.history.records import columns, from_row
-from ecluse.history.store import History, event_of
+from ecluse.history.records import columns, event_of, from_row
+from ecluse.history.store import History
 from ecluse.model import Change, Event
 
 NAMING_KINDS = ("change.received", "change.refused", "export.begun", "export.done", "export.refused", "sync.imported")
