@@ -37,6 +37,8 @@ def modules() -> list[tuple[Path, str]]:
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         if parts[:2] == ("demo", "template") and len(parts) > 2:
             continue
+        if parts[:2] == ("intake", "portable") or parts[:3] == ("kit", "files", "scripts"):
+            continue  # programs that are copied into other repositories and import nothing of ours
         found.append((path, parts[0]))
     return found
 

@@ -191,12 +191,20 @@ def _store(
         return
     for path in paths:  # one of them cannot be stored: find out which, keep the others
         done = _update(repository, env, words, [path])
-        if done.code:
+        if done.code and _became_folder(repository, path):
+            _update(repository, env, ("update-index", "--force-remove", "-z", "--stdin"), [path])
+        elif done.code:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             survey.leave_out(path, "not storable", said[0] if said else "")
             survey.tracked.pop(path, None)
             if path in survey.untracked:
                 survey.untracked.remove(path)
+
+
+def _became_folder(repository: Repository, path: str) -> bool:
+    """Whether a tracked file gave way to a plain folder: the file is gone, its place is taken by what lies in there."""
+    place = (repository.work_tree or Path()) / path
+    return place.is_dir() and not place.is_symlink() and not (place / ".git").exists()
 
 
 def _update(repository: Repository, env: dict[str, str], words: Sequence[str], paths: list[str]) -> Any:

@@ -15,6 +15,12 @@ from ecluse.files import read_capped
 from ecluse.kit.report import Action, ActionKind
 
 FOLDERS = (".sync/patches", ".sync/logs", ".sync/scripts", ".sync/templates")
+EXPORTERS = ("cloud-export.py", "cloud-export.sh")
+"""Work with nothing installed; the lock they belong to ships them."""
+
+CALLERS = ("local-import.py", "local-import.sh", "sync-tracker.py", "validate-before-sync.py", "init-sync-system.py")
+"""Names that people know from the specification; each calls the installed Écluse."""
+
 AGENTS_BEGIN = "<!-- ecluse:begin -->"
 _TEXT_CAP = 8 << 20
 
@@ -36,6 +42,7 @@ def look_at(work_tree: Path, *, trust: Literal["signed", "all"] | None, solo: bo
     """Every piece of the kit for this work tree, with what is to be done about it."""
     pieces = [_folder(work_tree, path) for path in FOLDERS]
     pieces.append(_whole(work_tree, ".sync/README.md", text("sync_readme.md")))
+    pieces += [_script(work_tree, name) for name in (*EXPORTERS, *CALLERS)]
     pieces.append(_policy(work_tree, policy_text(trust, solo)))
     pieces.append(_sections(work_tree, ".gitignore", text("gitignore").split("\n\n")))
     pieces.append(_sections(work_tree, "AGENTS.md", [text("agents.md")]))
@@ -45,6 +52,15 @@ def look_at(work_tree: Path, *, trust: Literal["signed", "all"] | None, solo: bo
 def text(name: str) -> str:
     """A text of the kit, as shipped."""
     return resources.files("ecluse.kit").joinpath("files", name).read_text(encoding="utf-8")
+
+
+def script(name: str) -> bytes:
+    """A script of ``.sync/scripts/``, as shipped."""
+    package = resources.files("ecluse")
+    folder = (
+        package.joinpath("intake", "portable") if name in EXPORTERS else package.joinpath("kit", "files", "scripts")
+    )
+    return folder.joinpath(name).read_bytes()
 
 
 def policy_text(trust: Literal["signed", "all"] | None, solo: bool | None) -> str:
@@ -84,6 +100,20 @@ def _whole(work_tree: Path, path: str, wanted: str) -> Piece:
     if (work_tree / path).exists():
         return Piece(Action(ActionKind.KEPT, path))
     return Piece(Action(ActionKind.CREATED, path), wanted.encode("utf-8"))
+
+
+def _script(work_tree: Path, name: str) -> Piece:
+    """An executable script; one that differs from ours is somebody's own, or of another version, and stays."""
+    path, data = f".sync/scripts/{name}", script(name)
+    obstacle = _obstacle(work_tree, path)
+    if obstacle:
+        return Piece(Action(ActionKind.SKIPPED, path, obstacle))
+    target = work_tree / path
+    if not target.exists():
+        return Piece(Action(ActionKind.CREATED, path), data, 0o755)
+    if target.is_file() and read_capped(target, _TEXT_CAP).replace(b"\r\n", b"\n") == data:
+        return Piece(Action(ActionKind.KEPT, path))
+    return Piece(Action(ActionKind.KEPT, path, "it differs from the one shipped; delete it and init again to renew it"))
 
 
 def _policy(work_tree: Path, wanted: str) -> Piece:

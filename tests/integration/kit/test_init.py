@@ -48,7 +48,10 @@ def test_a_fresh_repository_is_prepared_and_left_uncommitted(bench) -> None:
     assert bench.git("config", "alias.sync-status") == "!ecluse status"
     assert bench.git("rev-parse", "HEAD") == tip
     assert report.next[0] == (
-        "git add .gitignore .sync/README.md AGENTS.md ecluse.toml && git commit -m 'chore: set up ecluse'"
+        "git add .gitignore .sync/README.md .sync/scripts/cloud-export.py .sync/scripts/cloud-export.sh "
+        ".sync/scripts/init-sync-system.py .sync/scripts/local-import.py .sync/scripts/local-import.sh "
+        ".sync/scripts/sync-tracker.py .sync/scripts/validate-before-sync.py AGENTS.md ecluse.toml "
+        "&& git commit -m 'chore: set up ecluse'"
     )
     with History.open(bench.repository.state_dir) as history:
         (event,) = history.events()
