@@ -20,18 +20,21 @@ _FORGES = re.compile(
 )
 _FUTURE = timedelta(days=366)
 _SKIP = re.compile(
-    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-checks:\s*true", re.IGNORECASE | re.M
+    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
+    re.IGNORECASE | re.M,
 )
 _TRAILER = re.compile(
     r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
     re.IGNORECASE | re.M,
 )
 _MARKUP = re.compile(
-    r"<\s*(?:script|img|svg|iframe|object|embed)\b|javascript:|\bon(?:error|load|click)\s*=", re.IGNORECASE
+    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
+    re.IGNORECASE,
 )
 _SPEAKS_TO_US = re.compile(
     r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
-    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b", re.IGNORECASE,
+    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
+    r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
 
