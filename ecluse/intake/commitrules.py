@@ -76,6 +76,11 @@ def _judge_people(commit: Commit, others: set[str]) -> list[Finding]:
     return found
 
 
+def is_untrusted(text: str) -> bool:
+    """Whether words hold markup, or speak to whoever reads them as if they were instructions."""
+    return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+
+
 def _judge_message(commit: Commit) -> list[Finding]:
     found = []
     text = commit.message
@@ -105,7 +110,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
                 "claims an approval in its message; it counts for nothing",
             )
         )
-    if _MARKUP.search(text) or _SPEAKS_TO_US.search(text):
+    if is_untrusted(text):
         found.append(
             _finding(
                 "message.untrusted",

@@ -14,6 +14,7 @@ from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.intake import archives, bundlefile
+from ecluse.intake.commitrules import is_untrusted
 from ecluse.intake.content import judge_content
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import ChangeCounter, Reader
@@ -103,6 +104,9 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
         if isinstance(said, Problem):
             raise said
         case.claims = said
+        if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
+            text = "the manifest has markup or instructions in its words; they are shown as plain text"
+            case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
         if parcel.signature:
             case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
         for payload in said.payloads:

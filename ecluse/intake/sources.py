@@ -111,6 +111,9 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
 def _from_manifest(path: Path, cap: int) -> Parcel:
     said = read_claims(path)
     if isinstance(said, Manifest):
+        linked = next((one.name for one in said.payloads if (path.parent / one.name).is_symlink()), None)
+        if linked:
+            raise bundlefile.refuse("symlink.escapes", f"The payload {linked} is a link to somewhere else")
         names = [one.name for one in said.payloads if (path.parent / one.name).is_file()]
         if not names:
             wanted = ", ".join(one.name for one in said.payloads)

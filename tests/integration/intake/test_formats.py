@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -233,3 +234,57 @@ def test_no_bad_path_gets_in_by_any_header(bench: Any, path: str, shape: str) ->
     judgement = intake.examine(bench.repository, data.encode())[0]
     assert judgement.verdict == "reject", judgement.findings
     assert judgement.reason.startswith("path.")
+
+
+def foreign(bench: Any, folder: Path, **changes: Any) -> Path:
+    """A ``change/1`` hand-over that edits ``a.txt``."""
+    folder.mkdir()
+    patch = b"--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+    (folder / "change.patch").write_bytes(patch)
+    said = {
+        "schema": "change/1", "change_id": "c-1", "base_sha": bench.git("rev-parse", "HEAD"), "agent": "a1",
+        "title": "t", "created": "2024-01-01T00:00:00Z", "nonce": "0123456789abcdef", "payload": "change.patch",
+        "payload_sha256": hashlib.sha256(patch).hexdigest(), **changes,
+    }  # fmt: skip
+    (folder / "meta.json").write_text(json.dumps({key: value for key, value in said.items() if value is not None}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "reason"),
+    [
+        ({}, "accept", "ok"),
+        ({"nonce": None, "priority": 3, "commits": 1}, "accept", "ok"),
+        ({"commits": 2}, "reject", "mail.count_mismatch"),
+        ({"priority": True}, "reject", "meta.type"),
+        ({"commits": "1"}, "reject", "meta.type"),
+        ({"created": "yesterday"}, "reject", "meta.date"),
+        ({"nonce": "a b"}, "reject", "meta.nonce"),
+        ({"base_sha": "HEAD"}, "reject", "meta.base"),
+        ({"base_sha": "1" * 40}, "quarantine", "base.missing"),
+        ({"payload": "../change.patch"}, "reject", "path.dotdot"),
+        ({"payload_sha256": "1" * 64}, "reject", "meta.payload_sha"),
+        ({"title": "<b onclick=x()>t</b>"}, "neutralise", "message.untrusted"),
+        ({"approved": True}, "reject", "meta.unknown_field"),
+    ],
+)
+def test_foreign_manifests(bench: Any, tmp_path: Path, changes: dict[str, Any], verdict: str, reason: str) -> None:
+    judgement = intake.examine(bench.repository, foreign(bench, tmp_path / "f", **changes))[0]
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
+
+
+def test_a_payload_that_is_a_link(bench: Any, tmp_path: Path) -> None:
+    folder = foreign(bench, tmp_path / "f")
+    (folder / "change.patch").rename(tmp_path / "elsewhere")
+    (folder / "change.patch").symlink_to(tmp_path / "elsewhere")
+    assert refusal(bench, folder) == "symlink.escapes"
+
+
+def test_one_nonce_is_one_delivery(bench: Any, history: History, helpers: Any, tmp_path: Path) -> None:
+    first = foreign(bench, tmp_path / "f")
+    change = helpers.take_in(bench, history, first)
+    assert helpers.take_in(bench, history, first) == change
+    with pytest.raises(Problem) as caught:
+        helpers.take_in(bench, history, foreign(bench, tmp_path / "g", change_id="c-2"))
+    assert caught.value.code == "replay.conflict"
+    assert helpers.take_in(bench, history, foreign(bench, tmp_path / "h", change_id="c-2", nonce="new")).id == "c-2"
