@@ -11,7 +11,7 @@ import click
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.land import describe, landing_document, person, show_failure, status_of
-from ecluse.errors import ExitStatus, Invalid
+from ecluse.errors import ExitStatus, Invalid, Refused
 from ecluse.model import Change, ChangeState, Landing, Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ _STATUS = {
 @door(input_flags=True)
 def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: bool) -> int:
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
-    or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
+    a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
+    one of these, or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
 
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
@@ -45,8 +46,7 @@ def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: 
 
     source = _source(frame, bundle)
     if dry_run:
-        judgement, key, into = intake.examine(frame.repository, source, target=target)
-        return _show_trial(frame, judgement, key, into)
+        return _try(frame, source, target)
     change = intake.receive(
         frame.repository, frame.history, source, target=target, actor=person(frame), wants_landing=land
     )
@@ -59,6 +59,26 @@ def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: 
     if land and judged.state is ChangeState.READY:
         return ExitStatus.WAITS
     return _STATUS[judged.state]
+
+
+def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:
+    """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
+    from ecluse import intake
+
+    kept = (frame.repository.state_dir / "history.db").exists()  # a trial makes no history
+    try:
+        judgement, key, into = intake.examine(
+            frame.repository, source, target=target, history=frame.history if kept else None
+        )
+    except Refused as problem:
+        if not frame.as_json:
+            raise
+        frame.say(f"  {problem.code}: {problem.message}", "error")
+        found = {"code": problem.code, "verdict": "reject", "message": problem.message, "path": "", "line": 0}
+        document = {"change_id": "", "revision": 0, "verdict": "reject", "reason": problem.code, "findings": [found]}
+        frame.emit({**document, "method": "", "ref": "", "tree": "", "commits": {}, "receipt": ""}, "")
+        return ExitStatus.REFUSED
+    return _show_trial(frame, judgement, key, into)
 
 
 def _source(frame: Frame, name: str) -> Path | bytes:

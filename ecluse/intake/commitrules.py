@@ -20,18 +20,21 @@ _FORGES = re.compile(
 )
 _FUTURE = timedelta(days=366)
 _SKIP = re.compile(
-    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|^skip-checks:\s*true", re.IGNORECASE | re.M
+    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
+    re.IGNORECASE | re.M,
 )
 _TRAILER = re.compile(
     r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
     re.IGNORECASE | re.M,
 )
 _MARKUP = re.compile(
-    r"<\s*(?:script|img|svg|iframe|object|embed)\b|javascript:|\bon(?:error|load|click)\s*=", re.IGNORECASE
+    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
+    re.IGNORECASE,
 )
 _SPEAKS_TO_US = re.compile(
     r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
-    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b", re.IGNORECASE,
+    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
+    r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
 
@@ -73,6 +76,11 @@ def _judge_people(commit: Commit, others: set[str]) -> list[Finding]:
     return found
 
 
+def is_untrusted(text: str) -> bool:
+    """Whether words hold markup, or speak to whoever reads them as if they were instructions."""
+    return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+
+
 def _judge_message(commit: Commit) -> list[Finding]:
     found = []
     text = commit.message
@@ -102,7 +110,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
                 "claims an approval in its message; it counts for nothing",
             )
         )
-    if _MARKUP.search(text) or _SPEAKS_TO_US.search(text):
+    if is_untrusted(text):
         found.append(
             _finding(
                 "message.untrusted",

@@ -12,19 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ecluse.clock import instant
-from ecluse.errors import Invalid, Refused, Unsupported
+from ecluse.errors import Invalid, Refused
 from ecluse.files import storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake
+from ecluse.intake import replay
 from ecluse.intake.judgement import Judgement, judge
 from ecluse.intake.manifest import Manifest, clean
+from ecluse.intake.series import form_of
 from ecluse.intake.sources import Parcel, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
 from ecluse.model import Change, ChangeState, Event
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
-_AGAIN = ("base.missing", "signature.unknown")
+_AGAIN = ("base.missing", "base.does_not_apply", "signature.unknown")
 """Reasons that the world may have cured since: the same bundle given again is judged again."""
 
 _DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.gone", "inbox.altered")
@@ -51,12 +53,13 @@ def receive(
         parcel = _open(repository, trunk, source, Path(scratch))
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
-        _need_bundle(said, parcel)
         known = history.find(Change, digest=parcel.digest)
         if known:
             return _again(history, known[0], actor, wants_landing)
         into = choose_target(repository, trunk, target, said.target if said else "")
+        _check_replay(repository, history, said, parcel, actor)
         keep(repository.state_dir, parcel)
+        replay.remember(repository.state_dir, said, parcel.digest)
         name = str(source) if isinstance(source, Path) else "(standard input)"
         change = _new_change(parcel, said, name, into, wants_landing)
         return _record(history, change, actor, parcel.names)
@@ -77,17 +80,27 @@ def _record(history: History, change: Change, actor: str, names: tuple[str, ...]
     raise _replay(history, other, change.digest, actor)
 
 
-def examine(repository: Repository, source: Path | bytes, *, target: str | None = None) -> tuple[Judgement, str, str]:
-    """Judge a bundle and leave no trace. Returns the judgement, the key it would have, and the target's full ref."""
+def examine(
+    repository: Repository, source: Path | bytes, *, target: str | None = None, history: History | None = None
+) -> tuple[Judgement, str, str]:
+    """Judge a bundle and leave no trace. Returns the judgement, the key it would have, and the target's full ref.
+
+    With ``history``, what would be refused as a replay of something received before is refused here too.
+    """
     trunk = open_trunk(repository)
     with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
         parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
-        _need_bundle(said, parcel)
         into = choose_target(repository, trunk, target, said.target if said else "")
+        key = _new_change(parcel, said, "", into, False).key
+        if history is not None:
+            _check_replay(repository, history, said, parcel, "")
+            other = history.get(Change, key)
+            if other is not None and other.digest != parcel.digest and not _came_damaged(other):
+                raise _replay(history, other, parcel.digest, "")
         with judge(repository, trunk, into, parcel) as (judgement, _):
-            return judgement, _new_change(parcel, said, "", into, False).key, into
+            return judgement, key, into
 
 
 def choose_target(repository: Repository, trunk: Trunk, asked: str | None, claimed: str) -> str:
@@ -104,17 +117,6 @@ def choose_target(repository: Repository, trunk: Trunk, asked: str | None, claim
     if claimed in trunk.config.landing.targets and ref in repository.refs("refs/heads"):
         return ref
     return trunk.ref
-
-
-def _need_bundle(said: Manifest | None, parcel: Parcel) -> None:
-    """Raise before anything is recorded when only a patch came along: the name stays free for the whole change."""
-    bundle = said.payload("bundle") if said else None
-    if said is not None and (bundle is None or bundle.name not in parcel.payloads):
-        raise Unsupported(
-            "intake.format",
-            "Only the patch of this change is here; this version needs the git bundle beside it.",
-            "carry the .bundle file over too, beside the .json, and import again",
-        )
 
 
 def keep(state_dir: Path, parcel: Parcel) -> Path:
@@ -186,7 +188,7 @@ def _open(
 
 
 def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str, wants_landing: bool) -> Change:
-    identifier = said.id if said else f"{'bundle' if not parcel.manifest else 'unread'}-{parcel.digest[:12]}"
+    identifier = said.id if said else f"{_kind(parcel)}-{parcel.digest[:12]}"
     revision = said.revision if said else 1
     moment = instant()
     return Change(
@@ -207,6 +209,11 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         note=said.note if said else "",
         wants_landing=wants_landing,
     )
+
+
+def _kind(parcel: Parcel) -> str:
+    """The word that the id of a change without a readable manifest begins with."""
+    return "unread" if parcel.manifest else str(form_of(parcel.folder / parcel.payloads[0]))
 
 
 def _again(history: History, change: Change, actor: str, wants_landing: bool) -> Change:
@@ -234,9 +241,18 @@ def _came_damaged(change: Change) -> bool:
     return change.state is ChangeState.REJECTED and change.reason.partition(":")[0] in _DAMAGED
 
 
+def _check_replay(repository: Repository, history: History, said: Manifest | None, parcel: Parcel, actor: str) -> None:
+    """Refuse a nonce that came with other bytes before, unless those had arrived damaged."""
+    before = replay.seen_with(repository.state_dir, said)
+    others = history.find(Change, digest=before) if before and before != parcel.digest else []
+    if others and not _came_damaged(others[0]):
+        raise _replay(history, others[0], parcel.digest, actor)
+
+
 def _replay(history: History, other: Change, digest: str, actor: str) -> Refused:
-    text = f"another bundle claims to be {other.key}; it was kept and refused"
-    history.note(Event("change.refused", other.subject, text, actor, {"code": "replay.conflict", "digest": digest}))
+    if actor:  # a trial leaves no trace
+        text = f"another bundle claims to be {other.key}; it was kept and refused"
+        history.note(Event("change.refused", other.subject, text, actor, {"code": "replay.conflict", "digest": digest}))
     return Refused(
         "replay.conflict",
         f"{other.key} was received before with other content; a new version needs a new revision number.",

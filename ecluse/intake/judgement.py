@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.errors import Problem, Refused
-from ecluse.git import ChangedPath, Commit, Repository
-from ecluse.git.repository import EMPTY_TREE
-from ecluse.intake import bundlefile
+from ecluse.git import ChangedPath, Commit, Identity, Repository
+from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
+from ecluse.intake import archives, bundlefile
+from ecluse.intake.commitrules import is_untrusted
 from ecluse.intake.content import judge_content
-from ecluse.intake.manifest import Manifest, Payload
+from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import ChangeCounter, Reader
+from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
+from ecluse.intake.series import Form, apply_text, candidate_bases, form_of, read_text
 from ecluse.intake.sources import Parcel, hash_file, read_claims
 from ecluse.intake.trust import find_signer, trusted_by
 from ecluse.intake.validation import validate_tree
@@ -26,6 +30,7 @@ from ecluse.signing import Principal
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
+_FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> 
 
 
 def _verdict_of(problem: Problem) -> Verdict:
-    return Verdict.QUARANTINE if problem.code in ("base.missing", "signature.unknown") else Verdict.REJECT
+    return Verdict.QUARANTINE if problem.code in _FOR_A_PERSON else Verdict.REJECT
 
 
 def _judge_parcel(case: _Case, parcel: Parcel) -> None:
@@ -99,15 +104,15 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
         if isinstance(said, Problem):
             raise said
         case.claims = said
+        if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
+            text = "the manifest has markup or instructions in its words; they are shown as plain text"
+            case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
         if parcel.signature:
             case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
         for payload in said.payloads:
             _check_payload(payload, parcel)
-    bundle = case.claims.payload("bundle") if case.claims else None
-    name = bundle.name if bundle else parcel.payloads[0]
-    if name not in parcel.payloads:
-        raise bundlefile.refuse("bundle.incomplete", "The bundle payload that the manifest names is not here")
-    _open_bundle(case, parcel.folder / name)
+    with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
+        _open_payload(case, parcel, Path(scratch))
     _relate(case)
     _count(case)
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
@@ -118,6 +123,82 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
         level = case.trunk.config.intake.validation
         case.validations = validate_tree(case.room, case.base, case.head, level)
+
+
+def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
+    """Open what carries the change: the bundle where there is one and its base is here, else the text beside it."""
+    bundle = case.claims.payload("bundle") if case.claims else None
+    patch = case.claims.payload("patch") if case.claims and not case.claims.foreign else None
+    paths = [parcel.folder / name for name in parcel.payloads]
+    if bundle:
+        if bundle.name in parcel.payloads:
+            paths = [parcel.folder / bundle.name]
+        elif patch is None or patch.name not in parcel.payloads:
+            raise bundlefile.refuse("bundle.incomplete", "The bundle payload that the manifest names is not here")
+    if form_of(paths[0]) is Form.ARCHIVE:
+        folder = archives.unpack_archive(paths[0], scratch / "unpacked", case.trunk.config.intake.max_bundle_bytes)
+        paths = sorted(folder.iterdir())
+        if not paths or any(form_of(path) is Form.ARCHIVE for path in paths):
+            raise bundlefile.refuse("archive.nested", "The archive holds nothing, or another archive")
+    if form_of(paths[0]) is not Form.BUNDLE or len(paths) > 1:
+        _open_text(case, paths)
+        return
+    try:
+        _open_bundle(case, paths[0])
+    except Refused as problem:
+        if problem.code != "base.missing" or patch is None or patch.name not in parcel.payloads:
+            raise
+        _open_text(case, [parcel.folder / patch.name])
+
+
+def _open_text(case: _Case, paths: list[Path]) -> None:
+    """Read mails, patches or edits under our own rules and make commits of them in the throw-away repository."""
+    config, claims, known = case.trunk.config.intake, case.claims, case.trunk.repository
+    limits = Limits(config.max_files, config.max_file_bytes)
+    title = clean(claims.title) if claims else ""
+    text = read_text(paths, title, limits, config.max_commits)
+    said = claims.extra.get("commits") if claims else None
+    if said is not None and said != max(len(text.pieces), 1):
+        raise bundlefile.refuse(
+            "mail.count_mismatch", f"The manifest says {said} commits, the payload holds {max(len(text.pieces), 1)}"
+        )
+    declared = claims.base if claims else ""
+    missing = bool(declared) and known.resolve(declared) != declared
+    if missing and claims and claims.foreign:
+        raise _missing(declared)
+    tip = known.commit_id(case.target)
+    bases = [declared] if declared and not missing else candidate_bases(known, tip, text)
+    name = clean(claims.agent.name) if claims else ""
+    author = Identity(name or FALLBACK_IDENTITY.name, FALLBACK_IDENTITY.email)
+    try:
+        applied = apply_text(case.room, text, bases, author, title, limits)
+    except Refused as problem:
+        if missing and problem.code == "base.does_not_apply":
+            raise _missing(declared) from problem
+        raise
+    case.findings += applied.findings
+    case.head, case.tree, case.method = applied.head, case.room.tree_id(applied.head), str(text.form)
+    if claims and not claims.foreign:
+        _compare_trees(case, claims, missing)
+
+
+def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
+    """What our own manifest's patch makes must be what the manifest declares, even where its base is not here."""
+    if not missing and case.tree != claims.tree:
+        raise bundlefile.refuse("meta.tree_mismatch", "The patch does not make the tree that the manifest declares")
+    if missing and any(one.code == "patch.index_mismatch" for one in case.findings):
+        raise _missing(claims.base)
+    text = "applied as a patch, with a new commit id"
+    why = f"its base {claims.base[:12]} is not here" if missing else "there is no bundle beside it"
+    case.findings.append(Finding("bundle.replaced", Verdict.WARN, f"{text}: {why}"))
+
+
+def _missing(base: str) -> Refused:
+    return Refused(
+        "base.missing",
+        f"The change is based on {base[:12]}, which this repository does not have.",
+        "fetch it here (git fetch), then import the same change again",
+    )
 
 
 def _check_payload(payload: Payload, parcel: Parcel) -> None:
@@ -156,11 +237,7 @@ def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
     known = case.trunk.repository
     missing = [oid for oid in (*header.prerequisites, *([declared] if declared else [])) if known.resolve(oid) != oid]
     if missing:
-        raise Refused(
-            "base.missing",
-            f"The change is based on {missing[0][:12]}, which this repository does not have.",
-            "fetch it here (git fetch), then import the same bundle again",
-        )
+        raise _missing(missing[0])
     if declared:
         for oid in header.prerequisites:
             if not known.is_ancestor(oid, declared):
@@ -188,7 +265,7 @@ def _relate(case: _Case) -> None:
         raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
     case.commits = case.room.commits(case.head, f"^{tip}")
     declared = case.claims.base if case.claims else ""
-    if declared and not case.room.is_ancestor(declared, case.head):
+    if declared and case.method == "bundle" and not case.room.is_ancestor(declared, case.head):
         raise bundlefile.refuse("meta.base", "The declared base is not an ancestor of the head")
 
 
@@ -224,7 +301,8 @@ def _compare_files(case: _Case) -> None:
     claims = case.claims
     if claims is None or claims.foreign:
         return
-    real = case.changes if claims.base == case.base else case.room.changed_paths(claims.base or EMPTY_TREE, case.head)
+    same = claims.base == case.base or case.method != "bundle"
+    real = case.changes if same else case.room.changed_paths(claims.base or EMPTY_TREE, case.head)
     said = Counter((str(one.get("status")), str(one.get("mode")), str(one.get("blob"))) for one in claims.files)
     if said != Counter((change.status, change.new_mode, change.new_id) for change in real):
         raise bundlefile.refuse("meta.files_mismatch", "The manifest's list of files is not what the bundle holds")

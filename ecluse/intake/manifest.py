@@ -22,6 +22,8 @@ KINDS = ("bundle", "patch")
 ID = re.compile(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
 _OID = re.compile(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")
+_NONCE = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 
 
@@ -152,18 +154,23 @@ def _read_foreign(value: dict[str, Any]) -> Manifest:
     kinds: dict[str, type | tuple[type, ...]] = dict.fromkeys(
         ("schema", "change_id", "base_sha", "head_sha", "agent", "title", "created", "nonce", "payload",
          "payload_sha256"), str)  # fmt: skip
+    kinds |= {"priority": int, "commits": int}
     _check_fields(
-        {k: v for k, v in value.items() if k != "priority"},
+        value,
         kinds,
         ("change_id", "base_sha", "payload", "payload_sha256"),
         "the manifest",
     )
     name = value["payload"]
-    if not isinstance(value.get("priority", 0), int):
-        raise refused("meta.type", "priority must be a whole number")
+    if not 1 <= value.get("commits", 1) <= 1_000_000:
+        raise refused("meta.number", "The number of commits is not between 1 and 1,000,000")
+    if not _INSTANT.match(value.get("created", "2000-01-01T00:00:00Z")):
+        raise refused("meta.date", "The time of creation is not an ISO 8601 instant")
+    if not _NONCE.match(value.get("nonce", "none")):
+        raise refused("meta.nonce", "The nonce is not 1 to 128 letters, digits, `-` or `_`")
     for text in (value.get("title", ""), value.get("agent", ""), value["change_id"], name):
         _check_text(text)
-    kind = "bundle" if name.endswith(".bundle") else "patch" if name.endswith(".patch") else "other"
+    kind = "bundle" if name.endswith(".bundle") else "patch" if name.endswith((".patch", ".diff", ".mbox")) else "other"
     payload = Payload(
         kind, _payload_name(name), _matched(value["payload_sha256"], _SHA256, "meta.payload_sha", "digest")
     )
@@ -177,6 +184,7 @@ def _read_foreign(value: dict[str, Any]) -> Manifest:
         tree="",
         payloads=(payload,),
         foreign=True,
+        extra={name: value[name] for name in ("nonce", "commits") if name in value},
     )
 
 

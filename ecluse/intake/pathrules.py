@@ -116,7 +116,7 @@ def _judge_part(part: str, path: str) -> list[Finding]:
         found.append(_finding("path.dotdot", Verdict.REJECT, path, "leads out of the tree"))
     elif part == ".":
         found.append(_finding("path.dot_component", Verdict.REJECT, path, "has the part `.`"))
-    elif part.endswith((".", " ")):
+    elif part.endswith((".", " ")) and part.rstrip(". "):  # what is all dots is trimmed to nothing, to no other name
         found.append(_finding("path.trailing_dot", Verdict.REJECT, path, "ends a part in a dot or a space"))
     if is_dotgit(part):
         found.append(

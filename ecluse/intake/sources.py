@@ -1,26 +1,28 @@
-"""What people hand over: a manifest with its payloads, a folder, a ``.tar``, a plain ``git bundle``; seen by content."""
+"""What people hand over: a manifest with its payloads, a folder, an archive, a bundle, patches, edits; seen by content."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecluse.errors import Invalid, Problem, Refused, Unsupported
+from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import read_capped, storage_problem
-from ecluse.intake import bundlefile, manifest, strictjson
+from ecluse.intake import archives, bundlefile, manifest, strictjson
 from ecluse.intake.manifest import Manifest
+from ecluse.intake.series import Form, form_of
 
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
-_TAR_MEMBERS = 12
-_GIVE = "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), or a plain `git bundle` file"
+_PATCHES = (".patch", ".diff", ".mbox", ".eml")
+_SERIES_CAP = 1_000
+_GIVE = (
+    "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), a `git bundle`, a patch, a mail box "
+    "of patches, a folder of *.patch files, or a JSON list of edits"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """The files of one bundle, at hand in ``folder``. ``manifest`` is empty for a plain git bundle.
+    """The files of one change, at hand in ``folder``. ``manifest`` is empty for what comes without one.
 
     ``digest`` names the content: SHA-256 over the names and digests of manifest and payloads, never the signature.
     """
@@ -57,7 +59,7 @@ def open_parcel(source: Path, scratch: Path, cap: int) -> Parcel:
     """
     try:
         if source.is_dir():
-            return _from_folder(source, cap)
+            return _from_folder(source, scratch, cap)
         with source.open("rb") as handle:
             head = handle.read(512)
         if source.stat().st_size > cap:
@@ -68,55 +70,50 @@ def open_parcel(source: Path, scratch: Path, cap: int) -> Parcel:
 
 
 def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
-    if not head:
+    if not head and source.suffix != ".json":
         raise Refused("bundle.empty", f"{source} is empty.", "carry it over again: it did not arrive whole")
     if head.startswith(bundlefile.MAGIC):
         beside = source.with_suffix(".json")
         return _from_manifest(beside, cap) if beside.is_file() else _parcel(source.parent, "", (source.name,), "")
-    if head[257:262] == b"ustar":
-        return _from_folder(_untar(source, scratch, cap), cap)
+    form = form_of(source)
+    if form is Form.ARCHIVE:
+        folder = archives.unpack_archive(source, scratch / "unpacked", cap)
+        return _from_folder(folder, scratch, cap, unpacked=True)
+    if form in (Form.EDITS, Form.MAIL, Form.PATCH) and head.lstrip()[:1] != b"{":
+        return _parcel(source.parent, "", (source.name,), "")
     if head.lstrip()[:1] == b"{" or source.suffix == ".json":
         return _from_manifest(source, cap)
-    kinds = (
-        (b"From ", "a mail box of patches"),
-        (b"diff --git ", "a patch"),
-        (b"--- ", "a patch"),
-        (b"PK\x03\x04", "a zip archive"),
-        (b"\x1f\x8b", "a compressed archive"),
-        (b"[", "a list of edits"),
-    )
-    for start, what in kinds:
-        if head.lstrip().startswith(start):
-            raise Unsupported("intake.format", f"{source} is {what}, which this version does not take in.", _GIVE)
     raise Invalid("intake.unknown", f"{source} is nothing that Écluse knows, or it was damaged on the way.", _GIVE)
 
 
-def _from_folder(folder: Path, cap: int) -> Parcel:
+def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = False) -> Parcel:
+    """The one change in a folder: its manifest, else its bundle, else its archive, else all its patches in order."""
     every = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    for suffix in (".json", ".bundle", ".tar"):
-        found = [path for path in every if path.suffix == suffix]
-        if suffix == ".json" and len(found) > 1:
+    for suffixes in ((".json",), (".bundle",), (".tar", ".zip", ".gz", ".tgz")):
+        found = [path for path in every if path.suffix in suffixes]
+        if suffixes == (".json",) and len(found) > 1:
             found = [path for path in found if path.name.startswith("sync_cloud_")] or found
         if len(found) > 1:
             names = ", ".join(path.name for path in found[:5])
             raise Invalid("intake.ambiguous", f"{folder} holds several bundles: {names}.", f"ecluse import {found[-1]}")
+        if found and unpacked and form_of(found[0]) is Form.ARCHIVE:
+            raise archives.refuse_nested(found[0])
         if found:
-            return (
-                open_parcel(found[0], folder, cap)
-                if suffix == ".tar"
-                else _by_content(found[0], _head(found[0]), folder, cap)
-            )
-    raise Invalid("intake.none", f"There is no bundle in the folder {folder}.", _GIVE)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(512)
+            return open_parcel(found[0], scratch, cap)
+    patches = [path for path in every if path.suffix in _PATCHES]
+    if len(patches) > _SERIES_CAP or sum(path.stat().st_size for path in patches) > cap:
+        raise Refused("limit.bundle_size", f"The patches in {folder} are too many or too large.", "hand over fewer")
+    if patches:
+        return _parcel(folder, "", tuple(path.name for path in patches), "")
+    raise Invalid("intake.none", f"There is no bundle and no patch in the folder {folder}.", _GIVE)
 
 
 def _from_manifest(path: Path, cap: int) -> Parcel:
     said = read_claims(path)
     if isinstance(said, Manifest):
+        linked = next((one.name for one in said.payloads if (path.parent / one.name).is_symlink()), None)
+        if linked:
+            raise bundlefile.refuse("symlink.escapes", f"The payload {linked} is a link to somewhere else")
         names = [one.name for one in said.payloads if (path.parent / one.name).is_file()]
         if not names:
             wanted = ", ".join(one.name for one in said.payloads)
@@ -180,51 +177,3 @@ def hash_file(path: Path) -> tuple[str, int]:
     except OSError as error:
         raise storage_problem(error, path) from error
     return digest.hexdigest(), size
-
-
-def _untar(source: Path, scratch: Path, cap: int) -> Path:
-    """Unpack a tar of plain files, judging every member before a byte of it is written."""
-    into = scratch / "unpacked"
-    into.mkdir()
-    total = 0
-    try:
-        with tarfile.open(source, mode="r:") as tar:
-            for number, member in enumerate(tar):
-                if member.isdir() and member.name in (".", "./"):
-                    continue
-                name = member.name.removeprefix("./")
-                if ".." in name.split("/") or name.startswith("/"):
-                    raise bundlefile.refuse("path.dotdot", f"The archive's member {name[:80]!a} leads out of it")
-                if not member.isreg() or member.issparse():
-                    raise bundlefile.refuse(
-                        "archive.special_file", f"The archive's member {name[:80]!a} is not a plain file"
-                    )
-                if not _PLAIN.match(name):
-                    raise bundlefile.refuse(
-                        "path.payload", f"The archive's member {name[:80]!a} is not a plain file name"
-                    )
-                total += member.size
-                if number >= _TAR_MEMBERS or total > cap:
-                    raise bundlefile.refuse(
-                        "limit.bundle_size",
-                        f"The archive holds too much (the cap is {_TAR_MEMBERS} files, {cap:,} bytes)",
-                    )
-                if (into / name).exists():
-                    raise bundlefile.refuse("archive.duplicate_name", f"The archive holds {name} twice")
-                _write_member(tar, member, into / name)
-    except (tarfile.TarError, EOFError) as error:
-        raise bundlefile.refuse("bundle.corrupt", f"{source} is damaged or cut short ({error})") from error
-    return into
-
-
-def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    stream = tar.extractfile(member)
-    assert stream is not None  # noqa: S101 - a regular file, checked by the caller
-    left = member.size
-    with path.open("wb") as out:
-        while left:
-            chunk = stream.read(min(left, 1 << 20))
-            if not chunk:
-                raise tarfile.ReadError("unexpected end of data")
-            out.write(chunk)
-            left -= len(chunk)

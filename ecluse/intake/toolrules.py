@@ -32,6 +32,14 @@ _POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
     "policy.config_changed": ("the policy of Écluse", (r"^ecluse\.toml$", r"^\.ecluse/")),
     "policy.importer_changed": ("the scripts that carry changes", (r"^\.sync/(?:scripts|templates)/",)),
     "policy.owners_changed": ("who must agree to what", (r"(?:^|/)CODEOWNERS$", r"^\.mailmap$")),
+    "policy.release_changed": (
+        "how releases are made",
+        (
+            r"(?:^|/)playbook\.(?:ya?ml|md|json|toml)$",
+            r"^(?:release|deploy|deployment)/[^/]+\.(?:ya?ml|toml|json|sh)$",
+            r"(?:^|/)(?:\.goreleaser\.ya?ml|\.releaserc(?:\.[a-z]+)?|release-please-config\.json|release\.config\.[a-z]+)$",
+        ),
+    ),
     "policy.instructions_changed": (
         "what agents are told",
         (
@@ -118,7 +126,9 @@ def _judge_path(change: ChangedPath, playbooks: str, protected: Sequence[str]) -
     for code, what, shape in _COMPILED:
         if shape.search(change.path):
             found.append(_finding(code, Verdict.QUARANTINE, change.path, f"changes {what}"))
-    if change.path.startswith(f"{playbooks.strip('/')}/"):
+    if change.path.startswith(f"{playbooks.strip('/')}/") and not any(
+        one.code == "policy.release_changed" for one in found
+    ):
         found.append(
             _finding("policy.release_changed", Verdict.QUARANTINE, change.path, "changes how releases are made")
         )

@@ -112,6 +112,11 @@ def _targets(repository: Repository, link_ids: Mapping[str, str]) -> dict[str, b
     return {path: content.get(oid, b"/") for path, oid in link_ids.items()}
 
 
+def link_problem(path: str, target: bytes) -> tuple[str, str] | None:
+    """(code, words) when a link at ``path`` leads out of the tree or into ``.git``, looked at by itself."""
+    return _follow(path, target, {})
+
+
 def _follow(path: str, target: bytes, links: Mapping[str, bytes]) -> tuple[str, str] | None:
     """Walk to where a link leads, through other links of the tree; the reason when that is not a place inside it."""
     here = path.split("/")[:-1]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ecluse import intake
-from ecluse.errors import Invalid, Problem, Refused, Unsupported
+from ecluse.errors import Invalid, Problem, Refused
 from ecluse.history import History, wakes
 from ecluse.model import Change, ChangeState, Verdict
 
@@ -109,12 +109,8 @@ def test_a_plain_git_bundle(bench: Any, history: History, helpers: Any, sandbox:
 @pytest.mark.parametrize(
     ("content", "kind", "code"),
     [
-        (b"From 0123 Mon Sep 17 00:00:00 2001\nFrom: x\n", Unsupported, "intake.format"),
-        (b"diff --git a/x b/x\n", Unsupported, "intake.format"),
-        (b"--- a/x\n+++ b/x\n", Unsupported, "intake.format"),
-        (b'[{"path": "x", "content": "y"}]', Unsupported, "intake.format"),
-        (b"PK\x03\x04rest", Unsupported, "intake.format"),
-        (b"\x1f\x8brest", Unsupported, "intake.format"),
+        (b"PK\x03\x04rest", Refused, "bundle.corrupt"),
+        (b"\x1f\x8brest", Refused, "bundle.corrupt"),
         (b"some words", Invalid, "intake.unknown"),
         (b"", Refused, "bundle.empty"),
     ],
@@ -151,11 +147,15 @@ def test_unread_standard_input_is_kept(bench: Any, history: History) -> None:
     assert [path.read_bytes() for path in kept] == [b"what is this?"]
 
 
+def test_the_patch_alone_suffices(bench: Any, history: History, helpers: Any, exported: Any) -> None:
+    payload(exported).unlink()
+    change = helpers.take_in(bench, history, exported.path)
+    assert (change.state, change.method, change.tree) == (ChangeState.READY, "patch", exported.tree)
+    assert [one.code for one in change.findings] == ["bundle.replaced"]
+
+
 def test_payload_that_was_not_carried_along(bench: Any, history: History, exported: Any) -> None:
     payload(exported).unlink()
-    with pytest.raises(Unsupported) as only_patch:
-        intake.receive(bench.repository, history, exported.path, actor="me")
-    assert only_patch.value.code == "intake.format"
     payload(exported, "patch").unlink()
     with pytest.raises(Invalid) as nothing:
         intake.receive(bench.repository, history, exported.path, actor="me")
@@ -184,7 +184,7 @@ def test_hostile_tars(bench: Any, history: History, tmp_path: Path, kind: str) -
         path.write_bytes(path.read_bytes()[:514])
     with pytest.raises(Refused) as refusal:
         intake.receive(bench.repository, history, path, actor="me")
-    assert refusal.value.code.split(".")[0] in ("path", "archive", "bundle")
+    assert refusal.value.code.split(".")[0] in ("path", "archive", "bundle", "symlink")
     assert not (tmp_path / "up").exists()
 
 
@@ -266,11 +266,29 @@ def test_a_base_that_is_missing_here_may_come_later(
     box.git("reset", "-q", "--hard", "FETCH_HEAD")
     box.write("b.txt", "b\n")
     done = helpers.export(box, base="HEAD", to=tmp_path / "o")
+    payload(done, "patch").unlink()
     change = helpers.take_in(bench, history, done.path)
     assert change.state is ChangeState.QUARANTINED
     assert change.reason.startswith("base.missing:")
     bench.git("fetch", "-q", str(other.folder), "main")
     assert helpers.take_in(bench, history, done.path).state is ChangeState.READY
+
+
+def test_where_the_base_is_missing_the_patch_takes_the_place_of_the_bundle(
+    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    other = sandbox("other")
+    other.commit("only there", o_dot_txt="o\n")
+    box = type(bench)(tmp_path / "box")
+    box.git("fetch", "-q", str(other.folder), "main")
+    box.git("reset", "-q", "--hard", "FETCH_HEAD")
+    box.write("a.txt", "one\nTWO\nthree\n")
+    change = helpers.take_in(bench, history, helpers.export(box, base="HEAD", to=tmp_path / "o").path)
+    assert (change.state, change.method) == (ChangeState.READY, "patch")
+    assert bench.git("show", f"{change.ref}:a.txt") == "one\nTWO\nthree"
+    box.write("o.txt", "not here\n")
+    change = helpers.take_in(bench, history, helpers.export(box, base="HEAD", to=tmp_path / "p").path)
+    assert (change.state, change.reason.partition(":")[0]) == (ChangeState.QUARANTINED, "base.missing")
 
 
 # -- several at once -----------------------------------------------------------------------------------------------
