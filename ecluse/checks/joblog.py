@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,12 @@ class JobLog:
                 self._file = path.open("w", encoding="utf-8", errors="replace", buffering=1)
             except OSError as error:
                 raise storage_problem(error, path) from error
+
+    def branch(self) -> JobLog:
+        """The same log for a step that runs beside others: with a step number and last lines of its own."""
+        twin = copy.copy(self)
+        twin._tail = deque(maxlen=TAIL_LINES)
+        return twin
 
     def begin_step(self, number: int, name: str) -> None:
         """Start a fresh tail for the step."""

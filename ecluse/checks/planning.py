@@ -201,6 +201,9 @@ def _planned_call(
     return found
 
 
+_KINDS = {"wait": "Wait", "wait-all": "Wait for all", "cancel": "Cancel", "parallel": "Run in parallel"}
+
+
 def step_title(step: Step) -> str:
     """A step's name as GitHub shows it: the given one, else what it runs."""
     if step.name:
@@ -208,7 +211,7 @@ def step_title(step: Step) -> str:
     if step.uses:
         return f"Run {step.uses}"
     first = next((line.strip() for line in step.run.splitlines() if line.strip()), "")
-    return f"Run {first}" if step.run else step.other or "step"
+    return f"Run {first}" if step.run else _KINDS.get(step.other, "step")
 
 
 def cannot_run(job: Job, scope: Scope) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 import shutil
 import stat
@@ -88,10 +90,11 @@ class Session:
             made.mkdir(parents=True, exist_ok=True)
         self.env: dict[str, str] = {}
         self.path: list[str] = []
+        self.fixed_path: list[str] = []
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
         self.left: list[int] = []
         self.summary: list[str] = []
-        self._count = 0
+        self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
         self.runner = {
             "os": runner_os(),
@@ -140,14 +143,26 @@ class Session:
         env = self.base_env | self.env | frame.env | step_env
         github = {**self.github, "action_path": frame.action_path}
         env |= github_variables(github if frame.depth else self.github)
-        if self.path:
-            env["PATH"] = os.pathsep.join([*reversed(self.path), env.get("PATH", os.defpath)])
+        if added := [*self.fixed_path, *self.path]:
+            env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
         return env
+
+    def fork(self, cancelled: threading.Event) -> Session:
+        """The job as a background step sees it: what that step changes is its own until it is waited for.
+
+        ``path`` and ``summary`` begin empty; ``fixed_path`` keeps what earlier steps put into ``PATH``.
+        """
+        twin = copy.copy(self)
+        twin.log = self.log.branch()
+        twin.cancelled = cancelled
+        twin.env = dict(self.env)
+        twin.fixed_path = [*self.fixed_path, *self.path]
+        twin.path, twin.summary = [], []
+        return twin
 
     def new_file(self, suffix: str) -> Path:
         """A path for a file of its own, outside the workspace."""
-        self._count += 1
-        return self.files / f"{self._count}{suffix}"
+        return self.files / f"{next(self._numbers)}{suffix}"
 
     def start(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from ecluse import process
 from ecluse.checks import shells
 from ecluse.checks.actions import ActionCall, Outcome, run_action
+from ecluse.checks.background import Background
 from ecluse.checks.evaluate import condition, interpolate
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.matrix import resolve
@@ -39,19 +40,30 @@ class StepResult:
 def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[StepResult]:
     """Run ``steps`` in order; ``frame.status`` tells afterwards whether they succeeded."""
     results = []
-    for step in steps:
-        if session.aborted.is_set():
-            frame.status = "cancelled"
-            results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
-            continue
-        if session.cancelled.is_set() or session.is_out_of_time:
-            frame.status = "cancelled"
-        results.append(run_step(session, frame, step))
-    return results
+    background = Background(session, frame, run_step)
+    try:
+        for step in steps:
+            if session.aborted.is_set():
+                frame.status = "cancelled"
+                results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
+                continue
+            if session.cancelled.is_set() or session.is_out_of_time:
+                frame.status = "cancelled"
+            if step.background:
+                background.start(step)
+            else:
+                results.append(run_step(session, frame, step, background))
+        background.drain()
+    finally:
+        background.close()
+    return sorted([*results, *background.results], key=lambda result: result.step.number)
 
 
-def run_step(session: Session, frame: Frame, step: Step) -> StepResult:
-    """Run one step, or skip it; its outcome enters the ``steps`` context. Failures are results, not exceptions."""
+def run_step(session: Session, frame: Frame, step: Step, background: Background | None = None) -> StepResult:
+    """Run one step, or skip it; its outcome enters the ``steps`` context. Failures are results, not exceptions.
+
+    Steps that steer ``background`` run whatever happened before them: what was started must not be left alone.
+    """
     log = session.log
     started = time.monotonic()
     name, step_env, outcome = step_title(step), {}, None
@@ -59,7 +71,7 @@ def run_step(session: Session, frame: Frame, step: Step) -> StepResult:
         step_env = environment_of(step.env, session, frame)
         scope = session.scope(frame, step_env)
         name = interpolate(name, scope) if step.name or step.uses else _first_line(step, scope)
-        should_run = condition(step.condition, scope)
+        should_run = bool(step.other) or condition(step.condition, scope)
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
     if not should_run:
@@ -70,7 +82,10 @@ def run_step(session: Session, frame: Frame, step: Step) -> StepResult:
     outputs: dict[str, str] = {}
     if outcome is None:
         try:
-            outcome = _carry_out(session, frame, step, step_env, outputs)
+            if step.other:
+                outcome = _steer(step, background)
+            else:
+                outcome = _carry_out(session, frame, step, step_env, outputs)
         except ExpressionProblem as problem:
             outcome = Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
         except Problem as problem:
@@ -144,13 +159,6 @@ def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, s
 def _carry_out(
     session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str]
 ) -> Outcome:
-    if step.other or step.background:
-        what = f"`{step.other}` steps" if step.other else "`background: true`"
-        return Outcome(
-            Result.FAILURE,
-            reason=f"{what} are not supported here yet: write the steps one after the other, "
-            "or put & behind a command to let it run in the background",
-        )
     scope = session.scope(frame, step_env)
     minutes = resolve(step.timeout_minutes, scope)
     limit = None if minutes is None else text_to_number(to_text(minutes)) * 60
@@ -161,6 +169,12 @@ def _carry_out(
         call = ActionCall(session, frame, step, inputs, step_env, outputs, limit)
         return _guarded(session, limit, lambda: run_action(call))
     return _guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+
+
+def _steer(step: Step, background: Background | None) -> Outcome:
+    if background is None:
+        return Outcome(Result.FAILURE, reason=f"a `{step.other}` step cannot stand inside `parallel`")
+    return background.parallel(step.children) if step.other == "parallel" else background.control(step)
 
 
 def _inputs(step: Step, scope: Any) -> dict[str, Any]:

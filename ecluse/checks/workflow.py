@@ -5,6 +5,7 @@ Texts keep their ``${{ }}``; they are computed when a job or step starts.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,10 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. ``uses`` or ``run`` is set; ``other`` names another kind of step (``wait``, ``parallel``, ...)."""
+    """One step. ``uses`` or ``run`` is set; ``other`` names another kind of step (``wait``, ``parallel``, ...).
+
+    ``targets`` are the ids that a ``wait`` or ``cancel`` names, ``children`` the steps of a ``parallel``.
+    """
 
     number: int
     id: str
@@ -42,6 +46,8 @@ class Step:
     timeout_minutes: Any = None
     background: bool = False
     other: str = ""
+    targets: tuple[str, ...] = ()
+    children: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +186,14 @@ def _check_identifier(node: Scalar, faults: Faults) -> None:
         )
 
 
-def _check_steps(steps: Node | None, faults: Faults) -> None:
+def _check_steps(steps: Node | None, faults: Faults, seen: set[str] | None = None) -> None:
     if not isinstance(steps, Sequence):
         return
-    seen: set[str] = set()
+    seen = set() if seen is None else seen
     for step in steps.items:
         if not isinstance(step, Mapping):
             continue
+        _check_steps(step.get("parallel"), faults, seen)
         identifier, uses = step.get("id"), step.get("uses")
         if isinstance(identifier, Scalar) and identifier.text:
             _check_identifier(identifier, faults)
@@ -326,12 +333,16 @@ def read_steps(node: Node | None) -> tuple[Step, ...]:
     """The steps of a checked ``steps:`` list, numbered from 1; also of a composite action."""
     if not isinstance(node, Sequence):
         return ()
-    return tuple(_step(number, item) for number, item in enumerate(node.items, 1))
+    numbers = itertools.count(1)
+    return tuple(_step(numbers, item) for item in node.items)
 
 
-def _step(number: int, node: Node) -> Step:
+def _step(numbers: Iterator[int], node: Node) -> Step:
+    number = next(numbers)
     raw: dict[str, Any] = plain(node)
     other = next((kind for kind in ("wait", "wait-all", "cancel", "parallel") if kind in raw), "")
+    inner = node.get("parallel") if isinstance(node, Mapping) else None
+    named = raw[other] if other and other != "parallel" else []
     return Step(
         number=number,
         id=to_text(raw.get("id")),
@@ -349,4 +360,6 @@ def _step(number: int, node: Node) -> Step:
         timeout_minutes=raw.get("timeout-minutes"),
         background=bool(raw.get("background")),
         other=other,
+        targets=tuple(to_text(one) for one in (named if isinstance(named, list) else [named])) if other else (),
+        children=tuple(_step(numbers, item) for item in inner.items) if isinstance(inner, Sequence) else (),
     )

@@ -352,8 +352,6 @@ UNSUPPORTED = [
     ("- uses: someone/something@v1", "someone/something@v1 is not carried out here"),
     ("- {uses: actions/checkout@v4, with: {repository: other/repo}}", "another repository"),
     ("- {uses: actions/checkout@v4, with: {ref: other}}", "another ref"),
-    ("- {run: 'true', background: true}", "background"),
-    ("- parallel: [{run: 'true'}]", "parallel"),
     ("- {run: 'true', shell: fish}", "neither a shell"),
     ("- {uses: actions/setup-python@v5, with: {python-version: '2.6'}}", "Python 2.6 is not on this machine"),
     ("- {uses: actions/setup-python@v5, with: {python-version: pypy3.9}}", "CPython"),
