@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--agent", default="", metavar="NAME", help="Who made the change (default: ECLUSE_AGENT, or git's user).")
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
-@click.option("--validate", "level", default="minimal", metavar="LEVEL", help="none or minimal (default).")
+@click.option(
+    "--validate", "level", default="minimal", metavar="LEVEL", help="none, minimal (default), standard or complete."
+)
 @click.option("--to", "target", default="", metavar="DIR|FILE.tar|-", help="Where to (default: .sync/patches).")
 @click.option("--sign", "key", default="", metavar="KEY", help="Sign the manifest with this private key.")
 @click.option("--accept-omissions", is_flag=True, help="What cannot be carried is known: exit 0 all the same.")
