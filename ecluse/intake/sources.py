@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ecluse.errors import Invalid, Problem, Refused, Unsupported
 from ecluse.files import read_capped, storage_problem
-from ecluse.intake import bundlefile, manifest, strictjson
+from ecluse.intake import bundlefile, manifest, strictjson, textchunks
 from ecluse.intake.manifest import Manifest
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
@@ -77,6 +77,8 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
         return _from_folder(_untar(source, scratch, cap), cap)
     if head.lstrip()[:1] == b"{" or source.suffix == ".json":
         return _from_manifest(source, cap)
+    if textchunks.looks_like_chunks(read_capped(source, cap)):
+        return _from_text(source, scratch, cap)
     kinds = (
         (b"From ", "a mail box of patches"),
         (b"diff --git ", "a patch"),
@@ -89,6 +91,15 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
         if head.lstrip().startswith(start):
             raise Unsupported("intake.format", f"{source} is {what}, which this version does not take in.", _GIVE)
     raise Invalid("intake.unknown", f"{source} is nothing that Écluse knows, or it was damaged on the way.", _GIVE)
+
+
+def _from_text(source: Path, scratch: Path, cap: int) -> Parcel:
+    """The bundle that numbered text chunks make together, as if it had come as one file."""
+    joined = scratch / "joined.tar"
+    joined.write_bytes(textchunks.read_chunks(read_capped(source, cap * 2)))
+    if textchunks.looks_like_chunks(_head(joined)):
+        raise Refused("text.nested", "The text chunks hold text chunks again.", _GIVE)
+    return open_parcel(joined, scratch, cap)
 
 
 def _from_folder(folder: Path, cap: int) -> Parcel:
