@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 @click.option("--agent", default="", metavar="NAME", help="Who made the change (default: ECLUSE_AGENT, or git's user).")
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
-@click.option("--validate", "level", default="minimal", metavar="LEVEL", help="none or minimal (default).")
+@click.option(
+    "--validate", "level", default="minimal", metavar="LEVEL", help="none, minimal (default), standard or complete."
+)
 @click.option("--to", "target", default="", metavar="DIR|FILE.tar|-", help="Where to (default: .sync/patches).")
+@click.option("--text", is_flag=True, help="As numbered text chunks on standard output (--to FILE: into a file).")
 @click.option("--sign", "key", default="", metavar="KEY", help="Sign the manifest with this private key.")
 @click.option("--accept-omissions", is_flag=True, help="What cannot be carried is known: exit 0 all the same.")
 @click.option("--allow-red", is_flag=True, help="Export although a check is red; it is recorded.")
 @door()
 def command(
-    frame: Frame, agent: str, base: str | None, note: str, level: str, target: str, key: str,
+    frame: Frame, agent: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
     accept_omissions: bool, allow_red: bool,
 ) -> int:  # fmt: skip
     """Write one bundle with all commits since the base and all uncommitted work: staged, unstaged, untracked. Your
@@ -39,11 +42,13 @@ def command(
     """
     from ecluse import intake
 
-    to_stdout = target == "-"
+    to_stdout = target == "-" or (text and not target)
     if to_stdout and frame.as_json:
         raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
     with tempfile.TemporaryDirectory(prefix="ecluse-out-") as scratch:
-        place = Path(scratch, "change.tar") if to_stdout else (frame.folder / target).resolve() if target else None
+        place = (
+            Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
+        )
         request = intake.ExportRequest(
             agent=_agent(frame, agent),
             base=base,
@@ -59,11 +64,31 @@ def command(
         finally:
             if (frame.repository.state_dir / "history.db").exists():
                 frame.history.written = True  # by export_recorded, through an object of its own
+        data = done.path.read_bytes() if to_stdout or text else b""
+        if text:
+            data, done = _as_text(frame, data, done, target)
         if to_stdout:
-            sys.stdout.buffer.write(done.path.read_bytes())
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
+
+
+def _as_text(frame: Frame, data: bytes, done: Exported, target: str) -> tuple[bytes, Exported]:
+    """The bundle as text chunks, written to ``target`` where one is named."""
+    import dataclasses
+
+    from ecluse.files import write_atomically
+    from ecluse.intake.textchunks import write_chunks
+
+    chunks = write_chunks(data).encode("ascii")
+    if target in ("", "-"):
+        return chunks, done
+    place = (frame.folder / target).resolve()
+    if place.is_dir():
+        raise Invalid("export.to", f"{place} is a folder; the text goes into a file.", "ecluse export --text --to FILE")
+    write_atomically(place, chunks)
+    return chunks, dataclasses.replace(done, path=place)
 
 
 def _agent(frame: Frame, name: str) -> Agent:

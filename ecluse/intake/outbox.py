@@ -84,7 +84,9 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
         commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), tip)
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
         _refuse_secrets(temporary, commits, changes)
-        validations = validate_tree(temporary, based.commit, tip, request.validate)
+        validations = validate_tree(
+            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True
+        )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
         with Publication(outputs) as publication:

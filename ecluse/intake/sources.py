@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import read_capped, storage_problem
-from ecluse.intake import archives, bundlefile, manifest, strictjson
+from ecluse.intake import archives, bundlefile, manifest, strictjson, textchunks
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.series import Form, form_of
 
@@ -83,7 +83,18 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
         return _parcel(source.parent, "", (source.name,), "")
     if head.lstrip()[:1] == b"{" or source.suffix == ".json":
         return _from_manifest(source, cap)
+    if textchunks.looks_like_chunks(read_capped(source, cap)):
+        return _from_text(source, scratch, cap)
     raise Invalid("intake.unknown", f"{source} is nothing that Écluse knows, or it was damaged on the way.", _GIVE)
+
+
+def _from_text(source: Path, scratch: Path, cap: int) -> Parcel:
+    """The bundle that numbered text chunks make together, as if it had come as one file."""
+    joined = scratch / "joined.tar"
+    joined.write_bytes(textchunks.read_chunks(read_capped(source, cap * 2)))
+    if textchunks.looks_like_chunks(read_capped(joined, cap)):
+        raise Refused("text.nested", "The text chunks hold text chunks again.", _GIVE)
+    return open_parcel(joined, scratch, cap)
 
 
 def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = False) -> Parcel:

@@ -1,4 +1,4 @@
-"""The validation levels: checks that need no workflow. ``minimal`` executes nothing of the change."""
+"""The validation levels: checks that need no workflow. ``minimal`` executes nothing of the change, the others do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ecluse import process
-from ecluse.errors import Failed, Unsupported
+from ecluse.errors import Failed, Unsupported, Waits
 from ecluse.git import ChangedPath, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE
+from ecluse.history import History
 from ecluse.intake.objects import read_blobs
+from ecluse.model import Change, ChangeState
 
 LEVELS = ("none", "minimal", "standard", "complete")
+EXECUTING = ("standard", "complete")
+"""Levels that run code of the change."""
+
 _FILE_CAP = 4 << 20
 _TIMEOUT_S = 60.0
 
@@ -45,25 +50,18 @@ json.dump(wrong, sys.stdout)
 
 
 def check_level(level: str) -> None:
-    """Raise :class:`Unsupported` for a level that this version does not run."""
-    if level in ("none", "minimal"):
-        return
-    if level in LEVELS:
+    """Raise :class:`Unsupported` for a level that there is not."""
+    if level not in LEVELS:
         raise Unsupported(
-            "validate.level",
-            f"The validation level {level!r} (tests, linters) is not supported yet; `minimal` is.",
-            "use --level minimal; the repository's own workflows run with: ecluse run",
+            "validate.level", f"There is no validation level {level!r}.", f"choose one of: {', '.join(LEVELS)}"
         )
-    raise Unsupported(
-        "validate.level", f"There is no validation level {level!r}.", f"choose one of: {', '.join(LEVELS)}"
-    )
 
 
 def validate(repository: Repository, revision: str | None = None, level: str = "minimal") -> list[dict[str, Any]]:
     """Validate a revision, or with ``None`` the checkout with its uncommitted work; against what it is based on.
 
     Each result is ``{name, level, result, duration_ms, tree, detail}`` with ``result`` one of success, failure,
-    skipped. Raises :class:`Unsupported` for the levels ``standard`` and ``complete``.
+    skipped. Raises :class:`Waits` (``validate.trust``) when the level runs code of a change that nobody trusts here.
     """
     from ecluse.intake.baseline import find_baseline
     from ecluse.intake.snapshot import take
@@ -71,20 +69,61 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
     check_level(level)
     with repository.temporary_clone() as temporary:
         commit = repository.commit_id(revision or "HEAD")
+        if revision is not None and level in EXECUTING:
+            _need_trust(repository, commit)
         base = find_baseline(repository, commit).commit
         if revision is None:
             who = Identity("Écluse", "ecluse@localhost")
             commit = take(repository, temporary, commit, who=who, max_file_bytes=_FILE_CAP).commit or commit
-        return validate_tree(temporary, base, commit, level)
+        return validate_tree(temporary, base, commit, level, checkout=repository.work_tree, execute=True)
 
 
-def validate_tree(repository: Repository, base: str, commit: str, level: str) -> list[dict[str, Any]]:
-    """Validate what ``commit`` changes against ``base`` (empty: everything it holds)."""
+def _need_trust(repository: Repository, commit: str) -> None:
+    """What lies on a branch here is one's own; what came in by a bundle is run when the policy or a person trusts it."""
+    if repository.text("for-each-ref", "--count=1", "--contains", commit, "refs/heads"):
+        return
+    if (head := repository.resolve("HEAD")) and repository.is_ancestor(commit, head):
+        return
+    key = "CHANGE"
+    if (repository.state_dir / "history.db").exists():
+        with History.open(repository.state_dir) as history:
+            for change in history.find(Change, head=commit):
+                if change.trusted_by and change.state in (ChangeState.READY, ChangeState.LANDED):
+                    return
+                key = change.key
+    raise Waits(
+        "validate.trust",
+        f"{commit[:12]} is on no branch here, and no key, policy or person vouches for it: its code is not run.",
+        f"look at it (git show {commit[:12]}), then: ecluse review {key} --accept --why TEXT; or use --level minimal",
+    )
+
+
+def validate_tree(
+    repository: Repository, base: str, commit: str, level: str, *, checkout: Path | None = None, execute: bool = False
+) -> list[dict[str, Any]]:
+    """Validate what ``commit`` changes against ``base`` (empty: everything it holds).
+
+    Code of the change runs only with ``execute``; without, the checks that would need it are listed as skipped, with
+    the reason. ``checkout`` is the work tree whose installed tools may be used.
+    """
     check_level(level)
     if level == "none":
         return []
     changes = repository.changed_paths(base or EMPTY_TREE, commit)
-    return [_python_syntax(repository, changes, repository.tree_id(commit), level)]
+    tree = repository.tree_id(commit)
+    found = [_python_syntax(repository, changes, tree, "minimal")]
+    if level not in EXECUTING:
+        return found
+    from ecluse.intake import toolchecks
+
+    if execute:
+        return found + toolchecks.run_tools(repository, commit, changes, level, checkout)
+    why = f"not checked: it runs code of the change; after a person or a key vouches for it: ecluse validate {commit[:12]} --level {level}"
+    for name in toolchecks.COMPLETE if level == "complete" else toolchecks.STANDARD:
+        of = "standard" if name in toolchecks.STANDARD else "complete"
+        row = {"name": name, "level": of, "result": "skipped", "detail": why, "duration_ms": 0.0, "tree": tree}
+        found.append(row)
+    return found
 
 
 def _python_syntax(repository: Repository, changes: Sequence[ChangedPath], tree: str, level: str) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def test_validate(bench: Any) -> None:
     assert (good.returncode, json.loads(good.stdout)["results"][0]["result"]) == (0, "success")
     bench.write("a.py", "x = = 1\n")
     assert ecluse(bench.folder, "validate").returncode == 5
-    level = ecluse(bench.folder, "validate", "--level", "standard", "--json")
+    level = ecluse(bench.folder, "validate", "--level", "thorough", "--json")
     assert (level.returncode, json.loads(level.stdout)["error"]["code"]) == (2, "validate.level")
 
 
