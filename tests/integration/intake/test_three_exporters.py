@@ -325,6 +325,20 @@ def test_shallow_clone(exporter: Exporter, bench: Any, history: History, helpers
     assert landed(bench, accept(bench, history, helpers, said).ref) == lying_there(box)
 
 
+def test_a_linked_work_tree_in_a_folder_with_a_space(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    box = sandbox()
+    folder = tmp_path / "linked é tree"
+    box.git("worktree", "add", "-q", "-b", "side", str(folder))
+    (folder / "new file.txt").write_text("n\n")
+    done = exporter.run(box, "-C", str(folder), "--to", "../out here")
+    assert done.returncode == 0, done.stderr.decode()
+    said = json.loads(done.stdout)
+    assert Path(said["path"]).resolve().parent == tmp_path / "out here"
+    assert accept(bench, history, helpers, said).files == ("new file.txt",)
+
+
 def test_read_only_git_and_a_foreign_owner(
     exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any
 ) -> None:

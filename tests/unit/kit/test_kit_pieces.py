@@ -28,6 +28,7 @@ def test_an_empty_folder_needs_every_piece(tmp_path: Path) -> None:
         "ecluse.toml",
         ".gitignore",
         "AGENTS.md",
+        *(f".sync/scripts/{name}" for name in (*pieces.EXPORTERS, *pieces.CALLERS)),
     }
     assert all(piece.action.kind is ActionKind.CREATED for piece in planned)
     assert list(tmp_path.iterdir()) == []
