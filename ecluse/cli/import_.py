@@ -11,6 +11,7 @@ import click
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.land import describe, landing_document, person, show_failure, status_of
+from ecluse.cli.lookup import find_change
 from ecluse.errors import ExitStatus, Invalid, Refused
 from ecluse.model import Change, ChangeState, Landing, Verdict
 
@@ -34,8 +35,9 @@ _STATUS = {
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
 @click.option("--land", is_flag=True, help="Go on to checks and landing when nothing speaks against it.")
 @click.option("--dry-run", is_flag=True, help="Show verdict, method and result tree; leave no trace.")
+@click.option("--undo", is_flag=True, help="Take a landed change back: BUNDLE is its id.")
 @door(input_flags=True)
-def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: bool) -> int:
+def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: bool, undo: bool) -> int:
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
     a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
     one of these, or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
@@ -44,6 +46,8 @@ def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: 
     """
     from ecluse import intake
 
+    if undo:
+        return _undo(frame, bundle, land or dry_run or target is not None)
     source = _source(frame, bundle)
     if dry_run:
         return _try(frame, source, target)
@@ -59,6 +63,17 @@ def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: 
     if land and judged.state is ChangeState.READY:
         return ExitStatus.WAITS
     return _STATUS[judged.state]
+
+
+def _undo(frame: Frame, name: str, other_flags: bool) -> int:
+    from ecluse import landing
+
+    if other_flags:
+        raise Invalid("usage.flags", "--undo goes with no other flag of import.", f"ecluse import --undo {name}")
+    change = landing.undo(frame.repository, frame.history, find_change(frame.history, name).key, actor=person(frame))
+    text = f"{change.key} is undone; {change.target.removeprefix('refs/heads/')} is where it was before it landed."
+    frame.emit({**change_document(frame, change), "state": change.state.value}, text)
+    return ExitStatus.DONE
 
 
 def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ecluse.intake import strictjson
@@ -11,6 +10,7 @@ from ecluse.intake.patchapply import Draft, Entry, blob_id, check_path, does_not
 from ecluse.intake.pathrules import shown
 
 _EDITS_CAP = 10_000
+_BYTES_A_LINE = 64
 _WHOLE = frozenset(("path", "content"))
 _FIND = frozenset(("path", "find", "replace"))
 
@@ -58,7 +58,9 @@ def apply_edits(draft: Draft, edits: list[dict[str, str]]) -> dict[str, Entry | 
             continue
         if standing is None:
             raise does_not_apply(f"There is no file {shown(path)}")
-        texts[path] = _replace(path, texts.get(path, draft.content(standing)), edit)
+        text = texts[path] if path in texts else draft.content(standing)
+        draft.spend(len(text) // _BYTES_A_LINE)
+        texts[path] = _replace(path, text, edit)
         if len(texts[path]) > draft.limits.max_file_bytes:
             raise refuse("limit.file_size", f"{shown(path)} would have {len(texts[path]):,} bytes")
     written: dict[str, Entry] = {}
@@ -67,7 +69,7 @@ def apply_edits(draft: Draft, edits: list[dict[str, str]]) -> dict[str, Entry | 
         if standing and standing.id == blob_id(data):
             continue
         made = draft.make(standing.mode if standing else "100644", data)
-        written[path] = replace(made)
+        written[path] = made
     return draft.put(set(), written)
 
 

@@ -104,6 +104,12 @@ class Draft:
             raise refuse("limit.expanded", f"The files of the change have more than {TOTAL_CAP:,} bytes together")
         return Entry(mode, blob_id(data), data)
 
+    def spend(self, effort: int) -> None:
+        """Count work (in lines compared) that a hostile change could ask for without end."""
+        self.effort += effort
+        if self.effort > _EFFORT_CAP:
+            raise refuse("limit.time", "The change needs too much searching: too many of its parts are elsewhere")
+
     def note(self, code: str, path: str, why: str) -> None:
         """Keep a remark that does not keep the change out."""
         self.findings.append(Finding(code, Verdict.WARN, f"{shown(path)} {why}", path))
@@ -189,6 +195,8 @@ def _make(draft: Draft, one: FilePatch, action: str, standing: Entry | None) -> 
     if standing and one.old_mode and one.old_mode != standing.mode:
         draft.note("patch.mode_mismatch", one.new, f"has the mode {standing.mode}, the patch says {one.old_mode}")
     mode = one.new_mode or (standing.mode if standing else "100644")
+    if standing and not one.hunks and not one.binary and action != "delete" and "160000" not in (mode, standing.mode):
+        return replace(standing, mode=mode)  # moved or given another mode: the content is not looked at
     before = draft.content(standing) if standing else b""
     if one.binary:
         data = binarypatch.unpack(one.binary, draft.limits.max_file_bytes)
@@ -255,9 +263,7 @@ def _find(
         first = wanted[0]
         window = range(max(least, stated - _WINDOW), min(len(have) - len(wanted) + 1, stated + _WINDOW))
         near = sorted((n for n in window if have[n] == first), key=lambda n: abs(n - stated))[:_TRIES]
-        draft.effort += len(window) + len(near) * len(wanted)
-        if draft.effort > _EFFORT_CAP:
-            raise refuse("limit.time", "The patch needs too much searching: too many of its parts are elsewhere")
+        draft.spend(len(window) + len(near) * len(wanted))
         for place in near:
             if have[place : place + len(wanted)] == wanted:
                 return lines, place

@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from ecluse.landing.advance import advance
 from ecluse.landing.queue import cancel, enqueue, standing
+from ecluse.landing.undo import undo
 
-__all__ = ["advance", "cancel", "enqueue", "standing"]
+__all__ = ["advance", "cancel", "enqueue", "standing", "undo"]

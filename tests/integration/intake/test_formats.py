@@ -7,6 +7,7 @@ import io
 import json
 import random
 import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -236,6 +237,16 @@ def test_no_bad_path_gets_in_by_any_header(bench: Any, path: str, shape: str) ->
     assert judgement.reason.startswith("path.")
 
 
+def test_searching_has_an_end(bench: Any) -> None:
+    bench.commit("long", long_dot_txt="same\n" * 40_000 + "end\n")
+    hunks = "".join(f"@@ -{9 * n + 1},2 +{9 * n + 1},2 @@\n same\n-no {n}\n+x\n" for n in range(3))
+    lone = f"--- a/long.txt\n+++ b/long.txt\n{hunks}".encode()
+    assert intake.examine(bench.repository, lone)[0].reason == "base.does_not_apply"
+    bench.commit("large", large_dot_txt="x" * (8 << 20) + "y")
+    edits = [{"path": "large.txt", "find": "y", "replace": "y"} for _ in range(400)]
+    assert intake.examine(bench.repository, json.dumps(edits).encode())[0].reason == "limit.time"
+
+
 def foreign(bench: Any, folder: Path, **changes: Any) -> Path:
     """A ``change/1`` hand-over that edits ``a.txt``."""
     folder.mkdir()
@@ -288,3 +299,31 @@ def test_one_nonce_is_one_delivery(bench: Any, history: History, helpers: Any, t
         helpers.take_in(bench, history, foreign(bench, tmp_path / "g", change_id="c-2"))
     assert caught.value.code == "replay.conflict"
     assert helpers.take_in(bench, history, foreign(bench, tmp_path / "h", change_id="c-2", nonce="new")).id == "c-2"
+
+
+def test_edits_on_standard_input_land_and_are_taken_back(bench: Any, history: History) -> None:
+    before = bench.commit("open", ecluse_dot_toml='trust = "all"\n')
+
+    def ecluse(*words: str, stdin: bytes = b"") -> tuple[int, dict[str, Any]]:
+        argv = [sys.executable, "-m", "ecluse", "import", *words, "--json"]
+        done = subprocess.run(argv, cwd=bench.folder, input=stdin, capture_output=True, check=False)
+        assert b"Traceback" not in done.stderr, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    edits = json.dumps([{"path": "a.txt", "find": "two", "replace": "2"}]).encode()
+    code, said = ecluse("-", "--land", stdin=edits)
+    assert (code, said["verdict"], said["method"]) == (0, "accept", "edits")
+    assert (bench.folder / "a.txt").read_text() == "one\n2\nthree\n"
+    assert ecluse("-", "--land", "--undo")[0] == 2
+    code, undone = ecluse("--undo", said["change_id"])
+    assert (code, undone["state"], bench.git("rev-parse", "main")) == (0, "undone", before)
+    assert (bench.folder / "a.txt").read_text() == "one\ntwo\nthree\n"
+
+
+def test_a_trial_of_what_is_refused_unread_is_a_verdict(bench: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"PK\x03\x04rest")
+    argv = [sys.executable, "-m", "ecluse", "import", "--dry-run", "--json", str(tmp_path / "x.zip")]
+    done = subprocess.run(argv, cwd=bench.folder, capture_output=True, check=False)
+    assert done.returncode == 4
+    assert (json.loads(done.stdout)["verdict"], json.loads(done.stdout)["reason"]) == ("reject", "bundle.corrupt")
+    assert not bench.repository.state_dir.exists()
