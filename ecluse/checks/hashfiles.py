@@ -25,15 +25,18 @@ def hash_files(workspace: Path, patterns: Sequence[Value]) -> str:
     return total.hexdigest() if found else ""
 
 
-def select_files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
-    """The files below ``folder`` that the patterns select, in name order; ``!`` takes files out again."""
+def select_files(folder: Path, patterns: Sequence[str], *, links: bool = False) -> Iterator[Path]:
+    """The files below ``folder`` that the patterns select, in name order; ``!`` takes files out again.
+
+    With ``links`` also links to folders and to nothing, which are not followed.
+    """
     root = str(folder)
     rules = []
     for pattern in patterns:
         wanted = not pattern.startswith("!")
         plain = (pattern if wanted else pattern[1:]).removeprefix(root + "/")
         rules.append((wanted, path_pattern("**" if plain == root else plain)))
-    for path, relative in _walk(root, "") if folder.is_dir() else ():
+    for path, relative in _walk(root, "", links) if folder.is_dir() else ():
         selected = False
         for wanted, rule in rules:
             if rule.fullmatch(relative):
@@ -42,12 +45,12 @@ def select_files(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
             yield Path(path)
 
 
-def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
+def _walk(folder: str, prefix: str, links: bool) -> Iterator[tuple[str, str]]:
     with os.scandir(folder) as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     for entry in entries:
         relative = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path, relative + "/")
-        elif entry.is_file():
+            yield from _walk(entry.path, relative + "/", links)
+        elif entry.is_file() or (links and entry.is_symlink()):
             yield entry.path, relative

@@ -20,6 +20,7 @@ from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
+from ecluse.errors import Problem
 from ecluse.model import Annotation, Result
 from ecluse.model import Job as JobRecord
 from ecluse.model import Step as StepRecord
@@ -136,6 +137,8 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         reason = session.log.masker.mask(f"line {instance.job.line}: {problem.message}")
         return JobOutcome(replace(record, result=Result.FAILURE, reason=reason))
     results = run_steps(session, frame, instance.job.steps)
+    if frame.status == "success":
+        _finish(session)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
     reason, tolerated = "", False
@@ -156,6 +159,15 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         reason=reason,
     )
     return JobOutcome(done, outputs, tolerated)
+
+
+def _finish(session: Session) -> None:
+    """Do what actions left for the end of a job that succeeded; its failing is said and changes nothing."""
+    for work in reversed(session.at_end):
+        try:
+            work()
+        except Problem as problem:
+            session.log.note("warning", f"after the last step: {problem.message}")
 
 
 def _prepare(instance: Instance, session: Session, frame: Frame) -> None:

@@ -28,7 +28,7 @@ def place(source: Path, target: Path, names: Iterable[str]) -> int:
     for name in names:
         parent = os.path.dirname(name)  # noqa: PTH120 - as text: this loop runs once per file of the tree
         if parent not in ready:
-            _make_folders(target, parent, ready)
+            make_folders(target, parent, ready)
         origin, goal = source / name, target / name
         if goal.is_symlink():
             goal.unlink()
@@ -42,7 +42,8 @@ def place(source: Path, target: Path, names: Iterable[str]) -> int:
     return copied
 
 
-def _make_folders(target: Path, parent: str, ready: set[str]) -> None:
+def make_folders(target: Path, parent: str, ready: set[str]) -> None:
+    """Make ``parent`` below ``target``, links and files in its way removed; ``ready`` has those already made."""
     folder = target
     for part in Path(parent).parts:
         folder = folder / part

@@ -94,6 +94,7 @@ class Session:
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
         self.left: list[int] = []
         self.summary: list[str] = []
+        self.at_end: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
         self.runner = {

@@ -487,14 +487,6 @@ def test_artifacts_go_from_job_to_job(bench: Bench) -> None:
     assert (bench.logs / "artifacts" / "kept" / "x" / "one.txt").read_text() == "1\n"
 
 
-def test_the_cache_says_that_there_is_none(bench: Bench) -> None:
-    report = bench.steps(
-        "- {id: c, uses: actions/cache@v4, with: {path: x, key: k}}\n- run: test -z '${{ steps.c.outputs.cache-hit }}'"
-    )
-    assert report.result is Result.SUCCESS
-    assert "no cache" in job(report, "a").steps[0].reason
-
-
 def test_setup_python_gives_an_environment_of_its_own(bench: Bench) -> None:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     bench.write(

@@ -1,0 +1,131 @@
+"""The cache: what is kept, what is found again and by whom, and what happens when it is damaged or full."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse.checks import RunRequest, run
+from ecluse.checks.cachestore import CacheStore
+from ecluse.model import Job
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "tree"
+
+
+def play(tree: Path, steps: str, **request: Any) -> Job:
+    path = tree / ".github" / "workflows" / "ci.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = textwrap.indent(textwrap.dedent(steps), "      ")
+    path.write_text(f"on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n{body}")
+    return run(tree, RunRequest(**request)).jobs[0]
+
+
+FILL = """
+- {id: c, uses: actions/cache@v4, with: {path: deps, key: KEY, restore-keys: "lib-"}}
+- run: |
+    test "${{ steps.c.outputs.cache-hit }}" = ""
+    mkdir -p deps/deep
+    printf built > deps/deep/x
+    ln -s deep deps/link
+    chmod 700 deps/deep/x
+"""
+
+
+def look(key: str, hit: str, files: str, more: str = "") -> str:
+    return f"""
+- {{id: c, uses: actions/cache@v4, with: {{path: deps, key: {key}, restore-keys: "lib-"{more}}}}}
+- run: test "${{{{ steps.c.outputs.cache-hit }}}}" = "{hit}" && {files}
+"""
+
+
+THERE = "test -x deps/deep/x && test -L deps/link && test $(cat deps/link/x) = built"
+
+
+def test_a_key_is_found_again_with_all_its_files(tree: Path) -> None:
+    assert play(tree, FILL.replace("KEY", "lib-1")).result == "success"
+    assert play(tree, look("lib-1", "true", THERE)).result == "success"
+    assert play(tree, look("lib-2", "false", THERE)).result == "success"
+    assert play(tree, look("other", "", "test ! -e deps").replace('"lib-"', '"no-"')).result == "success"
+
+
+def test_a_failed_job_keeps_nothing(tree: Path) -> None:
+    assert play(tree, FILL.replace("KEY", "lib-1") + "- run: exit 1\n").result == "failure"
+    assert play(tree, look("lib-1", "", "test ! -e deps")).result == "success"
+
+
+def test_a_branch_reads_the_default_branch_and_not_another_one(tree: Path) -> None:
+    play(tree, FILL.replace("KEY", "lib-1"), ref="refs/heads/side")
+    assert play(tree, look("lib-1", "", "true"), ref="refs/heads/main", base_branch="main").result == "success"
+    play(tree, FILL.replace("KEY", "lib-9"), ref="refs/heads/main", base_branch="main")
+    found = play(tree, look("lib-9", "true", THERE), ref="refs/heads/topic", base_branch="main")
+    assert found.result == "success"
+    other = play(tree, look("lib-9", "", "true"), ref="refs/heads/main", repository="some/other")
+    assert other.result == "success"
+
+
+def test_restore_and_save_apart(tree: Path) -> None:
+    job = play(
+        tree,
+        """
+        - {id: r, uses: actions/cache/restore@v4, with: {path: deps, key: k}}
+        - run: test "${{ steps.r.outputs.cache-matched-key }},${{ steps.r.outputs.cache-primary-key }}" = ",k"
+        - run: mkdir deps && echo 1 > deps/x
+        - {uses: actions/cache/save@v4, with: {path: deps, key: k}}
+        - run: rm -r deps
+        - {id: l, uses: actions/cache/restore@v4, with: {path: deps, key: k, lookup-only: true}}
+        - run: test "${{ steps.l.outputs.cache-hit }}" = true && test ! -e deps
+        - {uses: actions/cache/restore@v4, with: {path: deps, key: k}}
+        - run: test -e deps/x
+        - {uses: actions/cache/save@v4, with: {path: deps, key: k}}
+        - {uses: actions/cache/restore@v4, with: {path: deps, key: missing, fail-on-cache-miss: true}}
+        """,
+    )
+    assert [step.outcome.value for step in job.steps] == ["success"] * 10 + ["failure"]
+    assert "kept already" in job.steps[9].reason
+
+
+def test_a_damaged_cache_is_a_miss(tree: Path, tmp_path: Path) -> None:
+    play(tree, FILL.replace("KEY", "lib-1"))
+    for blob in (tmp_path / "cache").rglob("blobs/*/*"):
+        blob.chmod(0o600)
+        blob.write_bytes(b"other")
+    assert play(tree, look("lib-1", "", "test ! -e deps")).result == "success"
+    for manifest in (tmp_path / "cache").rglob("manifests/*.json"):
+        manifest.write_text("{")
+    assert play(tree, FILL.replace("KEY", "lib-1")).result == "success"
+    for manifest in (tmp_path / "cache").rglob("manifests/*.json"):
+        manifest.write_text("{")
+    assert play(tree, FILL.replace("KEY", "lib-1")).result == "success"
+    assert play(tree, look("lib-1", "true", THERE)).result == "success"
+
+
+def test_restoring_does_not_follow_links_out_of_the_workspace(tree: Path, tmp_path: Path) -> None:
+    play(tree, FILL.replace("KEY", "lib-1"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    steps = f"- run: ln -s {outside} deps\n" + look("lib-1", "true", THERE).lstrip()
+    assert play(tree, steps).result == "success"
+    assert list(outside.iterdir()) == []
+
+
+def test_paths_outside_the_workspace_are_left_alone(tree: Path) -> None:
+    job = play(tree, "- {uses: actions/cache@v4, with: {path: '~/.cache/thing', key: k}}\n")
+    assert "outside the workspace" in job.steps[0].reason
+
+
+def test_the_longest_unused_go_when_it_is_full(tmp_path: Path) -> None:
+    store = CacheStore(tmp_path / "root", "a/b", max_bytes=2500)
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_bytes(name.encode() * (1000 // len(name)))
+        assert store.save("main", "v", name, tmp_path, [tmp_path / name])
+    assert store.find(["main"], "v", "one", []) is None
+    assert store.find(["main"], "v", "two", []) and store.find(["main"], "v", "three", [])
+    assert len(list((tmp_path / "root").rglob("blobs/*/*"))) == 2
+    assert not store.save("main", "v", "two", tmp_path, [])
