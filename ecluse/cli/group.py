@@ -20,6 +20,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Take a bundle in: verify, judge, apply in a temporary clone, keep."),
     "review": ("review", "Accept or reject, as a person, a change that waits for one."),
     "validate": ("validate", "Run the checks that need no workflow on a change's tree."),
+    "sync": ("sync", "Give an agent the trunk it lacks, as one bundle; take such a bundle."),
+    "overlap": ("overlap", "Show which pending changes get in each other's way, and an order to land them in."),
     "keys": ("keys", "Who is who: keys and roles of people and agents."),
     "run": ("run", "Run GitHub Actions workflows here, without Docker or GitHub."),
     "land": ("land", "Test a change on top of the trunk and land exactly what was tested."),

@@ -1,0 +1,45 @@
+"""``ecluse overlap``: which pending changes get in each other's way, and an order to land them in."""
+
+from __future__ import annotations
+
+import click
+
+from ecluse.cli.frame import Frame, door
+from ecluse.landing.overlap import Overlap
+
+
+@click.command("overlap")
+@door()
+def command(frame: Frame) -> None:
+    """Compare all changes that are ready or in conflict: which touch the same files, which merge cleanly together, and
+    an order in which they can land. All merges are trials in memory; nothing is moved or run.
+    """
+    from ecluse.history.records import plain
+    from ecluse.landing.overlap import compare
+
+    found = compare(frame.repository, frame.history)
+    text = "\n\n".join(_told(one) for one in found) or "No change is pending."
+    frame.emit({"targets": plain(found)}, "".join(c if c.isprintable() or c == "\n" else " " for c in text))
+
+
+def _told(one: Overlap) -> str:
+    lines = [f"{one.target.removeprefix('refs/heads/')}: {len(one.changes)} pending"]
+    for pair in one.pairs:
+        shared = f"touch {_some(pair.files)}" if pair.files else "touch no file in common"
+        outcome = f"conflict in {_some(pair.conflicts)}" if pair.conflicts else "merge cleanly"
+        lines.append(f"  {pair.one} and {pair.other}: {shared}; {outcome}")
+    if not one.pairs:
+        lines.append("  no two of them touch the same file")
+    if one.order:
+        lines.append("  an order to land them in:")
+        lines += [f"    {number}. ecluse land {key}" for number, key in enumerate(one.order, 1)]
+    for key, paths in one.rework.items():
+        lines.append(f"  {key} has to be made again after these: it conflicts in {_some(paths)}")
+    if one.left_out:
+        lines.append(f"  not compared, because there are too many: {_some(one.left_out)}")
+    return "\n".join(lines)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"

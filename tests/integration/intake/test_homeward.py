@@ -1,0 +1,82 @@
+"""The trunk goes back to a sandbox without remote, and landed work is never handed over a second time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse import intake
+from ecluse.errors import Invalid, Refused
+from ecluse.history import History
+from ecluse.intake.homeward import make_homeward, take_homeward
+
+
+def test_both_directions_without_a_forge(
+    bench: Any, history: History, sandbox: Any, helpers: Any, tmp_path: Path
+) -> None:
+    box = sandbox()
+    first = box.git("rev-parse", "HEAD")
+    box.commit("feat: b", b_dot_txt="b\n")
+    helpers.export(box, to=tmp_path / "o")
+    change = helpers.take_in(bench, history, tmp_path / "o")
+    bench.git("merge", "-q", "--no-ff", "-m", "land", change.head)
+    tip = bench.commit("other", c_dot_txt="c\n")
+    done = make_homeward(bench.repository, history, "a1", tmp_path / "trunk.bundle")
+    assert (done.base, done.tip) == (first, tip)
+    assert history.events(kind="sync.made")
+    before = (box.git("rev-parse", "HEAD"), box.git("status", "--porcelain"))
+    taken = take_homeward(box.repository, tmp_path / "trunk.bundle")
+    assert (taken.ref, taken.tip, taken.commits) == ("refs/remotes/ecluse/main", tip, 2)
+    assert (box.git("rev-parse", "HEAD"), box.git("status", "--porcelain")) == before
+    box.git("merge", "-q", "ecluse/main")
+    assert take_homeward(box.repository, tmp_path / "trunk.bundle").commits == 0
+    with pytest.raises(Invalid) as caught:
+        helpers.export(box, to=tmp_path / "again")
+    assert caught.value.code == "export.empty"
+    box.commit("feat: d", d_dot_txt="d\n")
+    again = helpers.export(box, to=tmp_path / "again")
+    assert (again.base, [one["path"] for one in again.files]) == (tip, ["d.txt"])
+    assert intake.Exported is type(again)
+
+
+def test_nothing_to_carry_and_mistakes(bench: Any, history: History, sandbox: Any, tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as unknown:
+        make_homeward(bench.repository, history, "nobody", tmp_path / "x")
+    assert unknown.value.code == "sync.agent"
+    assert make_homeward(bench.repository, history, "", tmp_path / "x", have="HEAD").path is None
+    assert not (tmp_path / "x").exists()
+    box = sandbox()
+    middle = bench.commit("two", b_dot_txt="b\n")
+    bench.commit("three", c_dot_txt="c\n")
+    make_homeward(bench.repository, history, "", tmp_path / "x", have=middle)
+    with pytest.raises(Invalid) as lacks:
+        take_homeward(box.repository, tmp_path / "x")
+    assert lacks.value.code == "sync.base"
+    data = (tmp_path / "x").read_bytes()
+    (tmp_path / "y").write_bytes(data[:-30])
+    bench.git("fetch", "-q", ".")
+    with pytest.raises(Refused):
+        take_homeward(bench.repository, tmp_path / "y")
+
+
+def test_the_door(bench: Any, history: History, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    tip = bench.commit("two", b_dot_txt="b\n")
+    words = [sys.executable, "-m", "ecluse", "sync"]
+    made = subprocess.run(
+        [*words, "--have", "HEAD~1", "--to", str(tmp_path / "t.bundle"), "--json"], cwd=bench.folder,
+        capture_output=True, env=os.environ, check=True,
+    )  # fmt: skip
+    assert json.loads(made.stdout)["commits"] == 1
+    took = subprocess.run(
+        [*words, "--take", str(tmp_path / "t.bundle")], cwd=box.folder, capture_output=True, env=os.environ, check=True
+    )
+    assert b"git merge ecluse/main" in took.stdout
+    assert box.git("rev-parse", "ecluse/main") == tip
+    assert subprocess.run(words, cwd=bench.folder, capture_output=True, env=os.environ, check=False).returncode == 2

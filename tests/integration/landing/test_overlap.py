@@ -1,0 +1,70 @@
+"""Pending changes compared by trial merges; nothing of the repository moves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from ecluse.clock import instant
+from ecluse.history import History
+from ecluse.landing.overlap import compare
+from ecluse.model import Change, ChangeState, Event
+
+
+def put(bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, **files: str) -> str:
+    """A pending change with these files, made on main."""
+    bench.git("checkout", "-q", "--detach", "main")
+    head = bench.commit(name, **files)
+    bench.git("checkout", "-q", "main")
+    bench.git("update-ref", f"refs/ecluse/changes/{name}/1", head)
+    change = Change(
+        f"{name}/1", name, 1, state, name, "ada", "refs/heads/main", name, name, instant(), instant(), head=head
+    )
+    history.record(change, Event(f"change.{state}", change.subject, name))
+    return change.key
+
+
+def test_pairs_conflicts_and_an_order(bench: Any, history: History) -> None:
+    top = put(bench, history, "c-top", a_dot_txt="ONE\ntwo\nthree\n")
+    bottom = put(bench, history, "c-bottom", a_dot_txt="one\ntwo\nTHREE\n")
+    clash = put(bench, history, "c-clash", ChangeState.CONFLICT, a_dot_txt="1\n2\n3\n")
+    alone = put(bench, history, "c-alone", b_dot_txt="b\n")
+    put(bench, history, "c-done", ChangeState.LANDED, a_dot_txt="x\n")
+    before = bench.git("for-each-ref"), bench.git("count-objects", "-v"), bench.git("status", "--porcelain")
+    (found,) = compare(bench.repository, history)
+    assert (bench.git("for-each-ref"), bench.git("count-objects", "-v"), bench.git("status", "--porcelain")) == before
+    assert found.target == "refs/heads/main"
+    assert set(found.changes) == {top, bottom, clash, alone}
+    told = {frozenset((pair.one, pair.other)): pair for pair in found.pairs}
+    assert set(told) == {frozenset((top, bottom)), frozenset((top, clash)), frozenset((bottom, clash))}
+    assert all(pair.files == ("a.txt",) for pair in found.pairs)
+    assert told[frozenset((top, clash))].conflicts == ("a.txt",)
+    assert found.order[0] == alone
+    assert clash in found.rework
+    assert found.rework[clash] == ("a.txt",)
+    assert set(found.order) | set(found.rework) == set(found.changes)
+
+
+def test_nothing_pending_and_the_door(bench: Any, history: History) -> None:
+    assert compare(bench.repository, history) == []
+    key = put(bench, history, "c-1", b_dot_txt="b\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap", "--json"],
+        cwd=bench.folder,
+        capture_output=True,
+        env=os.environ,
+        check=True,
+    )
+    assert json.loads(done.stdout)["targets"][0]["order"] == [key]
+    text = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"],
+        cwd=bench.folder,
+        capture_output=True,
+        env=os.environ,
+        check=True,
+        text=True,
+    )
+    assert f"1. ecluse land {key}" in text.stdout
