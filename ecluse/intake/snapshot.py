@@ -90,7 +90,10 @@ def _user_settings(repository: Repository) -> list[str]:
 def _copy_index(repository: Repository, env: dict[str, str], settings: Sequence[str], head: str) -> None:
     real = repository.git_dir / "index"
     if real.exists():
+        seen = real.stat()
         shutil.copyfile(real, env["GIT_INDEX_FILE"])
+        # git distrusts entries that are as young as the index: a copy that looked younger would hide such a change
+        os.utime(env["GIT_INDEX_FILE"], ns=(seen.st_atime_ns, seen.st_mtime_ns))
     else:
         repository.run("read-tree", head, extra_env=env)
     listed = os.fsdecode(repository.run("ls-files", "-v", "-z", extra_env=env).stdout).split("\0")
