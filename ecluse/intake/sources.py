@@ -79,12 +79,12 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
     if form is Form.ARCHIVE:
         folder = archives.unpack_archive(source, scratch / "unpacked", cap)
         return _from_folder(folder, scratch, cap, unpacked=True)
+    if textchunks.looks_like_chunks(read_capped(source, cap)):
+        return _from_text(source, scratch, cap)
     if form in (Form.EDITS, Form.MAIL, Form.PATCH) and head.lstrip()[:1] != b"{":
         return _parcel(source.parent, "", (source.name,), "")
     if head.lstrip()[:1] == b"{" or source.suffix == ".json":
         return _from_manifest(source, cap)
-    if textchunks.looks_like_chunks(read_capped(source, cap)):
-        return _from_text(source, scratch, cap)
     raise Invalid("intake.unknown", f"{source} is nothing that Écluse knows, or it was damaged on the way.", _GIVE)
 
 

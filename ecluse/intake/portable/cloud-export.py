@@ -468,7 +468,7 @@ class Snapshot:
     def copy_index(self, head):
         real = os.path.join(self.repo.git_dir, "index")
         if os.path.exists(real):
-            shutil.copyfile(real, self.env["GIT_INDEX_FILE"])
+            shutil.copy2(real, self.env["GIT_INDEX_FILE"])  # with its time: git distrusts entries as young as the index
         else:
             self.repo.run("read-tree", head, **self.env)
         listed = self.repo.out("ls-files", "-v", "-z", **self.env).split(b"\0")

@@ -325,7 +325,7 @@ printf '%s\n' "$COMMON/objects" >"$SCRATCH/r/objects/info/alternates"
 for key in core.autocrlf core.eol core.excludesfile; do
 	if value=$(u config --get "$key"); then git config --file "$SCRATCH/settings" "$key" "$value"; fi
 done
-if [ -f "$GITDIR/index" ]; then cp -- "$GITDIR/index" "$SCRATCH/index"; else must x read-tree "$HEAD"; fi
+if [ -f "$GITDIR/index" ]; then cp -p -- "$GITDIR/index" "$SCRATCH/index"; else must x read-tree "$HEAD"; fi
 x ls-files -v | sed -n 's/^[a-z] //p' >"$SCRATCH/hidden"
 [ ! -s "$SCRATCH/hidden" ] || x update-index --no-assume-unchanged --stdin <"$SCRATCH/hidden"
 x ls-files -s >"$SCRATCH/before"

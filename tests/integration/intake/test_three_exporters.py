@@ -598,3 +598,18 @@ def test_the_one_file_under_every_python(
     assert landed(bench, accept(bench, history, helpers, said).ref) == lying_there(box)
     tar = tool.export(box, "--to", str(tmp_path / "change.tar"))
     assert helpers.take_in(bench, history, Path(tar["path"])).revision == 2
+
+
+def test_a_change_as_young_as_the_index_is_carried(exporter: Exporter, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    path, index = box.folder / "a.txt", box.folder / ".git" / "index"
+    box.write("a.txt", "one\ntwo\nthree\n")
+    box.git("update-index", "--refresh")
+    before = path.stat()
+    box.write("a.txt", "one\nTWO\nthree\n")  # as long as before, and in the same moment
+    for one in (path, index):
+        os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.sleep(1.1)  # the copy of the index must not look younger than the index
+    done = exporter.run(box, "--to", str(tmp_path / "o"))
+    assert done.returncode == 0, done.stderr.decode()
+    assert [one["path"] for one in json.loads(done.stdout)["files"]] == ["a.txt"]
