@@ -7,6 +7,7 @@ itself: whatever a job installs, upgrades or removes stays in the job's environm
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -83,9 +84,8 @@ def _candidates(path: str) -> Iterator[str]:
             yield located
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for pattern in (pyenv / "versions", Path.home() / ".local/share/uv/python", Path("/opt/hostedtoolcache/Python")):
-        if pattern.is_dir():
-            yield from (str(found) for found in sorted(pattern.glob("*/bin/python3")))
-            yield from (str(found) for found in sorted(pattern.glob("*/*/bin/python3")))
+        with contextlib.suppress(OSError):  # an inherited folder that is not ours to read has nothing for us
+            yield from [str(found) for depth in ("*", "*/*") for found in sorted(pattern.glob(f"{depth}/bin/python3"))]
 
 
 def _ask_uv(wish: str, path: str) -> Interpreter | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,10 @@ def test_shells() -> None:
     for wrong in ("cmd", "fish"):
         with pytest.raises(Unsupported):
             choose(wrong, lambda name: name)
+
+
+def test_a_folder_of_interpreters_that_cannot_be_read_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecluse.checks import pythons
+
+    monkeypatch.setenv("PYENV_ROOT", "/" + "x" * 5000)  # as unreadable for root as for anybody
+    assert pythons.known(os.environ["PATH"])
