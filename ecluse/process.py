@@ -235,6 +235,8 @@ def _start(
             raise storage_problem(error, cwd) from error
         raise missing_tool(argv[0]) from error
     except PermissionError as error:
+        if which(argv[0], None if env is None else env.get("PATH")) is None:
+            raise missing_tool(argv[0]) from error  # a folder of PATH that may not be read hides that there is none
         raise Failed(
             "tool.not_executable", f"`{argv[0]}` may not be executed: {error.strerror}.", f"ls -l {argv[0]}"
         ) from error
