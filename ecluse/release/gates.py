@@ -118,10 +118,14 @@ def choose(context: Context, gate_name: str | None) -> Gate:
     found = [g for g in open_gates(context.history, release.id) if gate_name in (None, "", g.name)]
     if not found:
         named = f"gate {gate_name!r}" if gate_name else "gate"
-        state = f"the release is {release.state}"
-        raise Invalid(
-            "gate.none", f"No {named} of {release.id} is open; {state}.", f"ecluse release status {release.id}"
+        answered = release.state is ReleaseState.WAITING  # answered, and whoever drove it was cut short
+        state = (
+            "it was answered, and the release goes on as soon as it is driven"
+            if answered
+            else f"the release is {release.state}"
         )
+        hint = f"ecluse release status {release.id}{' --follow' if answered else ''}"
+        raise Invalid("gate.none", f"No {named} of {release.id} is open; {state}.", hint)
     gate = found[-1]
     if gate.expires_at and gate.expires_at <= clock.instant():
         raise Refused(

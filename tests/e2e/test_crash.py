@@ -22,7 +22,18 @@ from ecluse import http, process, signing
 from ecluse.demo import changes, template
 from ecluse.files import FileLock
 from ecluse.history import History
-from ecluse.model import Change, ChangeState, Deployment, DeploymentState, Landing, LandingState, Release, ReleaseState
+from ecluse.model import (
+    Change,
+    ChangeState,
+    Deployment,
+    DeploymentState,
+    Gate,
+    GateState,
+    Landing,
+    LandingState,
+    Release,
+    ReleaseState,
+)
 
 KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "40"))
 KILLS_A_SCENARIO = 8
@@ -146,8 +157,8 @@ class Scenario:
         if not standing:
             return ("release", "start", "--no-input")
         with self.history() as history:
-            found = history.get(Release, standing)
-        if found is not None and found.state is ReleaseState.WAITING:
+            asked = history.find(Gate, release=standing, state=GateState.OPEN)
+        if asked:
             return ("release", "approve", standing, "--key", str(self.key), "--no-input")
         return ("release", "status", standing, "--follow", "--no-input")
 
