@@ -98,5 +98,7 @@ def test_manifest_refusals(changes: dict[str, Any], code: str) -> None:
 
 def test_clean_makes_words_that_a_manifest_may_carry() -> None:
     for text in ("bell\a and \x1b[2J", "a\r\nb", "turn \u202e round", "lone \udcff byte", "x" * 9000):
-        manifest.read(example(change={"id": "x", "revision": 1, "title": manifest.clean(text)}))
-        manifest.read(example(note=manifest.clean(text, multiline=True)))
+        title, note = manifest.clean(text), manifest.clean(text, multiline=True)
+        assert title.isprintable()
+        assert manifest.read(example(change={"id": "x", "revision": 1, "title": title})).title == title
+        assert manifest.read(example(note=note)).note == note
