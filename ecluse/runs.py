@@ -123,6 +123,7 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         tree=run.tree,
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
         changed=tuple(changed),
+        platforms=dict(open_trunk(repository).config.checks.platforms),
         log_dir=log_folder(run.id) / str(run.attempt),
     )
     document = {"tree": str(tree), "request": request.to_json()}
