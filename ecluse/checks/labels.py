@@ -59,7 +59,9 @@ def _chosen(label: str, pattern: str, choice: str) -> Placement:
     if choice == "here":
         wanted, here = system_of(label.lower()), system_here()
         other = wanted and wanted != here
-        return Placement("here", f"asks for {wanted} ({label}) and runs on this {here} machine, as told" if other else "")
+        return Placement(
+            "here", f"asks for {wanted} ({label}) and runs on this {here} machine, as told" if other else ""
+        )
     said = "are left out" if choice == "skip" else "are not to run"
     return Placement(choice, f"asks for {label}, and jobs for {pattern} {said} here")
 
