@@ -249,13 +249,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, already masked."""
+    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, or what a problem matcher found; already masked."""
 
     level: str
     message: str
     job: str = ""
     path: str = ""
     line: int = 0
+    column: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

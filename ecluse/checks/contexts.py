@@ -145,6 +145,11 @@ def github_variables(github: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def wants_debug(request: RunRequest) -> bool:
+    """Whether steps are to say more: ``ACTIONS_STEP_DEBUG`` is ``true`` among the secrets or variables."""
+    return "true" in (request.secrets.get("ACTIONS_STEP_DEBUG"), request.vars.get("ACTIONS_STEP_DEBUG"))
+
+
 def fixed_variables() -> dict[str, str]:
     """Variables with which programs recognise where they run.
 
