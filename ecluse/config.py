@@ -38,6 +38,9 @@ class ChecksConfig(_Section):
     )
     optional: tuple[str, ...] = Field(default=(), description="job ids that may fail or be unable to run here")
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    platforms: dict[str, Literal["here", "skip", "fail"]] = Field(
+        default={}, description="what becomes of jobs whose runs-on label matches a pattern: here, skip or fail"
+    )
 
 
 class LandingConfig(_Section):

@@ -222,7 +222,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of a run as it went. ``reason`` says why it was skipped or could not run here; ``log`` is a file."""
+    """One job of a run, or one combination of its matrix, as it went; ``log`` is a file.
+
+    ``result`` is its own. ``job_result`` is what the job counts as for the run and for ``needs``: all its combinations
+    together, after ``continue-on-error``; nothing when the job was never finished. ``reason`` says why it was skipped,
+    could not run here, or ran unlike on GitHub. ``environment`` is the deployment environment it names, ``permissions``
+    what its token may do on GitHub; both are recorded only.
+    """
 
     id: str
     name: str
@@ -236,17 +242,22 @@ class Job:
     steps: tuple[Step, ...] = ()
     reason: str = ""
     log: str = ""
+    job_result: Result | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    permissions: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, already masked."""
+    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, or what a problem matcher found; already masked."""
 
     level: str
     message: str
     job: str = ""
     path: str = ""
     line: int = 0
+    column: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         tree=run.tree,
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
         changed=tuple(changed),
+        platforms=dict(open_trunk(repository).config.checks.platforms),
         log_dir=log_folder(run.id) / str(run.attempt),
     )
     document = {"tree": str(tree), "request": request.to_json()}
@@ -213,6 +214,7 @@ def _tail(path: Path) -> str:
 
 def _summary(report: dict[str, Any]) -> str:
     jobs = report.get("jobs", [])
-    green = sum(1 for job in jobs if job.get("result") == "success")
-    bad = [str(job.get("name") or job.get("id")) for job in jobs if job.get("result") not in ("success", "skipped")]
+    outcomes = [(str(job.get("name") or job.get("id")), job.get("outcome", job.get("result"))) for job in jobs]
+    green = sum(1 for _, outcome in outcomes if outcome == "success")
+    bad = [name for name, outcome in outcomes if outcome not in ("success", "skipped")]
     return f"{green} of {len(jobs)} jobs green" + (f", not green: {', '.join(bad)}" if bad else "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.labels import system_here
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import text_to_number, to_text
 from ecluse.checks.workflow import Workflow
@@ -44,7 +44,7 @@ def inherited_environment(source: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def runner_os() -> str:
-    return {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}.get(sys.platform, "Linux")
+    return system_here()
 
 
 def runner_architecture() -> str:
@@ -143,6 +143,11 @@ def github_variables(github: Mapping[str, Any]) -> dict[str, str]:
     found = {f"GITHUB_{name.upper()}": to_text(github[name]) for name in _AS_VARIABLES if name in github}
     found["GITHUB_REF_PROTECTED"] = "false"
     return found
+
+
+def wants_debug(request: RunRequest) -> bool:
+    """Whether steps are to say more: ``ACTIONS_STEP_DEBUG`` is ``true`` among the secrets or variables."""
+    return "true" in (request.secrets.get("ACTIONS_STEP_DEBUG"), request.vars.get("ACTIONS_STEP_DEBUG"))
 
 
 def fixed_variables() -> dict[str, str]:

@@ -59,9 +59,14 @@ class JobLog:
         self.write(text)
         self.tell("line", step=self.step, text=text)
 
-    def note(self, level: str, message: str, path: str = "", line: int = 0) -> None:
+    def note(
+        self, level: str, message: str, path: str = "", line: int = 0, *, column: int = 0, title: str = ""
+    ) -> None:
         """An annotation: ``error``, ``warning`` or ``notice``."""
-        self.annotations.append(Annotation(level, self.masker.mask(message), self.key, self.masker.mask(path), line))
+        mask = self.masker.mask
+        self.annotations.append(
+            Annotation(level, mask(message), self.key, mask(path), line, column=column, title=mask(title))
+        )
 
     def tell(self, event: str, **fields: Any) -> None:
         """Send an event; its texts are masked."""

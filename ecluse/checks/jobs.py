@@ -12,8 +12,9 @@ from typing import Any
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.joblog import JobLog, Listener
+from ecluse.checks.labels import Placement
 from ecluse.checks.matrix import resolve
-from ecluse.checks.planning import cannot_run
+from ecluse.checks.planning import placement
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.steps import StepResult, run_steps
@@ -103,12 +104,17 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
 def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecord) -> JobOutcome:
     scope = Scope(instance.contexts)
     try:
-        reason = cannot_run(instance.job, scope)
+        placed = placement(instance.job, scope, around.request)
     except ExpressionProblem as problem:
-        reason = problem.message
+        placed = Placement("fail", problem.message)
+    reason = around.masker.mask(placed.reason)
+    if placed.choice != "here":
+        failed = placed.choice == "fail"
+        log.line(f"##[{'error' if failed else 'notice'}]{reason}")
+        return JobOutcome(replace(record, result=Result.FAILURE if failed else Result.SKIPPED, reason=reason))
     if reason:
-        log.line(f"##[error]{reason}")
-        return JobOutcome(replace(record, result=Result.FAILURE, reason=around.masker.mask(reason)))
+        log.note("warning", f"{record.name} {reason}")
+        record = replace(record, reason=reason)
     session = Session(
         tree=around.tree,
         folder=around.folder / "jobs" / instance.log_name,
@@ -141,12 +147,12 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         _finish(session)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
-    reason, tolerated = "", False
+    reason, tolerated = record.reason, False
     if session.is_out_of_time and result is Result.CANCELLED:
         reason = f"the job did not end within its limit of {_minutes(instance)} min and was ended"
     if result is Result.FAILURE:
         tolerated = _tolerates(instance, session, frame)
-        reason = "continue-on-error: this failure does not fail the run" if tolerated else ""
+        reason = "continue-on-error: this failure does not fail the run" if tolerated else reason
     if session.summary and session.request.log_dir:
         target = session.request.log_dir / f"{instance.log_name}.summary.md"
         target.write_text("\n".join(session.summary), encoding="utf-8", errors="replace")

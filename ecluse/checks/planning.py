@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from ecluse.checks.calls import fetch_from, inputs_of, link
 from ecluse.checks.contexts import dispatch_inputs, event_payload, github_context
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.labels import Placement, check_platforms, place_labels
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
 from ecluse.checks.request import RunRequest
@@ -31,7 +31,10 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One job to be. ``reason`` says why it cannot run here; ``open_matrix`` that its needs decide the matrix."""
+    """One job to be. ``reason`` says why it cannot run here, ``note`` what is unlike GitHub when it does.
+
+    ``open_matrix`` says that its needs decide the matrix.
+    """
 
     id: str
     name: str
@@ -41,6 +44,7 @@ class PlannedJob:
     condition: str = ""
     steps: tuple[PlannedStep, ...] = ()
     reason: str = ""
+    note: str = ""
     open_matrix: bool = False
 
 
@@ -100,6 +104,7 @@ def _as_texts(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
     """The workflows of a request, read. Raises :class:`WorkflowProblem` with the faults of all of them."""
+    check_platforms(request.platforms)
     if request.workflows:
         paths = resolve_paths(tree, request.workflows, request.event)
     else:
@@ -160,9 +165,11 @@ def chosen_jobs(workflow: Workflow, request: RunRequest) -> tuple[Job, ...]:
     return tuple(ordered)
 
 
-def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) -> list[PlannedJob]:
+def _planned(
+    workflow: Workflow, job: Job, scope: Scope, request: RunRequest, *, has_open_inputs: bool = False
+) -> list[PlannedJob]:
     raw = job.strategy.get("matrix", job.strategy.get(""))
-    is_open = bool(job.needs) and names_context(raw, "needs")
+    is_open = (bool(job.needs) and names_context(raw, "needs")) or (has_open_inputs and names_context(raw, "inputs"))
     combinations = [{}] if is_open or "" in job.strategy else expand(resolve(raw, scope), request.matrix)
     made = []
     for combination in combinations:
@@ -170,6 +177,7 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
         if job.target is not None:
             made += _planned_call(job, job.target, combination, inner, request)
             continue
+        placed = placement(job, inner, request)
         made.append(
             PlannedJob(
                 id=job.id,
@@ -179,7 +187,8 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
                 matrix=combination,
                 condition=job.condition,
                 steps=tuple(PlannedStep(step.number, step.id, step_title(step), step.uses) for step in job.steps),
-                reason=cannot_run(job, inner),
+                reason=placed.reason if placed.choice != "here" else "",
+                note=placed.reason if placed.choice == "here" else "",
                 open_matrix=is_open,
             )
         )
@@ -191,11 +200,13 @@ def _planned_call(
 ) -> list[PlannedJob]:
     """The jobs of a called workflow, named after the calling one; those without needs wait for what it needs."""
     title = display_name(job.name or job.id, combination, scope)
-    inputs = dict.fromkeys(job.inputs) if job.needs else inputs_of(job, target, scope)
+    unknown = {name for name, value in job.inputs.items() if job.needs and names_context(value, "needs")}
+    known = {name: value for name, value in job.inputs.items() if name not in unknown}
+    inputs = inputs_of(replace(job, inputs=known), target, scope) | dict.fromkeys(unknown)
     inside = scope.with_contexts(inputs=inputs, needs={}, matrix=None)
     found = []
     for inner in chosen_jobs(target, replace(request, jobs=())):
-        for planned in _planned(target, inner, inside, request):
+        for planned in _planned(target, inner, inside, request, has_open_inputs=bool(unknown)):
             name, needs = f"{title} / {planned.name}", planned.needs or job.needs
             found.append(replace(planned, name=name, needs=needs, condition=planned.condition or job.condition))
     return found
@@ -214,31 +225,31 @@ def step_title(step: Step) -> str:
     return f"Run {first}" if step.run else _KINDS.get(step.other, "step")
 
 
-def cannot_run(job: Job, scope: Scope) -> str:
-    """Why this job cannot run on this machine, with what to do about it; empty when it can."""
+def placement(job: Job, scope: Scope, request: RunRequest) -> Placement:
+    """Whether this job can run on this machine; when not, why and what to do about it."""
     if job.calls and job.target is None:
         location, _, ref = job.calls.partition("@")
-        return (
+        return Placement(
+            "fail",
             f"calls the reusable workflow {job.calls} of another repository, which is not fetched here: "
-            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR"
+            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR",
         )
     if job.target is not None:
-        return ""
+        return Placement()
+    placed = place_labels(resolve(job.runs_on, scope), request.platforms)
+    if placed.choice != "here":
+        return placed
     services = _images(resolve(job.services, scope))
     if services:
-        return (
+        return Placement(
+            "fail",
             f"needs the service containers {', '.join(services)}: no container engine is used here; "
-            "start what they offer in a step instead"
+            "start what they offer in a step instead",
         )
     for image in _images({"": resolve(job.container, scope)}).values():
-        return f"runs in the container {image}: no container engine is used here; remove `container:` to run directly"
-    runs_on = resolve(job.runs_on, scope)
-    labels = runs_on.get("labels") if isinstance(runs_on, dict) else runs_on
-    for label in labels if isinstance(labels, list) else [labels]:
-        wanted = _system_of(str(label or "").lower())
-        if wanted and wanted != _system_here():
-            return f"asks for a {wanted} machine ({label}), and this one runs {_system_here()}"
-    return ""
+        said = f"runs in the container {image}: no container engine is used here; remove `container:` to run directly"
+        return Placement("fail", said)
+    return placed
 
 
 def _images(containers: Any) -> dict[str, str]:
@@ -249,15 +260,3 @@ def _images(containers: Any) -> dict[str, str]:
         if image:
             found[name] = image
     return found
-
-
-def _system_of(label: str) -> str:
-    if label.startswith(("windows", "win-")):
-        return "Windows"
-    if label.startswith(("macos", "mac-", "osx")):
-        return "macOS"
-    return "Linux" if label.startswith(("ubuntu", "linux", "debian")) else ""
-
-
-def _system_here() -> str:
-    return {"win32": "Windows", "darwin": "macOS"}.get(sys.platform, "Linux")

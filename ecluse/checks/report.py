@@ -20,8 +20,16 @@ _CAP = 256 << 20
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The document of a report (``schema_version`` 1): the dataclass's fields, results in GitHub's words."""
+    """The document of a report (``schema_version`` 1): the dataclass's fields, results in GitHub's words.
+
+    As a step has ``outcome`` and ``conclusion``, a job has ``outcome``, what this combination came to, and ``result``,
+    what the job counts as (``needs.ID.result``): one value for all its combinations, after ``continue-on-error``.
+    """
     document = asdict(report)
+    for job in document["jobs"]:
+        counts_as = job.pop("job_result")
+        job["outcome"] = job["result"]
+        job["result"] = counts_as or job["result"]
     return {"schema_version": document.pop("schema_version"), **document}
 
 
@@ -47,7 +55,10 @@ def from_json(document: Mapping[str, Any]) -> Report:
 def _job(document: Mapping[str, Any]) -> Job:
     rest = dict(document)
     steps = tuple(_step(step) for step in rest.pop("steps", ()))
-    return Job(**rest | {"steps": steps, "result": Result(rest["result"]), "needs": tuple(rest.get("needs", ()))})
+    counts_as = Result(rest["result"])
+    own = Result(rest.pop("outcome", counts_as))
+    rest |= {"steps": steps, "result": own, "job_result": counts_as, "needs": tuple(rest.get("needs", ()))}
+    return Job(**rest)
 
 
 def _step(document: Mapping[str, Any]) -> Step:

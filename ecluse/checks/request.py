@@ -18,7 +18,8 @@ class RunRequest:
     combinations whose key ``k`` has one of the given values; ``jobs`` only these jobs and what they need.
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
-    configuration variables of the ``vars`` context.
+    configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
+    ``skip`` or ``fail``.
     """
 
     workflows: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class RunRequest:
     dry_run: bool = False
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
+    platforms: dict[str, str] = field(default_factory=dict)
 
     @property
     def branch(self) -> str:
@@ -69,6 +71,7 @@ class RunRequest:
             "dry_run": self.dry_run,
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
+            "platforms": self.platforms,
         }
 
     @classmethod

@@ -370,8 +370,9 @@ class Runner:
         jobs: list[JobRecord] = []
         for node in self.nodes.values():
             if node.skipped is not None:
-                jobs.append(node.skipped)
-            jobs += [node.records[instance.key].record for instance in node.instances if instance.key in node.records]
+                jobs.append(replace(node.skipped, job_result=node.result))
+            done = [node.records[instance.key].record for instance in node.instances if instance.key in node.records]
+            jobs += [replace(record, job_result=node.result or record.result) for record in done]
         results = {node.result for node in self.nodes.values()}
         bad = Result.FAILURE in results or Result.CANCELLED in results
         ran = Result.SUCCESS in results
@@ -430,6 +431,7 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
                 needs=job.needs,
                 matrix=job.matrix,
                 reason=job.reason or "dry run",
+                job_result=Result.SKIPPED,
             )
             for job in intended.jobs
         )

@@ -23,11 +23,13 @@ from ecluse.checks.contexts import (
     inherited_environment,
     runner_architecture,
     runner_os,
+    wants_debug,
 )
 from ecluse.checks.evaluate import Scope, status_functions
 from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.joblog import JobLog
 from ecluse.checks.launch import launch
+from ecluse.checks.matchers import Matcher
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import CaseSensitive
 from ecluse.checks.workflow import Job, Workflow
@@ -94,6 +96,8 @@ class Session:
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
         self.left: list[int] = []
         self.summary: list[str] = []
+        self.matchers: list[Matcher] = []
+        self.is_debug = wants_debug(request)
         self.at_end: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
@@ -105,7 +109,7 @@ class Session:
             "temp": str(self.temp),
             "tool_cache": str(self.tools),
             "workspace": str(self.workspace.parent),
-            "debug": "",
+            "debug": "1" if self.is_debug else "",
         }
         self.contexts = {**contexts, "runner": self.runner}
         self.github: dict[str, Any] = {
@@ -114,10 +118,11 @@ class Session:
             "workspace": str(self.workspace),
             "event_path": str(self.event_file),
         }
-        self.base_env = {**inherited_environment(), **fixed_variables(), **self._runner_variables(), **request.env}
+        self.base_env = {**inherited_environment(), **fixed_variables(), **request.env}
+        self.runner_env = self._runner_variables()
 
     def _runner_variables(self) -> dict[str, str]:
-        found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if name != "debug"}
+        found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if value}
         return {**found, "AGENT_TOOLSDIRECTORY": str(self.tools), TRACKING: self.mark}
 
     def scope(self, frame: Frame, step_env: dict[str, str] | None = None) -> Scope:
@@ -140,10 +145,10 @@ class Session:
         return Scope(contexts, functions)
 
     def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
-        """The whole environment of a process that a step starts."""
+        """The whole environment of a process that a step starts; nothing overrides ``GITHUB_*`` and ``RUNNER_*``."""
         env = self.base_env | self.env | frame.env | step_env
         github = {**self.github, "action_path": frame.action_path}
-        env |= github_variables(github if frame.depth else self.github)
+        env |= github_variables(github if frame.depth else self.github) | self.runner_env
         if added := [*self.fixed_path, *self.path]:
             env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
         return env
@@ -159,6 +164,7 @@ class Session:
         twin.env = dict(self.env)
         twin.fixed_path = [*self.fixed_path, *self.path]
         twin.path, twin.summary = [], []
+        twin.matchers = [matcher.fresh() for matcher in self.matchers]
         return twin
 
     def new_file(self, suffix: str) -> Path:

@@ -215,7 +215,7 @@ def _run_script(
         return Outcome(Result.FAILURE, reason=f"the working directory {folder} does not exist")
     said = StepOutput(session, env)
     script = session.new_file(shell.suffix)
-    body = interpolate(step.run, scope)
+    body = interpolate(step.run, scope.with_contexts(github=said.github(scope.contexts["github"])))
     script.write_text(shell.before + body + shell.after, encoding="utf-8", errors="surrogatepass", newline="")
     try:
         code = session.start(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.checks.grammar import EVENTS, RULES
+from ecluse.checks.limits import Limits, depth_of
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem, closest
 from ecluse.checks.schema import Checker
 from ecluse.checks.values import to_text
@@ -20,6 +21,7 @@ from ecluse.files import read_capped
 from ecluse.yaml12 import Mapping, Node, Scalar, Sequence, YamlProblem, parse, plain
 
 MAX_FILE_BYTES = 1 << 20
+GITHUB = Limits()
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
 
 
@@ -116,12 +118,14 @@ def load(tree: Path, path: str) -> Workflow:
     return read(read_capped(tree / path, MAX_FILE_BYTES), path)
 
 
-def read(data: bytes | str, path: str) -> Workflow:
+def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     """The workflow in ``data``; ``path`` is for messages. Raises :class:`WorkflowProblem`."""
     try:
         document = parse(data)
     except YamlProblem as problem:
         raise WorkflowProblem([Fault(path, problem.line, problem.column, problem.text)]) from problem
+    if depth_of(document) > limits.depth:
+        raise WorkflowProblem([Fault(path, 0, 0, "Maximum object depth exceeded")])
     faults = Faults(path)
     Checker(RULES, faults).check(document, "workflow")
     if isinstance(document, Mapping):
@@ -166,6 +170,7 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
             if need.text.lower() not in lowered:
                 message = f"Job '{key.text}' depends on unknown job '{need.text}'."
                 faults.add(need, message, closest(need.text, sorted(known - {key.text})))
+        _check_group(job.get("runs-on"), faults)
         _check_steps(job.get("steps"), faults)
         _check_matrix(job.get("strategy"), faults)
     if not starts:
@@ -173,6 +178,22 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
         faults.add(place, "The workflow must contain at least one job with no dependencies.")
     elif not faults.found:
         _check_cycles(jobs, faults)
+
+
+def _check_group(runs_on: Node | None, faults: Faults) -> None:
+    """A runner group is a name, or one of an organization or enterprise behind its prefix."""
+    group = runs_on.get("group") if isinstance(runs_on, Mapping) else None
+    if not isinstance(group, Scalar) or "/" not in group.text or "${{" in group.text:
+        return
+    prefix, _, name = group.text.partition("/")
+    if not name:
+        faults.add(group, f"Invalid runs-on group name '{group.text}'.")
+    elif prefix.lower() not in ("org", "organization", "ent", "enterprise") or "/" in name:
+        faults.add(
+            group,
+            f"Invalid runs-on group name '{group.text}'. "
+            "Please use 'organization/' or 'enterprise/' prefix to target a single runner group.",
+        )
 
 
 def _check_identifier(node: Scalar, faults: Faults) -> None:

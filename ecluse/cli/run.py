@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 @click.option(
     "--local-action", "local_actions", multiple=True, metavar="ACTION=DIR", help="Take OWNER/REPO@REF from DIR."
 )
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="LABEL=here|skip|fail",
+    help="What becomes of jobs with this runs-on label (a pattern); also [checks] platforms in ecluse.toml.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run, run nothing.")
 @click.option("--report", "report_file", metavar="FILE", help="Write the report here instead of reports/ and memory/.")
 @click.option("--logs", metavar="DIR", help="Keep one log per job in this folder.")
@@ -84,6 +91,7 @@ def _request(
     actor: str,
     base: str,
     local_actions: tuple[str, ...],
+    platforms: tuple[str, ...],
     dry_run: bool,
     logs: str | None,
 ) -> tuple[Path, RunRequest]:
@@ -107,6 +115,7 @@ def _request(
         actor=actor,
         base_branch=base or facts.pop("base_branch", ""),
         local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
+        platforms=_platforms(tree, dict(_pair(item, "=", "--platform") for item in platforms)),
         dry_run=dry_run,
         log_dir=Path(logs).resolve() if logs else None,
         **facts,
@@ -136,6 +145,19 @@ def _surroundings(folder: Path) -> tuple[Path, dict[str, Any]]:
         facts["base_branch"] = _base(repository, facts["ref"].removeprefix("refs/heads/"))
     facts["repository"] = _name(repository.config("remote.origin.url") or "", repository.work_tree)
     return repository.work_tree.resolve(), facts
+
+
+def _platforms(tree: Path, told: dict[str, str]) -> dict[str, str]:
+    """What was ``told`` of labels, then what ``ecluse.toml`` says; the file is validated only when it says something."""
+    from ecluse.files import read_capped
+
+    path = tree / "ecluse.toml"
+    data = read_capped(path, 1 << 20) if path.is_file() else b""
+    if b"platforms" not in data:
+        return told
+    from ecluse import config
+
+    return told | {label: said for label, said in config.parse(data).checks.platforms.items() if label not in told}
 
 
 def _base(repository: Any, branch: str) -> str:

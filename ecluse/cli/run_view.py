@@ -55,6 +55,8 @@ class RunView:
                 print("    its matrix is known when its needs have run")
             if job.reason:
                 print(f"    cannot run here: it {job.reason}")
+            if job.note:
+                print(f"    it {job.note}")
             for step in job.steps:
                 print(f"    {step.number}. {step.name}")
 

@@ -50,7 +50,7 @@ def _report_lines(report: dict[str, Any]) -> list[str]:
     for job in report.get("jobs", []):
         why = f" ({job['reason']})" if job.get("reason") else ""
         lines.append(
-            f"  job {job.get('name')}: {job.get('result')}, {float(job.get('duration_ms', 0)) / 1000:.2f} s{why}"
+            f"  job {job.get('name')}: {job.get('outcome', job.get('result'))}, {float(job.get('duration_ms', 0)) / 1000:.2f} s{why}"
         )
         for step in job.get("steps", []):
             lines.append(

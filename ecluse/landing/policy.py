@@ -26,16 +26,22 @@ def judge(run: Run, optional: Sequence[str], validations: Sequence[dict[str, Any
     if not run.workflows and run.state is RunState.GREEN:
         return _by_validation(validations)
     jobs: list[dict[str, Any]] = list(run.report.get("jobs", []))
-    bad = [job for job in jobs if job.get("result") not in (Result.SUCCESS, Result.SKIPPED)]
+    bad = [job for job in jobs if not _counts_as_good(job)]
     deciding = [job for job in bad if job.get("id") not in optional]
     if deciding or (run.state is not RunState.GREEN and not bad):
         return Judgement(False, "workflows", describe_failure(deciding) or run.reason or "the run did not finish")
     waived = [str(job.get("id")) for job in bad]
-    ran = sum(1 for job in jobs if job.get("result") == Result.SUCCESS)
+    ran = sum(1 for job in jobs if job.get("outcome", job.get("result")) == Result.SUCCESS)
     if ran == 0:
         return Judgement(False, "workflows", "every job was skipped, so nothing was tested")
     text = f"{ran} of {len(jobs)} jobs green" + (f"; optional and not green: {', '.join(waived)}" if waived else "")
     return Judgement(True, "workflows", text)
+
+
+def _counts_as_good(job: dict[str, Any]) -> bool:
+    """Whether a combination, or the job that it is part of, is not red: a failure that is let pass is not."""
+    good = (Result.SUCCESS, Result.SKIPPED)
+    return job.get("result") in good or job.get("outcome", job.get("result")) in good
 
 
 def _by_validation(validations: Sequence[dict[str, Any]]) -> Judgement:
@@ -54,6 +60,6 @@ def describe_failure(jobs: Sequence[dict[str, Any]]) -> str:
         where = f" at step `{steps[0].get('name')}`" if steps else ""
         why = str(job.get("reason") or (steps[0].get("reason") if steps else "") or "")
         parts.append(
-            f"job `{job.get('name') or job.get('id')}` ended {job.get('result')}{where}{': ' + why if why else ''}"
+            f"job `{job.get('name') or job.get('id')}` ended {job.get('outcome', job.get('result'))}{where}{': ' + why if why else ''}"
         )
     return "; ".join(parts)

@@ -375,7 +375,6 @@ def test_what_is_not_supported_fails_and_says_so(bench: Bench, step: str, words:
     ("body", "words"),
     [
         ("runs-on: windows-latest", "Windows"),
-        ("runs-on: macos-14", "macOS"),
         ("runs-on: ubuntu-latest\n    container: node:20", "node:20"),
         ("uses: someone/else/.github/workflows/other.yml@v1", "reusable workflow"),
     ],
