@@ -14,7 +14,8 @@ from typing import Any
 from ecluse.clock import now
 from ecluse.errors import Invalid
 from ecluse.files import read_capped, storage_problem, write_atomically
-from ecluse.model import Annotation, Job, Report, Result, Step
+from ecluse.measured import CaseCounts, CaseTime, Coverage, FailedCase, FileCoverage, TestResults
+from ecluse.model import Annotation, Artifact, Job, NotRunHere, Report, Result, Step
 
 _CAP = 256 << 20
 
@@ -35,9 +36,12 @@ def from_json(document: Mapping[str, Any]) -> Report:
                 "run the checks again with: ecluse run",
             )
         jobs = tuple(_job(job) for job in document["jobs"])
-        notes = tuple(Annotation(**note) for note in document.get("annotations", ()))
-        rest = {key: value for key, value in document.items() if key not in ("jobs", "annotations", "result")}
-        return Report(result=Result(document["result"]), jobs=jobs, annotations=notes, **rest)
+        rest = dict(document) | {"jobs": jobs, "result": Result(document["result"])}
+        for name, noun in (("annotations", Annotation), ("artifacts", Artifact), ("not_run_here", NotRunHere)):
+            rest[name] = tuple(noun(**one) for one in document.get(name, ()))
+        rest["tests"] = _tests(document.get("tests"))
+        rest["coverage"] = _coverage(document.get("coverage"))
+        return Report(**rest)
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(
             "report.invalid", f"This is not a report of checks: {error}.", "run the checks again with: ecluse run"
@@ -47,7 +51,28 @@ def from_json(document: Mapping[str, Any]) -> Report:
 def _job(document: Mapping[str, Any]) -> Job:
     rest = dict(document)
     steps = tuple(_step(step) for step in rest.pop("steps", ()))
-    return Job(**rest | {"steps": steps, "result": Result(rest["result"]), "needs": tuple(rest.get("needs", ()))})
+    rest |= {"steps": steps, "result": Result(rest["result"]), "needs": tuple(rest.get("needs", ()))}
+    tests = rest.get("tests")
+    rest |= {"tests": CaseCounts(**tests) if tests else None, "coverage": _coverage(rest.get("coverage"))}
+    return Job(**rest)
+
+
+def _tests(document: Mapping[str, Any] | None) -> TestResults | None:
+    if document is None:
+        return None
+    return TestResults(
+        counts=CaseCounts(**document["counts"]),
+        failures=tuple(FailedCase(**one) for one in document["failures"]),
+        slowest=tuple(CaseTime(**one) for one in document["slowest"]),
+        flaky=tuple(document["flaky"]),
+        files=tuple(document["files"]),
+    )
+
+
+def _coverage(document: Mapping[str, Any] | None) -> Coverage | None:
+    if document is None:
+        return None
+    return Coverage(**dict(document) | {"files": tuple(FileCoverage(**one) for one in document["files"])})
 
 
 def _step(document: Mapping[str, Any]) -> Step:

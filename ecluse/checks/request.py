@@ -18,7 +18,8 @@ class RunRequest:
     combinations whose key ``k`` has one of the given values; ``jobs`` only these jobs and what they need.
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
-    configuration variables of the ``vars`` context.
+    configuration variables of the ``vars`` context. ``results`` are patterns of the files that jobs leave their test
+    results and coverage in; empty: the usual names.
     """
 
     workflows: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class RunRequest:
     dry_run: bool = False
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
 
     @property
     def branch(self) -> str:
@@ -69,6 +71,7 @@ class RunRequest:
             "dry_run": self.dry_run,
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
+            "results": list(self.results),
         }
 
     @classmethod
@@ -82,7 +85,7 @@ class RunRequest:
                 f"The request for checks has keys that are not known here: {', '.join(unknown)}.",
                 "ecluse doctor",
             )
-        for name in ("workflows", "jobs", "changed"):
+        for name in ("workflows", "jobs", "changed", "results"):
             if known.get(name) is not None:
                 known[name] = tuple(known[name])
         if "matrix" in known:
