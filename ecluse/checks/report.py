@@ -81,6 +81,15 @@ def _step(document: Mapping[str, Any]) -> Step:
     return Step(**rest | {"outcome": outcome, "conclusion": conclusion, "tail": tuple(rest.get("tail", ()))})
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document, as shipped in ``report.schema.json`` beside this module; a test compares."""
+    from pydantic import TypeAdapter
+
+    made = TypeAdapter(Report).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of ecluse run, version 1"}
+    return head | {key: value for key, value in made.items() if key != "title"}
+
+
 def to_bytes(report: Report) -> bytes:
     return json.dumps(to_json(report), ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n"
 

@@ -395,7 +395,7 @@ class Runner:
             coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
             artifacts=tuple(artifact for one in done for artifact in one.artifacts),
             not_run_here=_not_run_here(done),
-            cause=next((job.cause for job in jobs if job.result in (Result.FAILURE, Result.CANCELLED)), ""),
+            cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
 
 

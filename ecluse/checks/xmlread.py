@@ -77,7 +77,7 @@ def walk(data: bytes, start: Start, end: End) -> None:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise XmlRefused(f"it is not well-formed: {error}") from error
-    except ValueError as error:
+    except (LookupError, ValueError) as error:
         raise XmlRefused(f"its encoding is not known: {error}") from error
 
 
