@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,17 +13,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ecluse import __version__, process
+from ecluse import __version__
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
 from ecluse.checks.evaluate import Scope, condition, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
 from ecluse.checks.linecoverage import join, summarise
 from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import gather
-from ecluse.checks.session import TRACKING, remove_folder
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
@@ -125,13 +124,9 @@ class Runner:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
         self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
-        folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
-        try:
+        with run_folder() as folder:
             self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
             self.keep_artifacts(folder / "artifacts")
-        finally:
-            process.end_marked(TRACKING, f"{folder}/")
-            remove_folder(folder)
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
         self.tell(
             {
