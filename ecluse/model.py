@@ -1,4 +1,4 @@
-"""The nouns of Écluse and their states. Imports nothing of ours.
+"""The nouns of Écluse and their states. Imports nothing of ours but the nouns of measurements.
 
 All nouns are frozen; a new state is a new value (``dataclasses.replace``) stored together with the event that made
 it. Instants are text as :func:`ecluse.clock.instant` writes them; durations are milliseconds; commit and tree ids are
@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from ecluse.measured import CaseCounts, Coverage, TestResults
 
 Instant = str
 
@@ -137,6 +139,16 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
+class Cause(StrEnum):
+    """What kind of thing made a step fail; ``docs/report.md`` has the rules."""
+
+    TIMEOUT = "timeout"
+    TEST = "test"
+    SYNTAX = "syntax"
+    PERMISSION = "permission"
+    NETWORK = "network"
+
+
 class Role(StrEnum):
     """What a key in the trunk's ``allowed_signers`` may do."""
 
@@ -218,16 +230,41 @@ class Step:
     exit_code: int | None = None
     reason: str = ""
     tail: tuple[str, ...] = ()
+    started_at: Instant = ""
+    cause: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Files that a job handed on under a name; sizes are bytes."""
+
+    name: str
+    job: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotRunHere:
+    """Something that a workflow asks for and that was not done here, with the reason."""
+
+    job: str
+    what: str
+    why: str
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of a run, or one combination of its matrix, as it went; ``log`` is a file.
+    """One job of a run as it went, or one combination of its matrix; ``key`` is unique in the run.
 
     ``result`` is its own. ``job_result`` is what the job counts as for the run and for ``needs``: all its combinations
-    together, after ``continue-on-error``; nothing when the job was never finished. ``reason`` says why it was skipped,
-    could not run here, or ran unlike on GitHub. ``environment`` is the deployment environment it names, ``permissions``
-    what its token may do on GitHub; both are recorded only.
+    together, after ``continue-on-error``; nothing when the job was never finished.
+
+    ``reason`` says why it was skipped, could not run here, or ran unlike on GitHub; ``log`` is a file. ``permissions`` are those that the
+    workflow asks for, ``environment`` is the deployment environment it names: both are recorded, nothing is granted.
+    ``reused`` is when the run began from which the result was taken over, for a job that was not run again.
     """
 
     id: str
@@ -243,8 +280,13 @@ class Job:
     reason: str = ""
     log: str = ""
     job_result: Result | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    permissions: Any = None
+    key: str = ""
+    cause: str = ""
+    permissions: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
+    tests: CaseCounts | None = None
+    coverage: Coverage | None = None
+    reused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +317,11 @@ class Report:
     environment: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     schema_version: int = 1
+    tests: TestResults | None = None
+    coverage: Coverage | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    not_run_here: tuple[NotRunHere, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

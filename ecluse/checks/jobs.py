@@ -9,20 +9,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.causes import cause_of
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.joblog import JobLog, Listener
 from ecluse.checks.labels import Placement
+from ecluse.checks.linecoverage import summarise
 from ecluse.checks.matrix import resolve
 from ecluse.checks.planning import placement
 from ecluse.checks.request import RunRequest
+from ecluse.checks.results import JobResults, collect, count
+from ecluse.checks.rights import rights_of
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
-from ecluse.clock import instant
+from ecluse.clock import instant, now, parse
 from ecluse.errors import Problem
-from ecluse.model import Annotation, Result
+from ecluse.measured import Coverage
+from ecluse.model import Annotation, Artifact, NotRunHere, Result
 from ecluse.model import Job as JobRecord
 from ecluse.model import Step as StepRecord
 from ecluse.secrets.mask import Masker
@@ -50,6 +55,9 @@ class JobOutcome:
     outputs: dict[str, str] = field(default_factory=dict)
     is_tolerated: bool = False
     annotations: tuple[Annotation, ...] = ()
+    results: JobResults = field(default_factory=JobResults)
+    artifacts: tuple[Artifact, ...] = ()
+    not_run_here: tuple[NotRunHere, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,11 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
         needs=instance.job.needs,
         matrix=instance.matrix,
         log=str(path or ""),
+        key=instance.key,
+        permissions=rights_of(
+            instance.workflow.permissions if instance.job.permissions is None else instance.job.permissions
+        )
+        or {},
     )
     log.tell("job.started", id=instance.job.id, name=masked, workflow=instance.workflow.path)
     try:
@@ -98,7 +111,13 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
         duration_ms=done.duration_ms,
         reason=done.reason,
     )
-    return replace(outcome, record=done, annotations=tuple(log.annotations))
+    return replace(
+        outcome,
+        record=done,
+        annotations=tuple(log.annotations),
+        artifacts=tuple(log.artifacts.values()),
+        not_run_here=tuple(log.not_run_here),
+    )
 
 
 def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecord) -> JobOutcome:
@@ -111,6 +130,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
     if placed.choice != "here":
         failed = placed.choice == "fail"
         log.line(f"##[{'error' if failed else 'notice'}]{reason}")
+        log.not_here(f"job {instance.name}", reason)
         return JobOutcome(replace(record, result=Result.FAILURE if failed else Result.SKIPPED, reason=reason))
     if reason:
         log.note("warning", f"{record.name} {reason}")
@@ -135,6 +155,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
 
 def _run_session(instance: Instance, session: Session, record: JobRecord) -> JobOutcome:
     frame = Frame(inputs=instance.contexts.get("inputs", {}))
+    since = now().timestamp()
     session.event_file.write_text(json.dumps(session.github["event"]), encoding="utf-8")
     try:
         _prepare(instance, session, frame)
@@ -157,14 +178,45 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         target = session.request.log_dir / f"{instance.log_name}.summary.md"
         target.write_text("\n".join(session.summary), encoding="utf-8", errors="replace")
     masker = session.log.masker
+    found = collect((session.workspace, session.temp), session.tree, since, session.request.results)
+    for name, why in found.refused:
+        session.log.note("warning", f"The result file {name} is not read: {why}.")
+    steps = tuple(_record(step, session.log, found) for step in results)
     done = replace(
         record,
         result=result,
-        steps=tuple(_record(step, masker) for step in results),
+        steps=steps,
+        cause=_cause(result, steps),
+        environment=masker.mask(_environment(instance, session, frame)),
+        tests=count(found.cases) if found.cases else None,
+        coverage=masked_coverage(summarise(found.lines), masker),
         outputs={name: masker.mask(value) for name, value in outputs.items()},
         reason=reason,
     )
-    return JobOutcome(done, outputs, tolerated)
+    return JobOutcome(done, outputs, tolerated, results=found)
+
+
+def _cause(result: Result, steps: tuple[StepRecord, ...]) -> str:
+    """What made the job fail: the cause of the first step that failed it."""
+    if result is Result.SUCCESS:
+        return ""
+    return next((step.cause for step in steps if step.conclusion is not Result.SUCCESS and step.cause), "")
+
+
+def _environment(instance: Instance, session: Session, frame: Frame) -> str:
+    """The deployment environment that the job names, or nothing."""
+    try:
+        named = resolve(instance.job.environment, session.scope(frame))
+    except ExpressionProblem:
+        return ""
+    return to_text(named.get("name") if isinstance(named, dict) else named)
+
+
+def masked_coverage(coverage: Coverage | None, masker: Masker) -> Coverage | None:
+    """The same with masked file names."""
+    if coverage is None:
+        return None
+    return replace(coverage, files=tuple(replace(one, name=masker.mask(one.name)) for one in coverage.files))
 
 
 def _finish(session: Session) -> None:
@@ -215,7 +267,11 @@ def _tolerates(instance: Instance, session: Session, frame: Frame) -> bool:
         return False
 
 
-def _record(result: StepResult, masker: Masker) -> StepRecord:
+def _record(result: StepResult, log: JobLog, found: JobResults) -> StepRecord:
+    masker = log.masker
+    begun = parse(result.started_at).timestamp() if result.started_at else 0.0
+    wrote = any(begun - 0.05 <= at <= begun + result.duration_ms / 1000 + 0.05 for at in found.times)
+    cause = cause_of(result.outcome, result.reason, result.exit_code, result.tail, tests_failed=wrote)
     return StepRecord(
         number=result.step.number,
         id=result.step.id,
@@ -226,4 +282,7 @@ def _record(result: StepResult, masker: Masker) -> StepRecord:
         exit_code=result.exit_code,
         reason=masker.mask(result.reason),
         tail=result.tail,
+        started_at=result.started_at,
+        cause=cause or "",
+        summary=log.summaries.get(result.step.number, ""),
     )

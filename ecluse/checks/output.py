@@ -247,6 +247,7 @@ class StepOutput:
         summary = self.read("GITHUB_STEP_SUMMARY").decode("utf-8", "replace")
         if summary.strip():
             self.session.summary.append(self.session.log.masker.mask(summary))
+            self.session.log.summarise(summary)
 
     def read(self, name: str) -> bytes:
         path = self.files[name]

@@ -19,7 +19,8 @@ class RunRequest:
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
-    ``skip`` or ``fail``.
+    ``skip`` or ``fail``. ``results`` are patterns of the files that jobs leave their test results and coverage in; empty:
+    the usual names.
     """
 
     workflows: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class RunRequest:
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
     platforms: dict[str, str] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
 
     @property
     def branch(self) -> str:
@@ -72,6 +74,7 @@ class RunRequest:
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
             "platforms": self.platforms,
+            "results": list(self.results),
         }
 
     @classmethod
@@ -85,7 +88,7 @@ class RunRequest:
                 f"The request for checks has keys that are not known here: {', '.join(unknown)}.",
                 "ecluse doctor",
             )
-        for name in ("workflows", "jobs", "changed"):
+        for name in ("workflows", "jobs", "changed", "results"):
             if known.get(name) is not None:
                 known[name] = tuple(known[name])
         if "matrix" in known:

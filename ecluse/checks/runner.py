@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -14,19 +13,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ecluse import __version__, process
+from ecluse import __version__
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
 from ecluse.checks.evaluate import Scope, condition, status_functions
 from ecluse.checks.expression import ExpressionProblem
-from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
+from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
+from ecluse.checks.linecoverage import join, summarise
 from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
-from ecluse.checks.session import TRACKING, remove_folder
+from ecluse.checks.results import gather
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
-from ecluse.model import Annotation, Report, Result
+from ecluse.model import Annotation, NotRunHere, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
 
@@ -123,13 +124,9 @@ class Runner:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
         self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
-        folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
-        try:
+        with run_folder() as folder:
             self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
             self.keep_artifacts(folder / "artifacts")
-        finally:
-            process.end_marked(TRACKING, f"{folder}/")
-            remove_folder(folder)
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
         self.tell(
             {
@@ -333,6 +330,7 @@ class Runner:
             result=result,
             needs=node.job.needs,
             reason=reason,
+            key=node.prefix + node.job.id,
         )
         self.tell(
             {
@@ -368,11 +366,13 @@ class Runner:
 
     def report(self, started: str, duration_ms: float) -> Report:
         jobs: list[JobRecord] = []
+        done: list[JobOutcome] = []
         for node in self.nodes.values():
             if node.skipped is not None:
                 jobs.append(replace(node.skipped, job_result=node.result))
-            done = [node.records[instance.key].record for instance in node.instances if instance.key in node.records]
-            jobs += [replace(record, job_result=node.result or record.result) for record in done]
+            ended = [node.records[instance.key] for instance in node.instances if instance.key in node.records]
+            done += ended
+            jobs += [replace(one.record, job_result=node.result or one.record.result) for one in ended]
         results = {node.result for node in self.nodes.values()}
         bad = Result.FAILURE in results or Result.CANCELLED in results
         ran = Result.SUCCESS in results
@@ -387,7 +387,24 @@ class Runner:
             annotations=tuple(self.annotations),
             environment=describe_environment(),
             reason="" if bad or ran else "every job was skipped",
+            tests=gather([(one.record.key, one.results) for one in done], self.masker),
+            coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
+            artifacts=tuple(artifact for one in done for artifact in one.artifacts),
+            not_run_here=_not_run_here(done),
+            cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
+
+
+def _not_run_here(done: list[JobOutcome]) -> tuple[NotRunHere, ...]:
+    """What was asked for and not done here: as actions said, or as the reason of a step that passed says."""
+    found = [note for one in done for note in one.not_run_here]
+    known = {(note.job, note.step) for note in found}
+    for one in done:
+        for step in one.record.steps:
+            is_note = step.outcome in (Result.SUCCESS, Result.SKIPPED) and "not run here" in step.reason.lower()
+            if is_note and (one.record.key, step.number) not in known:
+                found.append(NotRunHere(one.record.key, step.name, step.reason, step.number))
+    return tuple(found)
 
 
 def _prefixes(paths: list[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from ecluse.checks.planning import step_title
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Step
+from ecluse.clock import instant
 from ecluse.errors import Problem
 from ecluse.model import Result
 
@@ -35,6 +36,7 @@ class StepResult:
     exit_code: int | None = None
     reason: str = ""
     tail: tuple[str, ...] = ()
+    started_at: str = ""
 
 
 def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[StepResult]:
@@ -65,7 +67,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     Steps that steer ``background`` run whatever happened before them: what was started must not be left alone.
     """
     log = session.log
-    started = time.monotonic()
+    started_at, started = instant(), time.monotonic()
     name, step_env, outcome = step_title(step), {}, None
     try:
         step_env = environment_of(step.env, session, frame)
@@ -104,6 +106,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
         exit_code=outcome.exit_code,
         reason=outcome.reason,
         tail=log.tail() if outcome.result is Result.FAILURE else (),
+        started_at=started_at,
     )
     return _record(session, frame, result, outputs)
 

@@ -44,6 +44,8 @@ def _upload(call: ActionCall) -> Outcome:
         goal = target / file.relative_to(root)
         goal.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(file, goal)
+    held = [target / one for one in list_files(target)]
+    call.session.log.artifact(name, len(held), sum(one.stat().st_size for one in held))
     call.outputs["artifact-id"] = str(len(list(call.session.artifacts.iterdir())))
     call.outputs["artifact-url"] = ""
     call.say(f"kept {len(files)} files as artifact '{name}'")
