@@ -208,6 +208,7 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         size_bytes=parcel.size,
         note=said.note if said else "",
         wants_landing=wants_landing,
+        task=clean(said.agent.task) if said else "",
     )
 
 

@@ -159,6 +159,7 @@ def _land(history: History, landing: Landing, change: Change, why: str) -> None:
         "tree": landing.tree,
         "base": landing.base,
         "agent": landing.agent,
+        "key": change.about.get("key", ""),
         "run": landing.run,
     }
     with history.transaction():
