@@ -19,6 +19,7 @@ from ecluse.intake.judgement import Judgement
 from ecluse.intake.manifest import clean
 from ecluse.intake.pathrules import shown
 from ecluse.model import Change, ChangeState, Event, Finding, Verdict
+from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 OPEN_STATES = (ChangeState.RECEIVED, ChangeState.READY, ChangeState.QUARANTINED, ChangeState.CONFLICT)
@@ -72,7 +73,7 @@ def decide(trunk: Trunk, change: Change, judgement: Judgement) -> Change:
         verdict=judgement.verdict,
         reason=reason,
         findings=judgement.findings,
-        title=clean(judgement.title) or change.title,
+        title=covered(clean(judgement.title)) or change.title,
         agent=clean(judgement.agent.name) or change.agent,
         base=judgement.base or change.base,
         head=judgement.head or change.head,
