@@ -46,6 +46,9 @@ class ChecksConfig(_Section):
 class LandingConfig(_Section):
     targets: tuple[str, ...] = Field(default=(), description="branches a change may land on; empty: the trunk only")
     max_attempts: int = Field(default=5, ge=1, description="new candidates built when the target moves meanwhile")
+    push: bool = Field(default=False, description="push the target to its remote after each landing")
+    remote: str = Field(default="", description="the remote to push to; empty: the branch's own, or origin")
+    backups: int = Field(default=20, ge=0, description="branches backup/before-sync-* kept; 0: none are made")
 
 
 class ReleaseConfig(_Section):

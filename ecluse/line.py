@@ -30,7 +30,7 @@ RETRY_S = 30.0
 
 
 def advance(repository: Repository, history: History, subject: str) -> None:
-    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``release/…``)."""
+    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``push/…``, ``release/…``)."""
     kind, _, key = subject.partition("/")
     if kind == "change":
         from ecluse.intake import advance as advance_change
@@ -43,6 +43,10 @@ def advance(repository: Repository, history: History, subject: str) -> None:
         from ecluse.landing import advance as advance_landing
 
         advance_landing(repository, history, key)
+    elif kind == "push":
+        from ecluse.landing import advance_push
+
+        advance_push(repository, history, key)
     elif kind == "release":
         from ecluse.release import advance as advance_release
 

@@ -182,7 +182,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One revision of one change. ``key`` (``id/revision``) is unique; ``id`` is stable over re-exports."""
+    """One revision of one change. ``key`` (``id/revision``) is unique; ``id`` is stable over re-exports.
+
+    ``task`` names what several attempts have in common. ``about`` holds what is known besides, each only where it is:
+    ``tool``, ``model``, ``session`` (claims), ``signed_by`` and ``key`` (proven), ``people`` (authors and committers
+    that no listed key stands for), ``uncommitted`` (the marked tip), ``message_edited``.
+    """
 
     key: str
     id: str
@@ -211,10 +216,17 @@ class Change:
     size_bytes: int = 0
     trusted_by: str = ""
     wants_landing: bool = False
+    task: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
         return f"change/{self.key}"
+
+    @property
+    def agent_name(self) -> str:
+        """Who is answerable: the principal whose key signed it, else who it says it is by."""
+        return str(self.about.get("signed_by") or self.agent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,17 @@ def run(
     return completed
 
 
+def run_at_terminal(argv: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+    """Run a program that talks to the person at this terminal (an editor), in our own session; its exit status.
+
+    Raises :class:`Failed` when the program is missing.
+    """
+    try:
+        return subprocess.call(list(argv), env=None if env is None else dict(env))
+    except (FileNotFoundError, PermissionError) as error:
+        raise missing_tool(argv[0]) from error
+
+
 def open_pipe(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Pipe:
     """A long-lived command that is talked to over its standard input and output (``git cat-file --batch``)."""
     return _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)

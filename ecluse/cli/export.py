@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.option("--agent", default="", metavar="NAME", help="Who made the change (default: ECLUSE_AGENT, or git's user).")
+@click.option("--task", default="", metavar="TEXT", help="What it is an attempt at (default: ECLUSE_AGENT_TASK).")
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
 @click.option(
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--allow-red", is_flag=True, help="Export although a check is red; it is recorded.")
 @door()
 def command(
-    frame: Frame, agent: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
+    frame: Frame, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
     accept_omissions: bool, allow_red: bool,
 ) -> int:  # fmt: skip
     """Write one bundle with all commits since the base and all uncommitted work: staged, unstaged, untracked. Your
@@ -50,7 +51,7 @@ def command(
             Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
         )
         request = intake.ExportRequest(
-            agent=_agent(frame, agent),
+            agent=_agent(frame, agent, task),
             base=base,
             note=_note(frame, note),
             to=place,
@@ -91,12 +92,13 @@ def _as_text(frame: Frame, data: bytes, done: Exported, target: str) -> tuple[by
     return chunks, dataclasses.replace(done, path=place)
 
 
-def _agent(frame: Frame, name: str) -> Agent:
+def _agent(frame: Frame, name: str, task: str) -> Agent:
     from ecluse.model import Agent
 
     who = frame.repository.identity()
     chosen = name or os.environ.get("ECLUSE_AGENT", "") or (who.name if who else "agent")
     told = {word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "") for word in ("tool", "model", "session", "task")}
+    told["task"] = task or told["task"]
     return Agent(_in_utf8(chosen), **{word: _in_utf8(text) for word, text in told.items()})
 
 

@@ -96,6 +96,15 @@ class Frame:
         """``text`` behind a mark (ok, warn, error, step, wait), in ASCII on a console that cannot print more."""
         return f"{self.style(sign(mark), mark)} {text}" if mark else text
 
+    def choose(self, question: str, answers: dict[str, str], default: str) -> str:
+        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``."""
+        import click
+
+        listed = ", ".join(f"[{letter}] {meaning}" for letter, meaning in answers.items())
+        kind = click.Choice(list(answers), case_sensitive=False)
+        text = _printable(f"{self.style(question, 'bold')}\n  {listed}", sys.stderr)
+        return str(click.prompt(text, default=default, type=kind, show_choices=False, err=True)).lower()
+
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
 

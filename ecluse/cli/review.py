@@ -6,6 +6,7 @@ import click
 
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.lookup import find_change
+from ecluse.cli.words import count
 from ecluse.errors import Invalid, Waits
 from ecluse.model import Change
 
@@ -46,7 +47,7 @@ def command(frame: Frame, change: str, accept: bool, reject: bool, why: str, key
 
 def _ask(frame: Frame, change: Change, *, accept: bool) -> None:
     """Show what is answered on, and have the id typed: nobody types that by habit."""
-    frame.say(f"{change.key}: {change.title}, by {change.agent or 'unknown'}, {len(change.files)} files")
+    frame.say(f"{change.key}: {change.title}, by {change.agent or 'unknown'}, {count(len(change.files), 'file')}")
     for one in change.findings[:20]:
         frame.say(f"  {one.verdict}: {one.code}: {one.message}", "warn")
     word = "accept" if accept else "reject"

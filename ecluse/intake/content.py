@@ -39,7 +39,7 @@ def judge_content(
     ]
     if gitmodules or any(change.new_mode == "160000" for change in changes):
         found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
-    found += judge_commits(room, commits, [one.name for one in principals(trunk.signers)], signer)
+    found += judge_commits(room, commits, principals(trunk.signers), signer)
     if any(finding.verdict is Verdict.REJECT for finding in found):
         return found  # nothing else can change the verdict, and hostile content is not read further than needed
     found += find_secrets(room, commits, by_commit, changes)

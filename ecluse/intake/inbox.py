@@ -23,6 +23,7 @@ from ecluse.intake.manifest import Manifest, clean
 from ecluse.intake.series import form_of
 from ecluse.intake.sources import Parcel, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
 from ecluse.model import Change, ChangeState, Event
+from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
@@ -196,7 +197,7 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         id=identifier,
         revision=revision,
         state=ChangeState.RECEIVED,
-        title=clean(said.title) if said else Path(clean(source)).name,
+        title=covered(clean(said.title)) if said else Path(clean(source)).name,
         agent=clean(said.agent.name) if said else "",
         target=target,
         digest=parcel.digest,
@@ -206,8 +207,9 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         base=said.base if said else "",
         head=said.head if said else "",
         size_bytes=parcel.size,
-        note=said.note if said else "",
+        note=covered(said.note) if said else "",
         wants_landing=wants_landing,
+        task=clean(said.agent.task) if said else "",
     )
 
 

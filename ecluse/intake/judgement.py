@@ -13,20 +13,20 @@ from typing import Any
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
-from ecluse.intake import archives, bundlefile
-from ecluse.intake.commitrules import is_untrusted
+from ecluse.intake import archives, belonging, bundlefile, people
+from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import ChangeCounter, Reader
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
-from ecluse.intake.series import Form, apply_text, candidate_bases, form_of, read_text
+from ecluse.intake.series import Form, Text, apply_text, candidate_bases, form_of, read_text
 from ecluse.intake.sources import Parcel, hash_file, read_claims
 from ecluse.intake.trust import find_signer, trusted_by
 from ecluse.intake.validation import validate_tree
 from ecluse.model import Agent, Finding, Verdict
 from ecluse.process import CommandFailed
-from ecluse.signing import Principal
+from ecluse.signing import Principal, principals
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
@@ -52,6 +52,7 @@ class Judgement:
     conflicts: tuple[str, ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
+    people: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -89,8 +90,9 @@ def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> 
             if "No space left" in said or "Disk quota" in said:
                 raise
             case.findings.append(Finding("bundle.unreadable", Verdict.REJECT, problem.message[:500]))
-        except Refused as problem:
-            case.findings.append(Finding(problem.code, _verdict_of(problem), problem.message))
+        except Refused as refusal:
+            told = belonging.explain(repository, case.claims, refusal)
+            case.findings.append(Finding(told.code, _verdict_of(told), told.message))
         yield _sum_up(case), room
 
 
@@ -109,6 +111,8 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
             case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
         if parcel.signature:
             case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
+        signed_by = case.signer.name if case.signer else ""
+        case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
         for payload in said.payloads:
             _check_payload(payload, parcel)
     with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
@@ -180,6 +184,7 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
     case.head, case.tree, case.method = applied.head, case.room.tree_id(applied.head), str(text.form)
     if claims and not claims.foreign:
         _compare_trees(case, claims, missing)
+        _compare_origins(case, claims, text)
 
 
 def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
@@ -191,6 +196,16 @@ def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
     text = "applied as a patch, with a new commit id"
     why = f"its base {claims.base[:12]} is not here" if missing else "there is no bundle beside it"
     case.findings.append(Finding("bundle.replaced", Verdict.WARN, f"{text}: {why}"))
+
+
+def _compare_origins(case: _Case, claims: Manifest, text: Text) -> None:
+    """A patch of a history that is not here counts only when files that it starts from are the very ones here."""
+    if not belonging.is_elsewhere(case.trunk.repository, claims):
+        return
+    if not any(one.old_id.strip("0") for piece in text.pieces for one in piece.files):
+        raise _missing(claims.base or claims.head)
+    words = "its history is not here; the files it starts from are the very ones here"
+    case.findings.append(Finding("repository.unproven", Verdict.WARN, words))
 
 
 def _missing(base: str) -> Refused:
@@ -344,4 +359,5 @@ def _sum_up(case: _Case) -> Judgement:
         conflicts=case.conflicts,
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
+        people=people.unknown(case.commits, case.trunk.signers),
     )

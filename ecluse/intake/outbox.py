@@ -16,6 +16,7 @@ from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE
 from ecluse.intake import manifest as manifests
 from ecluse.intake.baseline import Baseline, find_baseline
+from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import commit_changes
@@ -107,7 +108,9 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 files=tuple(_describe(change, work, based.commit, head, temporary) for change in changes),
                 not_carried=work.not_carried,
                 validations=tuple(validations),
-                extra={**left, "repository": {"roots": _roots(repository, head)}, "generator": f"ecluse {__version__}"},
+                roots=roots_of(repository, head),
+                remote=remote_of(repository),
+                extra={**left, "generator": f"ecluse {__version__}"},
             )
             former = _former_keys(repository, publication, described, commits, work)
             path = publish(publication, described, manifests.write(described, former), request.sign)
@@ -196,13 +199,6 @@ def _describe(change: ChangedPath, work: Snapshot, base: str, head: str, reposit
     except UnicodeDecodeError:
         described["path_b64"] = base64.b64encode(raw).decode("ascii")
     return described
-
-
-def _roots(repository: Repository, head: str) -> list[str]:
-    """The first commits of the history, by which an importer knows its own repository (not known in a shallow one)."""
-    if (repository.common_dir / "shallow").exists():
-        return []
-    return repository.text("rev-list", "--max-parents=0", head).split()[:10]
 
 
 def _former_keys(

@@ -39,9 +39,12 @@ class Site:
 
 
 def run_tools(
-    repository: Repository, commit: str, changes: Sequence[ChangedPath], level: str, checkout: Path | None
-) -> list[dict[str, Any]]:
-    """Run the tools of ``level`` (``standard`` or ``complete``) on ``commit``; one result each, bound to the tree id."""
+    repository: Repository, commit: str, changes: Sequence[ChangedPath], level: str, checkout: Path | None,
+    only: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Run the tools of ``level`` (``standard`` or ``complete``) on ``commit``, of these only ``only`` where it is given;
+    one result each, bound to the tree id.
+    """
     tree = repository.tree_id(commit)
     python = tuple(c.path for c in changes if c.path.endswith((".py", ".pyi")) and c.new_mode.startswith("100"))
     found = []
@@ -50,6 +53,8 @@ def run_tools(
         assert clone.work_tree is not None  # noqa: S101 - made with one
         site = Site(clone.work_tree, checkout, read_project(clone.work_tree), python)
         for name in COMPLETE if level == "complete" else STANDARD:
+            if only is not None and name not in only:
+                continue
             began = time.monotonic()
             result, detail = _TOOLS[name](site)
             took = round((time.monotonic() - began) * 1000, 1)

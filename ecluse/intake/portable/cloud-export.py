@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hand over everything done in this checkout as one change bundle, with nothing installed but Python 3.8+ and git.
 
-    python3 .sync/scripts/cloud-export.py [--agent NAME] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
 
 Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged, unstaged
 and untracked work as one marked commit on top. Index, HEAD and files stay untouched; secrets are never carried.
@@ -851,7 +851,7 @@ def export(options, record):
             "status": "exported",
             "agent": agent,
             "agent_details": {
-                word: clean(in_utf8(os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
+                word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
                 for word in ("tool", "model", "session", "task")
             },
             "change": {"id": identity, "revision": revision, "title": clean(words) or "uncommitted work"},
@@ -864,7 +864,7 @@ def export(options, record):
             "not_carried": work.left,
             "validations": checks,
             "payloads": [],
-            "repository": {"roots": roots(repo, head)},
+            "repository": {"roots": roots(repo, head), "remote": remote(repo)},
             "generator": VERSION,
         }
         kind = "mixed" if real and work.commit else "uncommitted" if work.commit else "commits"
@@ -878,6 +878,15 @@ def roots(repo, head):
     if os.path.exists(os.path.join(repo.common, "shallow")):
         return []
     return repo.text("rev-list", "--max-parents=0", head).split()[:10]
+
+
+def remote(repo):
+    """The address of the main remote, without user, password and query."""
+    names = sorted(repo.ask("remote").split("\n"), key=lambda name: (name != "origin", name))
+    url = repo.ask("config", "--local", "--get", "remote.%s.url" % names[0]) if names[0] else ""
+    url = url.partition("?")[0] if "://" in url else url
+    url = re.sub(r"(?i)^(https?://)[^/@]*@", r"\1", url)
+    return clean(in_utf8(re.sub(r"(?i)^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1@", url)))
 
 
 def put(said, temporary, kind, folder, tar, ours):
@@ -938,6 +947,7 @@ def say(text):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agent", default="", metavar="NAME", help="who made the change (or ECLUSE_AGENT)")
+    parser.add_argument("--task", default="", metavar="TEXT", help="what it is an attempt at (or ECLUSE_AGENT_TASK)")
     parser.add_argument("--base", default="", metavar="REV", help="where the change starts (default: found)")
     parser.add_argument("--note", default="", metavar="FILE|-", help="what was done, what is left, what to watch")
     parser.add_argument("--validate", default="minimal", choices=("none", "minimal"), help="the checks before it")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Hand over everything done in this checkout as one change bundle, with git and the POSIX utilities alone.
 #
-#     sh .sync/scripts/cloud-export.sh [--agent NAME] [--base REV] [--note FILE|-] [--to DIR]
+#     sh .sync/scripts/cloud-export.sh [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR]
 #                                      [--validate none|minimal] [--accept-omissions] [--allow-red] [--json] [-C DIR]
 #
 # Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged,
@@ -202,10 +202,10 @@ must() { # run it, or stop with what it said
 ASKED_AGENT='' ASKED_BASE='' NOTE='' TO='' LEVEL=minimal ACCEPT=no RED=no JSON=no FOLDER=.
 while [ $# -gt 0 ]; do
 	case $1 in
-	--agent | --base | --note | --to | --validate | -C)
+	--agent | --task | --base | --note | --to | --validate | -C)
 		[ $# -gt 1 ] || stop 2 usage "$1 needs a value." 'cloud-export.sh --help'
 		case $1 in
-		--agent) ASKED_AGENT=$2 ;; --base) ASKED_BASE=$2 ;; --note) NOTE=$2 ;;
+		--agent) ASKED_AGENT=$2 ;; --task) ECLUSE_AGENT_TASK=$2 ;; --base) ASKED_BASE=$2 ;; --note) NOTE=$2 ;;
 		--to) TO=$2 ;; --validate) LEVEL=$2 ;; -C) FOLDER=$2 ;;
 		esac
 		shift 2 ;;
@@ -652,6 +652,9 @@ ROOTS=''
 if [ ! -f "$COMMON/shallow" ]; then
 	ROOTS=$(g rev-list --max-parents=0 "$HEAD" | awk 'NR <= 10 { printf "%s\"%s\"", (NR > 1 ? ", " : ""), $0 }')
 fi
+REMOTE=$(g remote | awk '$0 == "origin" { o = 1 } !n++ { first = $0 } END { print o ? "origin" : first }')
+[ -z "$REMOTE" ] || REMOTE=$(g config --local --get "remote.$REMOTE.url") || REMOTE=''
+REMOTE=$(printf %s "$REMOTE" | sed -e '/:\/\//s/[?].*//' -e 's/^\([Hh][Tt][Tt][Pp][Ss]\{0,1\}:\/\/\)[^/@]*@/\1/' -e 's/^\([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*\):[^/@]*@/\1@/' | jtext clean)
 check() { # NAME RESULT DETAIL
 	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": 0,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "$TREE"
 }
@@ -674,7 +677,7 @@ word() { printf %s "$1" | jtext clean; }
 	printf ',\n "validations": '
 	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL")"; fi
 	printf '%s\n ],\n' "$(check secrets success 'names of files, providers'\'' tokens, private keys, passwords in addresses; assignments of random values are judged at import')"
-	printf ' "payloads": [\n%s\n ],\n "repository": {\n  "roots": [%s]\n },\n "generator": "%s"%s\n}\n' "$PAYLOADS" "$ROOTS" "$VERSION" "$OMITTED"
+	printf ' "payloads": [\n%s\n ],\n "repository": {\n  "roots": [%s],\n  "remote": %s\n },\n "generator": "%s"%s\n}\n' "$PAYLOADS" "$ROOTS" "$REMOTE" "$VERSION" "$OMITTED"
 } >"$ASIDE/$STEM.json" || no_room
 plain() { printf %s "$1" | jtext raw; }
 {

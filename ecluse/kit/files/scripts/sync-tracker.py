@@ -43,6 +43,7 @@ def main(words):
     if not translated:
         sys.stderr.write("[ERROR] This is not understood.\n  next: " + USAGE + "\n")
         return 2
+    call(["history", "merge", "--quiet"])  # exports that were made without Écluse count too
     return call(translated)
 
 
