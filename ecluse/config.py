@@ -6,11 +6,23 @@ Loading this costs a validation library; read-only commands do not import it.
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from ecluse import clock
 from ecluse.errors import Invalid
+
+
+def _span(text: str) -> str:
+    if text:
+        clock.span(text)
+    return text
+
+
+Span = Annotated[str, AfterValidator(_span)]
+"""A length of time as people write it (``30m``); empty: none was set."""
 
 
 class _Section(BaseModel):
@@ -49,6 +61,27 @@ class LandingConfig(_Section):
     push: bool = Field(default=False, description="push the target to its remote after each landing")
     remote: str = Field(default="", description="the remote to push to; empty: the branch's own, or origin")
     backups: int = Field(default=20, ge=0, description="branches backup/before-sync-* kept; 0: none are made")
+
+
+class ExportConfig(_Section):
+    """Rolling checkpoints (``ecluse export --watch``)."""
+
+    every: Span = Field(default="", description="how often the work is looked at, for example 30m; empty: 5m")
+
+
+class SyncConfig(_Section):
+    """Both directions without a forge (``ecluse sync``)."""
+
+    every: Span = Field(default="", description="how often both sides are looked at, for example 5m; empty: 1m")
+
+
+class DocumentsConfig(_Section):
+    """What is written for people about what was handed over."""
+
+    export: bool = Field(default=True, description="the three documents beside a bundle that is exported")
+    landing: bool = Field(
+        default=False, description="AGENT_SYNC.md and docs/passation/ are kept up to date by what lands"
+    )
 
 
 class ReleaseConfig(_Section):
@@ -102,7 +135,13 @@ class Config(_Section):
     play: bool = Field(
         default=False, description="demonstrations only: release start --play answers gates without a key"
     )
+    language: Literal["en", "fr", ""] = Field(
+        default="", description="language of the documents: en, fr; empty: as the locale says"
+    )
     intake: IntakeConfig = IntakeConfig()
+    export: ExportConfig = ExportConfig()
+    sync: SyncConfig = SyncConfig()
+    documents: DocumentsConfig = DocumentsConfig()
     checks: ChecksConfig = ChecksConfig()
     landing: LandingConfig = LandingConfig()
     release: ReleaseConfig = ReleaseConfig()
@@ -119,6 +158,18 @@ def parse_pyproject(data: bytes) -> Config:
     """Read the policy from ``[tool.ecluse]`` of a ``pyproject.toml``; without that table, the defaults."""
     tool = _table(data, "pyproject.toml").get("tool", {})
     return from_table(tool.get("ecluse", {}) if isinstance(tool, dict) else {}, "pyproject.toml [tool.ecluse]")
+
+
+def of_checkout(work_tree: Path | None) -> Config:
+    """What the files of a checkout say, landed or not: for settings that decide about nothing but this machine's work.
+
+    Raises :class:`Invalid` for a file that is wrong; without a file, or without a checkout, the defaults.
+    """
+    if work_tree is not None and (work_tree / "ecluse.toml").is_file():
+        return parse((work_tree / "ecluse.toml").read_bytes())
+    if work_tree is not None and (work_tree / "pyproject.toml").is_file():
+        return parse_pyproject((work_tree / "pyproject.toml").read_bytes())
+    return Config()
 
 
 def from_table(table: dict[str, Any], name: str) -> Config:

@@ -34,7 +34,10 @@ PATCH_CAP = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export and where to. ``to`` is a folder, or a file ending in ``.tar``; ``sign`` is a private key."""
+    """What to export and where to. ``to`` is a folder, or a file ending in ``.tar``; ``sign`` is a private key.
+
+    ``checkpoint`` marks a copy that the next one of the same change replaces (:mod:`ecluse.intake.checkpoint`).
+    """
 
     agent: Agent
     base: str | None = None
@@ -45,6 +48,7 @@ class ExportRequest:
     allow_red: bool = False
     sign: Path | None = None
     max_file_bytes: int = 20 << 20
+    checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 remote=remote_of(repository),
                 extra={**left, "generator": f"ecluse {__version__}"},
             )
-            former = _former_keys(repository, publication, described, commits, work)
+            former = _former_keys(repository, publication, described, commits, work, request)
             path = publish(publication, described, manifests.write(described, former), request.sign)
     return _exported(described, path, based, work, request)
 
@@ -202,7 +206,12 @@ def _describe(change: ChangedPath, work: Snapshot, base: str, head: str, reposit
 
 
 def _former_keys(
-    repository: Repository, publication: Publication, described: Manifest, commits: Sequence[Commit], work: Snapshot
+    repository: Repository,
+    publication: Publication,
+    described: Manifest,
+    commits: Sequence[Commit],
+    work: Snapshot,
+    request: ExportRequest,
 ) -> dict[str, Any]:
     """The keys of the first specification."""
     patch = described.payload("patch")
@@ -225,7 +234,7 @@ def _former_keys(
             "size_bytes": patch.size if patch else 0,
             "modified_files": [one["path"] for one in described.files],
         },
-        "status": "exported",
+        "status": "checkpoint" if request.checkpoint else "exported",
     }
 
 

@@ -26,6 +26,20 @@ def default_folder(repository: Repository) -> Path:
     return repository.work_tree / ".sync" / "patches"
 
 
+SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt")
+"""What the files of an export end in; the manifest (``json``) is what makes it exist."""
+
+
+def name_of(stamp: str, suffix: str) -> str:
+    """The name of the file of the export of ``stamp`` with this suffix."""
+    return f"INSTRUCTIONS_{stamp}.txt" if suffix == "txt" else f"sync_cloud_{stamp}.{suffix}"
+
+
+def names_of(stamp: str) -> list[str]:
+    """The names of every file that the export of ``stamp`` may have."""
+    return [name_of(stamp, suffix) for suffix in SUFFIXES]
+
+
 class Publication:
     """The files of one export on their way. ``stamp`` is the local time in the names, made unique in the folder."""
 
@@ -73,8 +87,8 @@ class Publication:
         raise Invalid("export.to", f"{self.folder} is full of exports of this second.", "ecluse export --to FOLDER")
 
     def name(self, suffix: str) -> str:
-        """The final name of the file with this suffix (``json``, ``bundle``, ``patch``, ``json.sig``, ``txt``)."""
-        return f"INSTRUCTIONS_{self.stamp}.txt" if suffix == "txt" else f"sync_cloud_{self.stamp}.{suffix}"
+        """The final name of the file with this suffix (one of :data:`SUFFIXES`)."""
+        return name_of(self.stamp, suffix)
 
     def file(self, suffix: str) -> Path:
         """Where to write that file for now."""

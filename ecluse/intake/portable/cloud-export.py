@@ -2,6 +2,7 @@
 """Hand over everything done in this checkout as one change bundle, with nothing installed but Python 3.8+ and git.
 
     python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+                                          [--watch SECONDS]
 
 Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged, unstaged
 and untracked work as one marked commit on top. Index, HEAD and files stay untouched; secrets are never carried.
@@ -20,6 +21,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -226,6 +228,7 @@ def last_output(folder, branch):
                     "id": said["change"]["id"],
                     "revision": said["change"]["revision"],
                     "head": said["head"]["commit"],
+                    "base": said["base"]["commit"],
                 }
                 if newest is None or one["revision"] >= newest["revision"] or one["id"] != newest["id"]:
                     newest = one
@@ -812,6 +815,9 @@ def export(options, record):
         work = Snapshot(repo, temporary, head, (name, mail) if name and mail else (agent, "agent@localhost"))
         tip = work.commit or head
         record.update(head=tip, not_carried=len(work.left))
+        if options.watch and (tip == base or [base, tip, branch] == options.seen):
+            return None, "", how
+        options.seen = [base, tip, branch]
         if tip == base:
             loud = ["%(path)s (%(reason)s)" % one for one in work.left if one["reason"] not in QUIET]
             but = " Left out: %s." % ", ".join(loud[:10]) if loud else ""
@@ -848,7 +854,7 @@ def export(options, record):
                 "uncommitted_changes": bool(work.commit),
             },
             "patch": {},
-            "status": "exported",
+            "status": "checkpoint" if options.watch else "exported",
             "agent": agent,
             "agent_details": {
                 word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
@@ -944,6 +950,66 @@ def say(text):
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
+def watch(options):
+    """Look again and again until a signal; whenever the work has changed, a new checkpoint takes the old one's place."""
+    asked = []
+
+    def stop(number, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    say("[i] looking every %g s, until Ctrl-C" % options.watch)
+    while True:
+        last, well = bool(asked), once(options) in (0, 2, 3, 4)
+        options.seen = options.seen if well else None  # a full disk, a busy git: the same work is tried again
+        if last:
+            say("[i] stopped")
+            return 0
+        due = time.monotonic() + (options.watch if well else min(options.watch, 5))
+        while not asked and time.monotonic() < due:
+            time.sleep(max(0, min(0.2, due - time.monotonic())))
+
+
+def seen_before(options):
+    """What the newest export of this branch in the folder holds: a watch that is started again goes on from there."""
+    try:
+        repo = discover(options.folder)
+        folder = options.to or os.path.join(repo.top, os.environ.get("SYNC_DIR") or ".sync", "patches")
+        folder = os.path.join(options.folder, folder)
+        branch = repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") or "(detached)"
+        last = last_output("" if folder.endswith(".tar") else folder, branch)
+    except (OSError, Stop):
+        return None
+    return [last["base"], last["head"], branch] if last else None
+
+
+def prune(folder, identity, revision):
+    """Remove the older checkpoints of a change; the manifest first, so that half a bundle is never taken for a whole."""
+    for name in sorted(os.listdir(folder)):
+        found = re.match(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json$", name)
+        try:
+            if found:
+                with open(os.path.join(folder, name), "rb") as handle:
+                    said = json.loads(handle.read().decode("utf-8"))
+                old = said["change"]["id"] == identity and said["change"]["revision"] < revision
+                if old and said["status"] == "checkpoint":
+                    os.replace(os.path.join(folder, name), os.path.join(folder, ".pruned-" + name))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    for name in os.listdir(folder):
+        found = re.match(r"\.pruned-sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json$", name)
+        if found:
+            stem = "sync_cloud_" + found.group(1)
+            files = [stem + end for end in (".bundle", ".patch", ".json.sig")]
+            for one in files + ["INSTRUCTIONS_%s.txt" % found.group(1), name]:
+                if os.path.exists(os.path.join(folder, one)):
+                    os.unlink(os.path.join(folder, one))
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agent", default="", metavar="NAME", help="who made the change (or ECLUSE_AGENT)")
@@ -955,8 +1021,14 @@ def parse():
     parser.add_argument("--accept-omissions", action="store_true", help="what cannot be carried is known: exit 0")
     parser.add_argument("--allow-red", action="store_true", help="export although a check is red")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--watch", type=float, default=0, metavar="SECONDS", help="keep a rolling checkpoint")
     parser.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.seen = None
+    if options.watch and (options.watch < 0.05 or options.json or options.note == "-"):
+        parser.error("--watch needs a positive number of seconds, and goes without --json and --note -")
+    options.allow_red = options.allow_red or bool(options.watch)  # half-done work is what a checkpoint is for
+    return options
 
 
 def report(options, said, path, how):
@@ -987,9 +1059,21 @@ def report(options, said, path, how):
 
 def main():
     options = parse()
+    if options.watch:
+        options.seen = seen_before(options)
+        return watch(options)
+    return once(options)
+
+
+def once(options):
+    """One export, said and recorded; its exit status."""
     record = {"exporter": VERSION}
     try:
         said, path, how = export(options, record)
+        if said is None:
+            return 0
+        if options.watch and not path.endswith(".tar"):
+            prune(os.path.dirname(path), said["change"]["id"], said["change"]["revision"])
         status = report(options, said, path, how)
         journal(record, "partial" if status else "success", "", said["change"]["title"])
         return status
