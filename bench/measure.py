@@ -22,7 +22,7 @@ class Task:
     before: Callable[[], object] | None = None
     after: Callable[[], object] | None = None
     stdin: Path | None = None
-    env: dict[str, str] | None = None
+    env: dict[str, str] = field(default_factory=lambda: environment())
     taken: list[float] = field(default_factory=list)
     """Milliseconds of wall time, one for each round that counts."""
 
@@ -40,6 +40,14 @@ class Task:
         if self.after:
             self.after()
         return took
+
+
+def environment() -> dict[str, str]:
+    """What a measured process gets: the user's environment without settings that are not a user's.
+
+    Compiled modules are kept, as pip leaves them where Écluse is installed: the round that does not count makes them.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def interleave(tasks: Sequence[Task], rounds: int) -> None:
