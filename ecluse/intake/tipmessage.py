@@ -24,12 +24,12 @@ def is_open(repository: Repository, change: Change) -> bool:
         return False
     if change.about.get("uncommitted") != change.head or repository.resolve(change.head) != change.head:
         return False
-    return MARK in repository.commits("--max-count=1", change.head)[0].message.split("\n")
+    return MARK in repository.commits(f"{change.head}^!")[0].message.split("\n")
 
 
 def message_of(repository: Repository, change: Change) -> str:
     """The message of the change's last commit, without the mark."""
-    text = repository.commits("--max-count=1", change.head)[0].message
+    text = repository.commits(f"{change.head}^!")[0].message
     return "\n".join(line for line in text.split("\n") if line != MARK).strip()
 
 
@@ -62,7 +62,7 @@ def set_message(repository: Repository, history: History, key: str, message: str
 
 
 def _replace_tip(repository: Repository, history: History, change: Change, words: str, actor: str) -> Change:
-    tip = repository.commits("--max-count=1", change.head)[0]
+    tip = repository.commits(f"{change.head}^!")[0]
     who: Identity = tip.author
     new = repository.commit_tree(change.tree, tip.parents, words + "\n", who, tip.when)
 

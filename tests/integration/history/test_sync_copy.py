@@ -56,8 +56,10 @@ def test_it_follows_the_history_and_can_be_made_again(history: History, tmp_path
     path = tmp_path / "sync_history.db"
     for state in ChangeState:
         put(history, f"c-{state}", state)
-    assert refresh(history, path) == len(ChangeState)
-    assert {row["record_key"].split("/")[1][2:]: row["status"] for row in rows(path)} == {
+    assert refresh(history, path) == len(ChangeState) + 1  # an undo is a row of its own
+    (undo,) = [row for row in rows(path) if row["sync_type"] == "undo"]
+    assert undo["status"] == "success"
+    assert {row["record_key"].split("/")[1][2:]: row["status"] for row in rows(path) if row != undo} == {
         state.value: STATUS[state] for state in ChangeState
     }
     assert refresh(history, path) == 0
