@@ -11,6 +11,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from ecluse.errors import Invalid, Refused
 from ecluse.files import sync_folder
@@ -19,6 +20,7 @@ from ecluse.intake.baseline import find_baseline
 from ecluse.intake.exportlog import export_recorded
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest
+from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.publication import default_folder, names_of
 from ecluse.intake.snapshot import take
 
@@ -33,11 +35,12 @@ class Checkpoints:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self._seen: tuple[str, str, str] | None = None
+        self._uncommitted = False
 
-    def take(self, request: ExportRequest) -> Exported | None:
+    def take(self, request: ExportRequest, *, finish: bool = False) -> Exported | None:
         """Export the work as it is now, unless it is as it was at the last look, or there is none; then ``None``.
 
-        A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
+        With ``finish``, work that is wholly committed is a finished export and not a checkpoint. A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
         raises; what was refused is not tried again before the work has changed.
         """
         state = self._state(request)
@@ -48,13 +51,14 @@ class Checkpoints:
             self._seen = state
             return None
         try:
-            done = export_recorded(self.repository, dataclasses.replace(request, checkpoint=True, allow_red=True))
+            passing = not finish or self._uncommitted
+            done = export_recorded(self.repository, dataclasses.replace(request, checkpoint=passing, allow_red=True))
         except (Invalid, Refused):
             self._seen = state
             raise
         self._seen = (done.base, done.head, state[2])
         if outputs.suffix != ".tar":
-            prune(outputs, done.change_id, done.revision)
+            prune(outputs, done.change_id, done.revision, finished=finish)
         return done
 
     def _state(self, request: ExportRequest) -> tuple[str, str, str] | None:
@@ -67,7 +71,10 @@ class Checkpoints:
         with self.repository.temporary_clone() as temporary:
             work = take(self.repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
-        return None if tip == based.commit else (based.commit, tip, self.repository.branch() or "(detached)")
+        if tip == based.commit or tip in landed_heads(self.repository):
+            return None
+        self._uncommitted = bool(work.commit)
+        return based.commit, tip, self.repository.branch() or "(detached)"
 
 
 def prune(folder: Path, change: str, revision: int, *, finished: bool = False) -> int:
@@ -113,7 +120,7 @@ def _newest(folder: Path, branch: str) -> tuple[str, str, str] | None:
     return found[1] if found else None
 
 
-def _manifests(folder: Path) -> list[tuple[Path, dict[str, object] | dict[str, dict[str, object]]]]:
+def _manifests(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """The manifests in a folder that can be read, in the order of their names."""
     found = []
     for path in sorted(folder.glob("sync_cloud_*.json")) if folder.is_dir() else ():

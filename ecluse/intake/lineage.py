@@ -13,6 +13,7 @@ from ecluse.clock import new_id
 from ecluse.errors import Problem
 from ecluse.files import FileLock, write_atomically
 from ecluse.git import Repository
+from ecluse.intake import outcomes
 
 _FILE = "exports.json"
 
@@ -57,6 +58,8 @@ def _alone(repository: Repository) -> Iterator[None]:
 
 def _has_landed(repository: Repository, last: dict[str, Any], base: str) -> bool:
     head = str(last.get("head", ""))
+    if head and head in outcomes.landed_heads(repository):
+        return True
     return bool(base and head and repository.resolve(head) and repository.is_ancestor(head, base))
 
 

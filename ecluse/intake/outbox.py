@@ -20,9 +20,11 @@ from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import commit_changes
+from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
 from ecluse.intake.publication import Publication, default_folder, make_payload, publish
 from ecluse.intake.secretrules import find_secrets
+from ecluse.intake.sessiondocs import session_documents
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
 from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
@@ -84,7 +86,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
         who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
         work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
-        if tip == based.commit:
+        if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
         commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), tip)
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
@@ -117,7 +119,11 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 extra={**left, "generator": f"ecluse {__version__}"},
             )
             former = _former_keys(repository, publication, described, commits, work, request)
-            path = publish(publication, described, manifests.write(described, former), request.sign)
+            documents = session_documents(
+                temporary, repository.work_tree, publication, described, commits, request,
+                branch=former["git"]["branch"], based=based.how,
+            )  # fmt: skip
+            path = publish(publication, described, manifests.write(described, former), request.sign, documents)
     return _exported(described, path, based, work, request)
 
 

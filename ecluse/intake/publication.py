@@ -8,11 +8,13 @@ import os
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from ecluse import signing
 from ecluse.clock import now
+from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
 from ecluse.files import storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
@@ -26,12 +28,14 @@ def default_folder(repository: Repository) -> Path:
     return repository.work_tree / ".sync" / "patches"
 
 
-SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt")
+SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt", *(f"{name}.md" for name in DOCUMENTS))
 """What the files of an export end in; the manifest (``json``) is what makes it exist."""
 
 
 def name_of(stamp: str, suffix: str) -> str:
     """The name of the file of the export of ``stamp`` with this suffix."""
+    if suffix.endswith(".md"):
+        return f"{suffix.removesuffix('.md')}_{stamp}.md"
     return f"INSTRUCTIONS_{stamp}.txt" if suffix == "txt" else f"sync_cloud_{stamp}.{suffix}"
 
 
@@ -135,8 +139,10 @@ def make_payload(kind: str, path: Path, publication: Publication) -> Payload:
     return Payload(kind, path.name, digest.hexdigest(), path.stat().st_size)
 
 
-def publish(publication: Publication, manifest: Manifest, data: bytes, key: Path | None) -> Path:
-    """Write manifest, signature (with ``key``) and instructions, and move everything into place."""
+def publish(
+    publication: Publication, manifest: Manifest, data: bytes, key: Path | None, documents: Mapping[str, str]
+) -> Path:
+    """Write manifest, signature (with ``key``), instructions and documents, and move everything into place."""
     write_atomically(publication.file("json"), data)
     order = [payload.kind for payload in manifest.payloads]
     if key is not None:
@@ -145,7 +151,9 @@ def publish(publication: Publication, manifest: Manifest, data: bytes, key: Path
         order.append("json.sig")
     text = instructions(publication, manifest, data, signed=key is not None)
     write_atomically(publication.file("txt"), text.encode("utf-8"))
-    return publication.place([*order, "txt", "json"])
+    for name, page in documents.items():
+        write_atomically(publication.file(f"{name}.md"), page.encode("utf-8"))
+    return publication.place([*order, *(f"{name}.md" for name in documents), "txt", "json"])
 
 
 def instructions(publication: Publication, manifest: Manifest, data: bytes, *, signed: bool) -> str:

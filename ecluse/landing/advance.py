@@ -12,6 +12,7 @@ from ecluse.history.requests import request_run
 from ecluse.history.wakes import wake
 from ecluse.landing import candidate as candidates
 from ecluse.landing import mover, policy
+from ecluse.landing.handover import write_down
 from ecluse.landing.publish import wants_push
 from ecluse.landing.queue import is_next, wake_next
 from ecluse.model import Change, ChangeState, Event, Landing, LandingState, Run, RunState
@@ -48,6 +49,7 @@ def _build(repository: Repository, history: History, landing: Landing, change: C
     if built.conflicts:
         _conflict(history, landing, change, built.conflicts)
         return
+    built = write_down(repository, built, landing, change)
     ready = dataclasses.replace(
         landing,
         base=base,

@@ -421,7 +421,8 @@ def read_blobs(repo, oids, cap=SCAN_CAP):
 # -- the uncommitted work as one commit, made beside the repository ------------------------------------------------
 
 OWN = re.compile(
-    rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt)$"
+    rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
+    rb"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     rb"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
 
@@ -1004,8 +1005,9 @@ def prune(folder, identity, revision):
         found = re.match(r"\.pruned-sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json$", name)
         if found:
             stem = "sync_cloud_" + found.group(1)
-            files = [stem + end for end in (".bundle", ".patch", ".json.sig")]
-            for one in files + ["INSTRUCTIONS_%s.txt" % found.group(1), name]:
+            files = [stem + end for end in (".bundle", ".patch", ".json.sig")] + ["INSTRUCTIONS_%s.txt" % found.group(1)]
+            pages = ["sync-session-summary", "agent-handoff", "checklist-pre-sync"]
+            for one in files + ["%s_%s.md" % (page, found.group(1)) for page in pages] + [name]:
                 if os.path.exists(os.path.join(folder, one)):
                     os.unlink(os.path.join(folder, one))
 
