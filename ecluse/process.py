@@ -203,6 +203,8 @@ def end_marked(variable: str, prefix: str) -> int:
 
 
 def _group_lives(pid: int) -> bool:
+    if os.name == "nt":
+        return False  # there are no groups to be left behind in
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a zombie leader would keep its group alive for ever
     try:
