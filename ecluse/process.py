@@ -258,6 +258,8 @@ def guarded(folder: Path, variable: str, prefix: str) -> Iterator[None]:
 
 
 def _group_lives(pid: int) -> bool:
+    if os.name == "nt":
+        return False  # there are no groups to be left behind in
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a zombie leader would keep its group alive for ever
     try:

@@ -23,7 +23,7 @@ class RunView:
 
     def hear(self, event: dict[str, object]) -> None:
         if self.stream:
-            print(json.dumps(event, ensure_ascii=False), flush=True)
+            self.frame.put(json.dumps(event, ensure_ascii=False))
             return
         if self.frame.quiet:
             return
@@ -50,15 +50,15 @@ class RunView:
             return
         for job in plan.jobs:
             needs = f"  after {', '.join(job.needs)}" if job.needs else ""
-            print(f"{job.workflow}  {job.id}  {job.name}{needs}")
+            self.frame.put(f"{job.workflow}  {job.id}  {job.name}{needs}")
             if job.open_matrix:
-                print("    its matrix is known when its needs have run")
+                self.frame.put("    its matrix is known when its needs have run")
             if job.reason:
-                print(f"    cannot run here: it {job.reason}")
+                self.frame.put(f"    cannot run here: it {job.reason}")
             if job.note:
-                print(f"    it {job.note}")
+                self.frame.put(f"    it {job.note}")
             for step in job.steps:
-                print(f"    {step.number}. {step.name}")
+                self.frame.put(f"    {step.number}. {step.name}")
 
     def finish(self, report: Report) -> None:
         """The failing steps with their last lines, and the outcome of the whole."""

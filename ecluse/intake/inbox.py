@@ -131,7 +131,7 @@ def keep(state_dir: Path, parcel: Parcel) -> Path:
         aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
         for name in parcel.names:
             shutil.copyfile(parcel.folder / name, aside / name)
-            with (aside / name).open("rb") as handle:
+            with (aside / name).open("rb+") as handle:  # Windows syncs only what may be written
                 os.fsync(handle.fileno())
         if replace_folder(parcel, aside).digest != parcel.digest:
             raise Invalid("file.changed", f"The files in {parcel.folder} changed while they were read.", "import again")

@@ -92,7 +92,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
         _refuse_secrets(temporary, commits, changes)
         validations = validate_tree(
-            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True
+            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
         )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)

@@ -105,7 +105,7 @@ class Publication:
                 return self._place_tar(suffixes)
             for suffix in suffixes:
                 path = self.file(suffix)
-                with path.open("rb") as handle:
+                with path.open("rb+") as handle:  # Windows syncs only what may be written
                     os.fsync(handle.fileno())
                 path.replace(self.folder / path.name)
             sync_folder(self.folder)

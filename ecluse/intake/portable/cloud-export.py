@@ -621,8 +621,27 @@ json.dump(wrong, sys.stdout)
 """
 
 
-def validate(repo, changes, tree):
-    """The checks of the level `minimal`: nothing of the change is executed."""
+NOT_RUN = "not checked: this exporter runs nothing of the change; ecluse validate does"
+
+
+def validate(repo, changes, tree, tip, work):
+    """The checks of the level `minimal`: nothing of the change is executed, and what would be is listed."""
+    count = collections.Counter(work.origins.values()) if work.commit else {}
+    words = ["%d %s" % (count[word], word) for word in sorted(count)]
+    left = sum(one["reason"] not in QUIET for one in work.left)
+    words += ["%d left out" % left] if left else []
+    rows = [python_syntax(repo, changes, tree), check_row("git-status", "success", ", ".join(words) or "clean", 0.0, tree)]
+    if repo.out("ls-tree", tip, "--", "package.json"):
+        rows.append(check_row("build", "skipped", NOT_RUN, 0.0, tree))
+    return rows
+
+
+def check_row(name, result, detail, spent, tree):
+    row = {"name": name, "level": "minimal", "result": result, "detail": detail, "duration_ms": spent}
+    return dict(row, tree=tree)
+
+
+def python_syntax(repo, changes, tree):
     began, wanted = time.monotonic(), {}
     for status, _, mode, _, oid, path in changes:
         if status != "D" and path.endswith((b".py", b".pyi")) and mode in ("100644", "100755"):
@@ -650,16 +669,7 @@ def validate(repo, changes, tree):
             )
         detail = detail or "%d Python file%s" % (len(paths), "" if len(paths) == 1 else "s")
     spent = round((time.monotonic() - began) * 1000, 1)
-    return [
-        {
-            "name": "python-syntax",
-            "level": "minimal",
-            "result": result,
-            "detail": detail,
-            "duration_ms": spent,
-            "tree": tree,
-        }
-    ]
+    return check_row("python-syntax", result, detail, spent, tree)
 
 
 # -- publication: written aside, renamed into place, the manifest last ---------------------------------------------
@@ -833,7 +843,7 @@ def export(options, record):
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
         refuse_secrets(temporary, commits, changes)
         tree = temporary.resolve(tip, "tree")
-        checks = validate(temporary, changes, tree) if options.validate == "minimal" else []
+        checks = validate(temporary, changes, tree, tip, work) if options.validate == "minimal" else []
         red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
         if red and not options.allow_red:
             message = "Nothing was exported, because a check is red: %s." % red

@@ -508,6 +508,8 @@ except Exception as error:
 		DETAIL='there is no python3 here; checked at import'
 	fi
 fi
+LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[o], o }' "$SCRATCH/origins" | LC_ALL=C sort -k 2; awk -F '\t' '$1 != "ignored" && $1 != "own" { n++ } END { if (n) print n, "left out" }' "$SCRATCH/left"; } |
+	awk '{ n = $1; sub(/^ *[0-9]+ /, ""); s = s (s == "" ? "" : ", ") n " " $0 } END { print (s == "" ? "clean" : s) }')
 [ "$CHECK" != failure ] || [ "$RED" = yes ] || stop 5 export.red "Nothing was exported, because a check is red: python-syntax: $DETAIL." 'fix it, or add --allow-red'
 
 # -- which change it is: an id that stays over re-exports ----------------------------------------------------------
@@ -676,6 +678,10 @@ word() { printf %s "$1" | jtext clean; }
 	cat "$SCRATCH/not_carried"
 	printf ',\n "validations": '
 	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL")"; fi
+	if [ "$LEVEL" != none ]; then
+		printf '%s,\n' "$(check git-status success "$LYING")"
+		[ -z "$(t ls-tree "$TIP" -- package.json)" ] || printf '%s,\n' "$(check build skipped 'not checked: this exporter runs nothing of the change; ecluse validate does')"
+	fi
 	printf '%s\n ],\n' "$(check secrets success 'names of files, providers'\'' tokens, private keys, passwords in addresses; assignments of random values are judged at import')"
 	printf ' "payloads": [\n%s\n ],\n "repository": {\n  "roots": [%s],\n  "remote": %s\n },\n "generator": "%s"%s\n}\n' "$PAYLOADS" "$ROOTS" "$REMOTE" "$VERSION" "$OMITTED"
 } >"$ASIDE/$STEM.json" || no_room

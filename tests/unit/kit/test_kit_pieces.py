@@ -29,6 +29,7 @@ def test_an_empty_folder_needs_every_piece(tmp_path: Path) -> None:
         ".gitignore",
         "AGENTS.md",
         *(f".sync/scripts/{name}" for name in (*pieces.EXPORTERS, *pieces.CALLERS)),
+        *(f".sync/templates/{name}.md" for name in ("sync-session-summary", "agent-handoff", "checklist-pre-sync")),
     }
     assert all(piece.action.kind is ActionKind.CREATED for piece in planned)
     assert list(tmp_path.iterdir()) == []
