@@ -20,6 +20,7 @@ from ecluse.model import Change, ChangeState, Verdict
 
 if TYPE_CHECKING:
     from ecluse.intake.judgement import Judgement
+    from ecluse.intake.rerolls import Reroll
 
 _STATUS = {
     ChangeState.READY: ExitStatus.DONE,
@@ -64,8 +65,13 @@ def command(
     source = _source(frame, bundle)
     if dry_run:
         return _try(frame, source, target)
-    if Asker(frame).asks and not _wanted(frame, source, target, bundle):
-        return ExitStatus.WAITS
+    try:
+        if Asker(frame).asks and not _wanted(frame, source, target, bundle):
+            return ExitStatus.WAITS
+    except (click.Abort, KeyboardInterrupt):
+        frame.say()
+        frame.say(f"Stopped. Nothing was kept.\n  next: ecluse import {bundle}", "warn")
+        return ExitStatus.INTERRUPTED
     return _take_in(frame, source, target, wishes)
 
 
@@ -108,6 +114,10 @@ def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wis
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
     show_findings(frame, judged.findings)
+    if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
+        frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
+        for step in reroll.steps[:20]:
+            frame.say(f"    {step.kind:<8} {step.old or '-':<8} {step.new or '-':<8} {step.title}")
     asker = Asker(frame)
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
         frame.emit(change_document(frame, judged), _outcome(judged))
@@ -196,7 +206,9 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
     from ecluse.intake.admission import receipt_path
 
     receipt = receipt_path(frame.repository.state_dir, change)
+    reroll = _reroll(frame, change)
     return {
+        **({"reroll": plain(reroll)} if reroll else {}),
         "change_id": change.id,
         "revision": change.revision,
         "verdict": change.verdict.value if change.verdict else "",
@@ -208,6 +220,14 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
         "commits": change.commits,
         "receipt": str(receipt) if receipt.exists() else "",
     }
+
+
+def _reroll(frame: Frame, change: Change) -> Reroll | None:
+    if change.revision < 2:
+        return None
+    from ecluse.intake.rerolls import compare_revisions
+
+    return compare_revisions(frame.repository, frame.history, change)
 
 
 def _outcome(change: Change) -> str:
