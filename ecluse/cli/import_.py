@@ -15,7 +15,7 @@ from ecluse.cli.import_flow import Wishes, go_on, kept_text
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
-from ecluse.errors import ExitStatus, Invalid, Refused
+from ecluse.errors import ExitStatus, Invalid, Problem, Refused
 from ecluse.model import Change, ChangeState, Verdict
 
 if TYPE_CHECKING:
@@ -108,8 +108,13 @@ def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str)
 def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wishes) -> int:
     """Receive and judge; then lead what is ready as far as it is wished."""
     from ecluse import intake
+    from ecluse.line import announce
 
-    change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
+    try:
+        change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
+    except Problem:
+        announce(frame.repository, frame.history)
+        raise
     follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
