@@ -11,7 +11,7 @@ import click
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.import_ask import Asker, show_findings, show_plan
-from ecluse.cli.import_flow import Wishes, go_on, kept_text
+from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
@@ -148,7 +148,13 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
             text = f"{found.key}: the review branch {', '.join(dropped)} is deleted; the change is still kept."
             frame.emit({**change_document(frame, found), "state": found.state.value}, text)
             return ExitStatus.DONE
-    change = landing.undo(frame.repository, frame.history, found.key, actor=actor)
+    try:
+        change = landing.undo(frame.repository, frame.history, found.key, actor=actor)
+    except Refused as problem:
+        if problem.code not in ("undo.moved", "undo.released"):
+            raise
+        frame.say(f"{problem.message} It is taken back by a revert, which has to pass the checks.", "warn")
+        return undo_by_revert(frame, found, push=push)
     branch = change.target.removeprefix("refs/heads/")
     text = f"{change.key} is undone; {branch} is where it was before it landed."
     document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}

@@ -76,11 +76,7 @@ def _check(repository: Repository, landing: Landing, done: str = "") -> None:
     if done and now == done:
         return
     branch = landing.target.removeprefix("refs/heads/")
-    merge = len(repository.text("rev-list", "--parents", "-1", landing.candidate).split()) > 2
-    words = (
-        f"git revert {'-m 1 ' + landing.candidate[:12] if merge else landing.base[:12] + '..' + landing.candidate[:12]}"
-    )
-    hint = f"land a revert: in a clone on {branch}, {words}, ecluse export, then: ecluse import BUNDLE --land"
+    hint = f"take it back by a revert: ecluse import --undo {landing.change}"
     if now != landing.candidate:
         raise Refused(
             "undo.moved", f"{branch} has moved on since {landing.change} landed; moving back would lose it.", hint

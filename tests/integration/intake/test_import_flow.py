@@ -259,3 +259,14 @@ def test_a_review_branch_follows_its_re_roll_and_is_taken_back(ready: Any, sandb
         assert history.find(Landing) == []
     ecluse(ready.folder, "import", str(tmp_path / "2.tar"), "--branch", "review/b")
     assert ready.git("rev-parse", "review/b") == box.git("rev-parse", "HEAD")
+
+
+def test_undo_of_what_others_built_on_lands_a_revert(ready: Any, dirty: Path) -> None:
+    said = json.loads(ecluse(ready.folder, "import", str(dirty), "--land", "--json").stdout)
+    ready.commit("later", c_dot_txt="c\n")
+    told = json.loads(ecluse(ready.folder, "import", "--undo", said["change_id"], "--json").stdout)
+    assert told["landing"]["state"] == "landed"
+    assert sorted(ready.git("ls-tree", "--name-only", "main").split()) == ["a.txt", "c.txt", "ecluse.toml"]
+    assert ready.git("status", "--porcelain") == ""
+    with History.open(ready.repository.state_dir) as history:
+        assert {one.state for one in history.find(Change, id=said["change_id"])} == {ChangeState.UNDONE}
