@@ -120,7 +120,13 @@ class EnvironmentConfig(_Section):
 
 class NotifyConfig(_Section):
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
-    events: tuple[str, ...] = ("landing.red", "landing.landed", "release.done", "release.rolled_back", "gate.opened")
+    apprise: tuple[str, ...] = Field(
+        default=(), description="addresses for apprise (Slack, mail, ...); $NAME is taken from the environment"
+    )
+    events: tuple[str, ...] = (
+        "change.ready", "change.quarantined", "change.rejected", "import.refused", "landing.red", "landing.landed",
+        "push.failed", "release.done", "release.rolled_back", "gate.opened",
+    )  # fmt: skip
 
 
 class Config(_Section):

@@ -11,15 +11,16 @@ import click
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.import_ask import Asker, show_findings, show_plan
-from ecluse.cli.import_flow import Wishes, go_on, kept_text
+from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
-from ecluse.errors import ExitStatus, Invalid, Refused
+from ecluse.errors import ExitStatus, Invalid, Problem, Refused
 from ecluse.model import Change, ChangeState, Verdict
 
 if TYPE_CHECKING:
     from ecluse.intake.judgement import Judgement
+    from ecluse.intake.rerolls import Reroll
 
 _STATUS = {
     ChangeState.READY: ExitStatus.DONE,
@@ -64,8 +65,13 @@ def command(
     source = _source(frame, bundle)
     if dry_run:
         return _try(frame, source, target)
-    if Asker(frame).asks and not _wanted(frame, source, target, bundle):
-        return ExitStatus.WAITS
+    try:
+        if Asker(frame).asks and not _wanted(frame, source, target, bundle):
+            return ExitStatus.WAITS
+    except (click.Abort, KeyboardInterrupt):
+        frame.say()
+        frame.say(f"Stopped. Nothing was kept.\n  next: ecluse import {bundle}", "warn")
+        return ExitStatus.INTERRUPTED
     return _take_in(frame, source, target, wishes)
 
 
@@ -102,12 +108,21 @@ def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str)
 def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wishes) -> int:
     """Receive and judge; then lead what is ready as far as it is wished."""
     from ecluse import intake
+    from ecluse.line import announce
 
-    change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
+    try:
+        change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
+    except Problem:
+        announce(frame.repository, frame.history)
+        raise
     follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
     show_findings(frame, judged.findings)
+    if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
+        frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
+        for step in reroll.steps[:20]:
+            frame.say(f"    {step.kind:<8} {step.old or '-':<8} {step.new or '-':<8} {step.title}")
     asker = Asker(frame)
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
         frame.emit(change_document(frame, judged), _outcome(judged))
@@ -133,7 +148,13 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
             text = f"{found.key}: the review branch {', '.join(dropped)} is deleted; the change is still kept."
             frame.emit({**change_document(frame, found), "state": found.state.value}, text)
             return ExitStatus.DONE
-    change = landing.undo(frame.repository, frame.history, found.key, actor=actor)
+    try:
+        change = landing.undo(frame.repository, frame.history, found.key, actor=actor)
+    except Refused as problem:
+        if problem.code not in ("undo.moved", "undo.released"):
+            raise
+        frame.say(f"{problem.message} It is taken back by a revert, which has to pass the checks.", "warn")
+        return undo_by_revert(frame, found, push=push)
     branch = change.target.removeprefix("refs/heads/")
     text = f"{change.key} is undone; {branch} is where it was before it landed."
     document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}
@@ -196,7 +217,9 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
     from ecluse.intake.admission import receipt_path
 
     receipt = receipt_path(frame.repository.state_dir, change)
+    reroll = _reroll(frame, change)
     return {
+        **({"reroll": plain(reroll)} if reroll else {}),
         "change_id": change.id,
         "revision": change.revision,
         "verdict": change.verdict.value if change.verdict else "",
@@ -208,6 +231,14 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
         "commits": change.commits,
         "receipt": str(receipt) if receipt.exists() else "",
     }
+
+
+def _reroll(frame: Frame, change: Change) -> Reroll | None:
+    if change.revision < 2:
+        return None
+    from ecluse.intake.rerolls import compare_revisions
+
+    return compare_revisions(frame.repository, frame.history, change)
 
 
 def _outcome(change: Change) -> str:

@@ -75,6 +75,24 @@ def kept_text(change: Change) -> str:
     return f"Stopped. {change.key} is kept ({change.state}); nothing has moved.\n  next: ecluse land {change.key}"
 
 
+def undo_by_revert(frame: Frame, change: Change, *, push: bool) -> int:
+    """Take back a landed change that others have built on: its revert is tested and lands like any other change."""
+    from ecluse import landing as lock
+
+    actor = person(frame)
+    course = Course(lock.make_revert(frame.repository, frame.history, change.key, actor=actor))
+    if course.change.state is not ChangeState.LANDED:
+        _land(frame, course)
+    if course.change.state is ChangeState.LANDED:
+        lock.settle_revert(frame.history, change.key, course.change, actor=actor)
+        course.lines.append(f"{change.key} is undone by {course.change.key}.")
+        if push and "landing" in course.facts:
+            _push_landed(frame, course, Asker(frame), Wishes(push=True))
+    document = {"change_id": change.id, "revision": change.revision, "revert": course.change.key, **course.facts}
+    frame.emit(document, "\n".join(course.lines))
+    return course.status
+
+
 def _untrusted(frame: Frame, course: Course, wishes: Wishes) -> Course:
     """Nobody vouches for it: its code is not run, but people may look at it on a branch."""
     key = course.change.key

@@ -88,5 +88,5 @@ def _link_ids(room: Repository, tree: str) -> dict[str, str]:
 
 
 def _gitmodules(room: Repository, head: str, changed: Sequence[str]) -> list[str]:
-    standing = room.resolve(f"{head}:.gitmodules", "blob")
+    standing = next((one.id for one in room.list_tree(head, ".gitmodules") if one.kind == "blob"), None)
     return [*(one for one in dict.fromkeys(changed) if one != standing), *([standing] if standing else [])]

@@ -59,15 +59,19 @@ def note_claimed(repository: Repository, history: History, change: Change) -> bo
         index = json.loads((folder / ".parcel.json").read_bytes())
     except (OSError, ValueError):
         return False
-    said = read_claims(folder / str(index["manifest"])) if index.get("manifest") else None
+    path = folder / str(index.get("manifest") or "none")
+    said = read_claims(path) if path.is_file() else None
     if not isinstance(said, Manifest) or said.foreign:
         return False
+    whole = strictjson.loads(read_capped(path, strictjson.MAX_BYTES))  # read_claims has read it before us
+    git = whole.get("git", {})
     patch = said.payload("patch") or said.payload("bundle")
     row = {
         "status": "success", "agent": said.agent.name, "target": said.target, "base": said.base, "head": said.head,
         "change_id": said.id, "revision": said.revision, "patch": patch.name if patch else "",
-        "files": len(said.files), "commits": 0, "message": said.title,
-        "size_bytes": sum(max(one.size, 0) for one in said.payloads), "path": "",
+        "files": len(said.files), "commits": git.get("commits_ahead"), "branch": git.get("branch"),
+        "message": said.title, "size_bytes": sum(max(one.size, 0) for one in said.payloads), "path": "",
+        "at": whole.get("export_date"), "exporter": whole.get("generator"),
     }  # fmt: skip
     return _take(history, row, "its manifest")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
+from ecluse.git.remotes import fetch_commit
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.intake import archives, belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim
@@ -150,9 +151,28 @@ def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
     try:
         _open_bundle(case, paths[0])
     except Refused as problem:
-        if problem.code != "base.missing" or patch is None or patch.name not in parcel.payloads:
+        if problem.code != "base.missing":
             raise
-        _open_text(case, [parcel.folder / patch.name])
+        if patch is None or patch.name not in parcel.payloads:
+            _open_fetched(case, paths[0], problem)
+            return
+        try:
+            _open_text(case, [parcel.folder / patch.name])
+        except Refused as other:
+            if other.code != "base.missing":
+                raise
+            _open_fetched(case, paths[0], other)
+
+
+def _open_fetched(case: _Case, bundle: Path, problem: Refused) -> None:
+    """Neither bundle nor patch fits what is here: ask our own remote for the base, else it stays ``problem``."""
+    declared = case.claims.base if case.claims else ""
+    if not declared or not fetch_commit(case.trunk.repository, case.room, declared):
+        raise problem
+    case.findings = [one for one in case.findings if one.code not in ("patch.index_mismatch", "patch.offset")]
+    _open_bundle(case, bundle)
+    text = f"its base {declared[:12]} was fetched from the remote: what the target lacks of it comes with the change"
+    case.findings.append(Finding("base.fetched", Verdict.WARN, text))
 
 
 def _open_text(case: _Case, paths: list[Path]) -> None:
@@ -249,7 +269,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
 
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
     declared = case.claims.base if case.claims else ""
-    known = case.trunk.repository
+    known = case.room  # it borrows what is here, and holds what was fetched
     missing = [oid for oid in (*header.prerequisites, *([declared] if declared else [])) if known.resolve(oid) != oid]
     if missing:
         raise _missing(missing[0])

@@ -78,7 +78,7 @@ def _replace_tip(repository: Repository, history: History, change: Change, words
     commits = {old: (new if at == change.head else at) for old, at in change.commits.items()}
     about = {**change.about, "message_edited": change.head}
     about.pop("uncommitted", None)
-    title = words.split("\n", 1)[0]
+    title = words.split("\n", 1)[0] if len(change.commits) == 1 else change.title
     done = dataclasses.replace(
         change, head=new, commits=commits, about=about, title=title, updated_at=instant()
     )  # fmt: skip

@@ -19,9 +19,10 @@ from ecluse.landing.publish import (
     wants_push,
 )
 from ecluse.landing.queue import cancel, enqueue, standing
+from ecluse.landing.revert import make_revert, settle_revert
 from ecluse.landing.undo import undo
 
 __all__ = [
-    "Branched", "advance", "advance_push", "cancel", "drop_branches", "enqueue", "landed_subject", "make_branch", "push_back",
-    "push_branch", "push_landed", "standing", "under_the_lock", "undo", "wants_push",
+    "Branched", "advance", "advance_push", "cancel", "drop_branches", "enqueue", "landed_subject", "make_branch", "make_revert", "push_back",
+    "push_branch", "push_landed", "settle_revert", "standing", "under_the_lock", "undo", "wants_push",
 ]  # fmt: skip

@@ -70,23 +70,13 @@ def _move_back(repository: Repository, history: History, landing: Landing) -> No
     perform(history, landing.subject, _STEP, do, probe=probe, plan=plan)
 
 
-def _revert_words(repository: Repository, landing: Landing) -> str:
-    """The git commands that take a landing back commit by commit, newest first; a merge as one step."""
-    words = ("rev-list", "--first-parent", "--parents", landing.candidate, f"^{landing.base}")
-    chain = [line.split() for line in repository.text(*words).splitlines()]
-    if all(len(ids) == 2 for ids in chain) or len(chain) > 4:
-        return f"git revert {landing.base[:12]}..{landing.candidate[:12]}"
-    return " && ".join(f"git revert {'-m 1 ' if len(ids) > 2 else ''}{ids[0][:12]}" for ids in chain)
-
-
 def _check(repository: Repository, landing: Landing, done: str = "") -> None:
     """Refuse what moving back would take from others. ``done`` is where the target may be already."""
     now = repository.refs(landing.target).get(landing.target, "")
     if done and now == done:
         return
     branch = landing.target.removeprefix("refs/heads/")
-    words = _revert_words(repository, landing)
-    hint = f"land a revert: in a clone on {branch}, {words}, ecluse export, then: ecluse import BUNDLE --land"
+    hint = f"take it back by a revert: ecluse import --undo {landing.change}"
     if now != landing.candidate:
         raise Refused(
             "undo.moved", f"{branch} has moved on since {landing.change} landed; moving back would lose it.", hint
