@@ -262,7 +262,10 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``."""
+    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``.
+
+    ``workflows`` has ``name`` and ``run_name`` of each file that ran, by its path.
+    """
 
     result: Result
     event: str
@@ -274,6 +277,7 @@ class Report:
     annotations: tuple[Annotation, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    workflows: dict[str, dict[str, str]] = field(default_factory=dict)
     schema_version: int = 1
 
 

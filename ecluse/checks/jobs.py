@@ -14,7 +14,7 @@ from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.joblog import JobLog, Listener
 from ecluse.checks.labels import Placement
 from ecluse.checks.matrix import resolve
-from ecluse.checks.planning import placement
+from ecluse.checks.planning import permissions_of, placement
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.steps import StepResult, run_steps
@@ -80,6 +80,7 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
         needs=instance.job.needs,
         matrix=instance.matrix,
         log=str(path or ""),
+        permissions=permissions_of(instance.workflow, instance.job),
     )
     log.tell("job.started", id=instance.job.id, name=masked, workflow=instance.workflow.path)
     try:
@@ -147,6 +148,7 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         _finish(session)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
+    environment = _environment(instance, session, frame)
     reason, tolerated = record.reason, False
     if session.is_out_of_time and result is Result.CANCELLED:
         reason = f"the job did not end within its limit of {_minutes(instance)} min and was ended"
@@ -163,6 +165,7 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         steps=tuple(_record(step, masker) for step in results),
         outputs={name: masker.mask(value) for name, value in outputs.items()},
         reason=reason,
+        environment={name: masker.mask(value) for name, value in environment.items()},
     )
     return JobOutcome(done, outputs, tolerated)
 
@@ -184,7 +187,17 @@ def _prepare(instance: Instance, session: Session, frame: Frame) -> None:
             session.env |= {name: to_text(value) for name, value in table.items()}
     minutes = resolve(instance.job.timeout_minutes, session.scope(frame))
     if minutes is not None:
-        session.deadline = time.monotonic() + text_to_number(to_text(minutes)) * 60
+        session.deadline = time.monotonic() + _positive(minutes, "timeout-minutes") * 60
+    grace = resolve(instance.job.cancel_timeout_minutes, session.scope(frame))
+    if grace is not None:
+        session.grace_s = _positive(grace, "cancel-timeout-minutes") * 60
+
+
+def _positive(value: Any, name: str) -> float:
+    number = text_to_number(to_text(value))
+    if not number > 0:
+        raise ExpressionProblem("evaluation", f"{name} is '{to_text(value)}' and must be a number above 0")
+    return number
 
 
 def _minutes(instance: Instance) -> str:
@@ -206,6 +219,20 @@ def _outputs(instance: Instance, session: Session, frame: Frame) -> dict[str, st
         else:
             found[name] = value
     return found
+
+
+def _environment(instance: Instance, session: Session, frame: Frame) -> dict[str, str]:
+    """Name and address of the deployment environment that the job names; recorded, nothing is asked of it here."""
+    raw = instance.job.environment
+    if raw is None:
+        return {}
+    try:
+        found = resolve(raw, session.scope(frame))
+    except ExpressionProblem as problem:
+        session.log.note("warning", f"environment: {problem.message}")
+        return {}
+    found = found if isinstance(found, dict) else {"name": found}
+    return {name: to_text(found[name]) for name in ("name", "url") if to_text(found.get(name))}
 
 
 def _tolerates(instance: Instance, session: Session, frame: Frame) -> bool:

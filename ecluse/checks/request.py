@@ -19,7 +19,7 @@ class RunRequest:
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
-    ``skip`` or ``fail``.
+    ``skip`` or ``fail``. ``run_id`` is ``github.run_id``; a run that is given none makes one.
     """
 
     workflows: tuple[str, ...] = ()
@@ -42,6 +42,7 @@ class RunRequest:
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
     platforms: dict[str, str] = field(default_factory=dict)
+    run_id: str = ""
 
     @property
     def branch(self) -> str:
@@ -72,6 +73,7 @@ class RunRequest:
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
             "platforms": self.platforms,
+            "run_id": self.run_id,
         }
 
     @classmethod

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ecluse import __version__, process
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
-from ecluse.checks.evaluate import Scope, condition, status_functions
+from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
 from ecluse.checks.matrix import display_name, expand, resolve
@@ -25,7 +25,7 @@ from ecluse.checks.request import RunRequest
 from ecluse.checks.session import TRACKING, remove_folder
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
-from ecluse.clock import instant
+from ecluse.clock import instant, now
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
@@ -101,6 +101,7 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
+        self.workflows = {workflow.path: self.names_of(workflow) for workflow in workflows}
         prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
         for workflow in workflows:
@@ -110,6 +111,15 @@ class Runner:
             for job in chosen_jobs(workflow, request):
                 node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
                 self.nodes[node.space, job.id] = node
+
+    def names_of(self, workflow: Workflow) -> dict[str, str]:
+        """Name and ``run-name`` of a workflow; a run without one is named after the workflow."""
+        try:
+            written = interpolate(workflow.run_name, workflow_scope(self.request, workflow)).strip()
+        except ExpressionProblem as problem:
+            written = ""
+            self.note("warning", self.masker.mask(f"{workflow.path}: run-name: {problem.message}"))
+        return {"name": workflow.name, "run_name": self.masker.mask(written or workflow.name)}
 
     def note(self, level: str, message: str) -> None:
         self.annotations.append(Annotation(level, message))
@@ -122,7 +132,8 @@ class Runner:
     def run(self) -> Report:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
-        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
+        names = [names["run_name"] for names in self.workflows.values()]
+        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes), "names": names})
         folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
         try:
             self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
@@ -386,6 +397,7 @@ class Runner:
             jobs=tuple(jobs),
             annotations=tuple(self.annotations),
             environment=describe_environment(),
+            workflows=self.workflows,
             reason="" if bad or ran else "every job was skipped",
         )
 
@@ -419,6 +431,8 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
     anything runs.
     """
+    if not request.run_id:
+        request = replace(request, run_id=str(int(now().timestamp() * 1000)))
     workflows = load_workflows(tree, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:

@@ -65,6 +65,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     Steps that steer ``background`` run whatever happened before them: what was started must not be left alone.
     """
     log = session.log
+    frame.action = step.action
     started = time.monotonic()
     name, step_env, outcome = step_title(step), {}, None
     try:

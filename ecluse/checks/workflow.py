@@ -15,6 +15,7 @@ from typing import Any
 from ecluse.checks.grammar import EVENTS, RULES
 from ecluse.checks.limits import Limits, depth_of
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem, closest
+from ecluse.checks.schedule import is_cron
 from ecluse.checks.schema import Checker
 from ecluse.checks.values import to_text
 from ecluse.files import read_capped
@@ -29,7 +30,8 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
 class Step:
     """One step. ``uses`` or ``run`` is set; ``other`` names another kind of step (``wait``, ``parallel``, ...).
 
-    ``targets`` are the ids that a ``wait`` or ``cancel`` names, ``children`` the steps of a ``parallel``.
+    ``targets`` are the ids that a ``wait`` or ``cancel`` names, ``children`` the steps of a ``parallel``. ``action`` is
+    what ``github.action`` says while it runs: its id, or a name made from what it does.
     """
 
     number: int
@@ -50,6 +52,7 @@ class Step:
     other: str = ""
     targets: tuple[str, ...] = ()
     children: tuple[Step, ...] = ()
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Job:
     outputs: dict[str, Any] = field(default_factory=dict)
     continue_on_error: Any = False
     timeout_minutes: Any = None
+    cancel_timeout_minutes: Any = None
     container: Any = None
     services: Any = None
     environment: Any = None
@@ -129,6 +133,7 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     faults = Faults(path)
     Checker(RULES, faults).check(document, "workflow")
     if isinstance(document, Mapping):
+        _check_schedule(document.get("on"), faults)
         _check_jobs(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
@@ -150,6 +155,14 @@ def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
     if faults.found:
         raise WorkflowProblem(faults.found)
     return _triggers(plain(node)) if node is not None else {}
+
+
+def _check_schedule(triggers: Node | None, faults: Faults) -> None:
+    times = triggers.get("schedule") if isinstance(triggers, Mapping) else None
+    for entry in times.items if isinstance(times, Sequence) else ():
+        cron = entry.get("cron") if isinstance(entry, Mapping) else None
+        if isinstance(cron, Scalar) and cron.text and not is_cron(cron.text):
+            faults.add(cron, "Invalid cron expression. Expected format: '* * * * *' (minute hour day month weekday)")
 
 
 def _check_jobs(document: Mapping, faults: Faults) -> None:
@@ -215,6 +228,7 @@ def _check_steps(steps: Node | None, faults: Faults, seen: set[str] | None = Non
         if not isinstance(step, Mapping):
             continue
         _check_steps(step.get("parallel"), faults, seen)
+        _check_targets(step, seen, faults)
         identifier, uses = step.get("id"), step.get("uses")
         if isinstance(identifier, Scalar) and identifier.text:
             _check_identifier(identifier, faults)
@@ -226,6 +240,22 @@ def _check_steps(steps: Node | None, faults: Faults, seen: set[str] | None = Non
             seen.add(identifier.text.lower())
         if isinstance(uses, Scalar) and uses.text:
             _check_uses(uses, faults)
+
+
+def _check_targets(step: Mapping, earlier: set[str], faults: Faults) -> None:
+    """What ``wait`` and ``cancel`` name must be steps before them."""
+    own = step.get("id")
+    for target in (*_texts(step.get("wait")), *_texts(step.get("cancel"))):
+        if target.text.startswith("__"):
+            faults.add(target, f"The identifier '{target.text}' is invalid. IDs starting with '__' are reserved.")
+        elif isinstance(own, Scalar) and own.text.lower() == target.text.lower():
+            faults.add(target, f"Step '{own.text}' cannot reference itself")
+        elif target.text.lower() not in earlier:
+            hint = closest(target.text, sorted(earlier))
+            faults.add(target, f"Step references unknown step ID '{target.text}'", hint)
+    every = step.get("wait-all")
+    if isinstance(every, Scalar) and every.value is False:
+        faults.add(every, "The value of 'wait-all' must be true or omitted")
 
 
 def _check_uses(uses: Scalar, faults: Faults) -> None:
@@ -325,6 +355,7 @@ def _job(key: Scalar, node: Node, known: list[str]) -> Job:
         outputs=raw.get("outputs") or {},
         continue_on_error=raw.get("continue-on-error", False),
         timeout_minutes=raw.get("timeout-minutes"),
+        cancel_timeout_minutes=raw.get("cancel-timeout-minutes"),
         container=raw.get("container"),
         services=raw.get("services"),
         environment=raw.get("environment"),
@@ -355,10 +386,24 @@ def read_steps(node: Node | None) -> tuple[Step, ...]:
     if not isinstance(node, Sequence):
         return ()
     numbers = itertools.count(1)
-    return tuple(_step(numbers, item) for item in node.items)
+    taken: dict[str, int] = {}
+    return tuple(_step(numbers, taken, item) for item in node.items)
 
 
-def _step(numbers: Iterator[int], node: Node) -> Step:
+def _action_name(uses: str, taken: dict[str, int]) -> str:
+    """The name of a step without an id, in GitHub's form: ``__run``, ``__actions_checkout``, ``__run_2``."""
+    if uses.startswith(("./", ".\\", "$/")):
+        base = "self"
+    elif uses.startswith("docker://"):
+        base = uses.removeprefix("docker://")
+    else:
+        base = "/".join(uses.partition("@")[0].split("/")[:2]) or "run"
+    name = "__" + re.sub(r"[^A-Za-z0-9_-]", "_", base)
+    taken[name] = taken.get(name, 0) + 1
+    return name if taken[name] == 1 else f"{name}_{taken[name]}"
+
+
+def _step(numbers: Iterator[int], taken: dict[str, int], node: Node) -> Step:
     number = next(numbers)
     raw: dict[str, Any] = plain(node)
     other = next((kind for kind in ("wait", "wait-all", "cancel", "parallel") if kind in raw), "")
@@ -382,5 +427,6 @@ def _step(numbers: Iterator[int], node: Node) -> Step:
         background=bool(raw.get("background")),
         other=other,
         targets=tuple(to_text(one) for one in (named if isinstance(named, list) else [named])) if other else (),
-        children=tuple(_step(numbers, item) for item in inner.items) if isinstance(inner, Sequence) else (),
+        children=tuple(_step(numbers, taken, item) for item in inner.items) if isinstance(inner, Sequence) else (),
+        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), taken),
     )

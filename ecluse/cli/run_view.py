@@ -57,6 +57,11 @@ class RunView:
                 print(f"    cannot run here: it {job.reason}")
             if job.note:
                 print(f"    it {job.note}")
+            if job.environment:
+                print(f"    environment: {job.environment}")
+            if job.permissions is not None:
+                said = ", ".join(f"{name}: {level}" for name, level in job.permissions.items()) or "none"
+                print(f"    permissions of its token on GitHub: {said}")
             for step in job.steps:
                 print(f"    {step.number}. {step.name}")
 
