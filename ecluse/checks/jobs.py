@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.background import Linked
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.joblog import JobLog, Listener
@@ -38,7 +39,7 @@ class Instance:
     name: str
     matrix: dict[str, Any]
     contexts: dict[str, Any]
-    cancelled: threading.Event
+    cancelled: Linked
     log_name: str = ""
 
 
@@ -85,7 +86,7 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
     log.tell("job.started", id=instance.job.id, name=masked, workflow=instance.workflow.path)
     try:
         if instance.cancelled.is_set():
-            outcome = JobOutcome(replace(record, reason="cancelled before it started"))
+            outcome = JobOutcome(replace(record, reason=instance.cancelled.reason or "cancelled before it started"))
         else:
             outcome = _run(instance, around, log, record)
     finally:
@@ -150,6 +151,8 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
     outputs = _outputs(instance, session, frame)
     environment = _environment(instance, session, frame)
     reason, tolerated = record.reason, False
+    if result is Result.CANCELLED:
+        reason = instance.cancelled.reason or reason
     if session.is_out_of_time and result is Result.CANCELLED:
         reason = f"the job did not end within its limit of {_minutes(instance)} min and was ended"
     if result is Result.FAILURE:

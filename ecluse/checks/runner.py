@@ -11,78 +11,29 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ecluse import __version__, process
+from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
+from ecluse.checks.concurrency import POLL_S, Claim, Gate, claim_of
 from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
 from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.nodes import Group, Node, is_inside, worst
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import TRACKING, remove_folder
 from ecluse.checks.values import is_truthy, to_number
-from ecluse.checks.workflow import Job, Workflow
+from ecluse.checks.workflow import Workflow
 from ecluse.clock import instant, now
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
 
 Listener = Callable[[dict[str, object]], None]
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """One call of a reusable workflow: its jobs, and what its outputs are computed from."""
-
-    workflow: Workflow
-    scope: Scope
-    nodes: list[Node] = field(default_factory=list)
-    has_started: bool = False
-
-    @property
-    def result(self) -> Result | None:
-        """What the jobs came to together; ``None`` while one of them is not done."""
-        return worst([Result(node.needs_result) for node in self.nodes if node.result is not None], len(self.nodes))
-
-
-_RANKING = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS, Result.SKIPPED)
-
-
-def worst(results: list[Result], wanted: int) -> Result | None:
-    """What several results come to together; ``None`` while there are fewer than ``wanted``."""
-    return None if len(results) < wanted else next(result for result in _RANKING if result in results)
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One job of one workflow on its way: its instances, and what they came to together.
-
-    ``space`` is the workflow, or the call of one, inside which its needs are looked up; ``prefix`` and ``title`` go
-    before its key and name. ``calls`` are the calls it makes of a reusable workflow, ``caller`` the one it is part of.
-    """
-
-    workflow: Workflow
-    job: Job
-    scope: Scope
-    space: str
-    prefix: str = ""
-    title: str = ""
-    caller: Group | None = None
-    calls: list[Group] = field(default_factory=list)
-    result: Result | None = None
-    needs_result: str = ""
-    outputs: dict[str, str] = field(default_factory=dict)
-    instances: list[Instance] = field(default_factory=list)
-    waiting: list[Instance] = field(default_factory=list)
-    records: dict[str, JobOutcome] = field(default_factory=dict)
-    running: int = 0
-    max_parallel: int = sys.maxsize
-    fail_fast: bool = True
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    skipped: JobRecord | None = None
 
 
 class Runner:
@@ -101,6 +52,9 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
+        self.gates: dict[str, Gate] = {}
+        self.seats: dict[str, tuple[Gate, Instance]] = {}
+        self.cut: dict[str, str] = {}
         self.workflows = {workflow.path: self.names_of(workflow) for workflow in workflows}
         prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
@@ -108,6 +62,7 @@ class Runner:
             for warning in workflow.warnings:
                 self.note("warning", f"{warning} (GitHub refuses this workflow)")
             scope = workflow_scope(request, workflow)
+            self.guard_space(workflow.path, [claim_of(workflow.concurrency, scope)])
             for job in chosen_jobs(workflow, request):
                 node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
                 self.nodes[node.space, job.id] = node
@@ -139,6 +94,8 @@ class Runner:
             self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
             self.keep_artifacts(folder / "artifacts")
         finally:
+            for gate in (*self.gates.values(), *(gate for gate, _ in self.seats.values())):
+                gate.release()
             process.end_marked(TRACKING, f"{folder}/")
             remove_folder(folder)
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
@@ -158,15 +115,19 @@ class Runner:
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
             try:
                 while True:
+                    self.look_at_gates()
                     self.open_ready()
                     for node in self.nodes.values():
-                        while node.waiting and node.running < node.max_parallel:
-                            instance = node.waiting.pop(0)
+                        while (instance := self.next_instance(node)) is not None:
+                            node.waiting.remove(instance)
                             node.running += 1
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
-                    if not running:
+                    is_guarded = bool(self.gates or self.seats)
+                    if not running and not self.waits_for_others():
                         return
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    if not running:
+                        time.sleep(POLL_S)
+                    done, _ = wait(running, POLL_S if is_guarded else None, return_when=FIRST_COMPLETED)
                     for future in done:
                         node, instance = running.pop(future)
                         self.take(node, instance, future.result())
@@ -175,6 +136,66 @@ class Runner:
                 for node in self.nodes.values():
                     node.cancelled.set()
                 raise
+
+    # -- concurrency groups ------------------------------------------------------------------------------------
+
+    def guard_space(self, space: str, claims: list[Claim | None]) -> None:
+        """Let the jobs of a workflow, or of a call, start only while the groups it names are held."""
+        wanted = [claim for claim in claims if claim is not None]
+        if wanted:
+            self.gates[space] = self.gate(wanted, space)
+
+    def gate(self, claims: list[Claim], space: str) -> Gate:
+        around = [gate for held, gate in self.gates.items() if is_inside(space, held)]
+        unnamed = self.request.repository == RunRequest().repository
+        owner = str(self.tree) if unnamed else self.request.repository
+        return Gate(owner, claims, [group for gate in around for group in gate.groups])
+
+    def look_at_gates(self) -> None:
+        """Take the groups whose turn has come, give back what is done with, cancel what lost its group."""
+        for space, gate in list(self.gates.items()):
+            nodes = [node for node in self.nodes.values() if node.space == space]
+            if all(node.result is not None for node in nodes):
+                self.gates.pop(space).release()
+            elif not gate.poll() and gate.reason and space not in self.cut:
+                self.cut[space] = gate.reason
+                for node in nodes:
+                    if not gate.was_open:
+                        self.close(node, Result.CANCELLED, gate.reason)
+                    elif node.instances or node.calls:
+                        self.cancel(node, gate.reason)
+            self.say_waiting(space, gate)
+        for gate, instance in list(self.seats.values()):
+            self.may_sit(gate, instance)
+            self.say_waiting(instance.key, gate)
+
+    def say_waiting(self, who: str, gate: Gate) -> None:
+        if not gate.was_open and not gate.reason and not gate.is_announced:
+            gate.is_announced = True
+            self.tell({"event": "waiting", "at": instant(), "who": who, "groups": self.masker.mask_any(gate.groups)})
+
+    def waits_for_others(self) -> bool:
+        gates = (*self.gates.values(), *(gate for gate, _ in self.seats.values()))
+        return any(not gate.was_open and not gate.reason for gate in gates)
+
+    def may_sit(self, gate: Gate, instance: Instance) -> bool:
+        """Whether an instance holds its group; one that never will, or no longer does, is cancelled."""
+        if not gate.poll() and gate.reason and not instance.cancelled.reason:
+            instance.cancelled.reason = gate.reason
+            instance.cancelled.set()
+        return gate.was_open
+
+    def next_instance(self, node: Node) -> Instance | None:
+        """An instance that may start now: a place is free, and it holds the group that its job names."""
+        if node.running >= node.max_parallel:
+            return None
+        for instance in node.waiting:
+            seat = self.seats.get(instance.key)
+            if seat is None or self.may_sit(*seat) or instance.cancelled.is_set():
+                return instance
+        return None
+
+    # -- jobs --------------------------------------------------------------------------------------------------
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -189,7 +210,9 @@ class Runner:
                     moved = True
 
     def may_open(self, node: Node) -> bool:
-        return (node.caller is None or node.caller.has_started) and self.needs_done(node)
+        gate = self.gates.get(node.space)
+        may_start = (node.caller is None or node.caller.has_started) and (gate is None or gate.was_open)
+        return may_start and self.needs_done(node)
 
     def follow_calls(self, node: Node) -> bool:
         """Start the calls of ``node`` that may run now, and end it when all are done; return whether anything moved."""
@@ -205,12 +228,14 @@ class Runner:
             self.end_calls(node, done)
         return bool(waiting) or done is not None
 
-    def cancel(self, node: Node) -> None:
+    def cancel(self, node: Node, reason: str = "") -> None:
         """Cancel a job with all that it calls."""
+        for instance in node.instances:
+            instance.cancelled.reason = instance.cancelled.reason or reason
         node.cancelled.set()
         for group in node.calls:
             for inner in group.nodes:
-                self.cancel(inner)
+                self.cancel(inner, reason)
 
     def end_calls(self, node: Node, result: Result) -> None:
         """Enter what the calls of ``node`` came to: its result, and the outputs the called workflow declares."""
@@ -249,17 +274,19 @@ class Runner:
     def open(self, node: Node) -> None:
         """Decide whether a job runs, and unfold its matrix."""
         before = [other.needs_result for other in self.ancestors(node)]
-        status = "success" if all(result == "success" for result in before) else "other"
+        reason = next((why for space, why in self.cut.items() if is_inside(node.space, space)), "")
+        status = "success" if all(result == "success" for result in before) and not reason else "other"
         functions = status_functions(status)
         functions["failure"] = lambda _: "failure" in before
-        functions["cancelled"] = lambda _: "cancelled" in before and "failure" not in before
+        functions["cancelled"] = lambda _: bool(reason) or ("cancelled" in before and "failure" not in before)
         needs = {
             other.job.id: {"result": other.needs_result, "outputs": dict(other.outputs)} for other in self.needed(node)
         }
         scope = Scope({**node.scope.contexts, "needs": needs}, functions)
         try:
             if not condition(node.job.condition, scope):
-                self.close(node, Result.SKIPPED, self.why_skipped(node, before))
+                result = Result.CANCELLED if reason else Result.SKIPPED
+                self.close(node, result, reason or self.why_skipped(node, before))
                 return
             self.unfold(node, scope)
         except ExpressionProblem as problem:
@@ -297,18 +324,19 @@ class Runner:
             if node.job.target is not None:
                 groups.append(self.prepare_call(node, node.job.target, inner, label, name))
                 continue
-            node.instances.append(
-                Instance(
-                    workflow=node.workflow,
-                    job=node.job,
-                    key=label,
-                    name=name,
-                    matrix=combination,
-                    contexts=dict(inner.contexts),
-                    cancelled=node.cancelled,
-                    log_name=label,
-                )
+            instance = Instance(
+                workflow=node.workflow,
+                job=node.job,
+                key=label,
+                name=name,
+                matrix=combination,
+                contexts=dict(inner.contexts),
+                cancelled=Linked(node.cancelled),
+                log_name=label,
             )
+            if (claim := claim_of(node.job.concurrency, inner)) is not None:
+                self.seats[label] = (self.gate([claim], node.space), instance)
+            node.instances.append(instance)
         node.waiting = list(node.instances)
         node.calls = groups
         for group in groups:
@@ -322,10 +350,11 @@ class Runner:
         general = {name: scope.contexts[name] for name in ("github", "vars")}
         inputs = inputs_of(node.job, target, scope)
         inside = Scope({**general, "inputs": inputs, "secrets": handed, "needs": {}})
+        space, prefix = f"{node.space}>{label}", f"{label}."
+        self.guard_space(space, [claim_of(node.job.concurrency, scope), claim_of(target.concurrency, inside)])
         group = Group(target, inside)
         whole = replace(self.request, jobs=())
         for job in chosen_jobs(target, whole):
-            space, prefix = f"{node.space}>{label}", f"{label}."
             cancelled = threading.Event()
             if node.cancelled.is_set():
                 cancelled.set()
@@ -360,6 +389,8 @@ class Runner:
 
     def take(self, node: Node, instance: Instance, outcome: JobOutcome) -> None:
         """Enter what an instance came to; when it was the last one, the job is done."""
+        if (seat := self.seats.pop(instance.key, None)) is not None:
+            seat[0].release()
         node.running -= 1
         node.records[instance.key] = outcome
         node.outputs |= {name: value for name, value in outcome.outputs.items() if value or name not in node.outputs}

@@ -32,6 +32,9 @@ class RunView:
             self.frame.say(self.frame.style(f"  {job} · {event['name']}", "dim"), "step")
         elif kind == "line":
             self.frame.detail(f"    {job} | {event['text']}")
+        elif kind == "waiting":
+            groups = ", ".join(map(str, event["groups"])) if isinstance(event["groups"], list) else ""
+            self.frame.say(f"{event['who']} waits for the concurrency group {groups}", "wait")
         elif kind == "step.finished":
             self.frame.say(f"  {job} · {event['name']}  {took(event['duration_ms'])}", self.mark(event))
         elif kind == "job.finished":
