@@ -106,16 +106,7 @@ class Session:
         self.at_end: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
-        self.runner = {
-            "os": runner_os(),
-            "arch": runner_architecture(),
-            "name": "ecluse",
-            "environment": "self-hosted",
-            "temp": str(self.temp),
-            "tool_cache": str(self.tools),
-            "workspace": str(self.workspace.parent),
-            "debug": "1" if self.is_debug else "",
-        }
+        self.runner = self._runner_context()
         self.contexts = {**contexts, "runner": self.runner}
         self.origin = {
             "workflow_ref": contexts["github"]["workflow_ref"],
@@ -131,6 +122,18 @@ class Session:
         }
         self.base_env = {**inherited_environment(), **fixed_variables(), **request.env}
         self.runner_env = self._runner_variables()
+
+    def _runner_context(self) -> dict[str, str]:
+        return {
+            "os": runner_os(),
+            "arch": runner_architecture(),
+            "name": "ecluse",
+            "environment": "self-hosted",
+            "temp": str(self.temp),
+            "tool_cache": str(self.tools),
+            "workspace": str(self.workspace.parent),
+            "debug": "1" if self.is_debug else "",
+        }
 
     def _runner_variables(self) -> dict[str, str]:
         found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if value}
