@@ -226,8 +226,8 @@ class Job:
 
     ``result`` is its own. ``job_result`` is what the job counts as for the run and for ``needs``: all its combinations
     together, after ``continue-on-error``; nothing when the job was never finished. ``reason`` says why it was skipped,
-    could not run here, or ran unlike on GitHub. ``environment`` is the deployment environment it names, ``permissions``
-    what its token may do on GitHub; both are recorded only.
+    could not run here, or ran unlike on GitHub. ``permissions`` are those that the workflow asks for, ``environment`` and
+    ``environment_url`` the deployment environment it names and its address: recorded, nothing is granted.
     """
 
     id: str
@@ -243,8 +243,9 @@ class Job:
     reason: str = ""
     log: str = ""
     job_result: Result | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    permissions: Any = None
+    permissions: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
+    environment_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
         needs=instance.job.needs,
         matrix=instance.matrix,
         log=str(path or ""),
-        permissions=permissions_of(instance.workflow, instance.job),
+        permissions=permissions_of(instance.workflow, instance.job) or {},
     )
     log.tell("job.started", id=instance.job.id, name=masked, workflow=instance.workflow.path)
     try:
@@ -149,7 +149,7 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         _finish(session)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
-    environment = _environment(instance, session, frame)
+    environment, url = _environment(instance, session, frame)
     reason, tolerated = record.reason, False
     if result is Result.CANCELLED:
         reason = instance.cancelled.reason or reason
@@ -168,7 +168,8 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         steps=tuple(_record(step, masker) for step in results),
         outputs={name: masker.mask(value) for name, value in outputs.items()},
         reason=reason,
-        environment={name: masker.mask(value) for name, value in environment.items()},
+        environment=masker.mask(environment),
+        environment_url=masker.mask(url),
     )
     return JobOutcome(done, outputs, tolerated)
 
@@ -224,18 +225,15 @@ def _outputs(instance: Instance, session: Session, frame: Frame) -> dict[str, st
     return found
 
 
-def _environment(instance: Instance, session: Session, frame: Frame) -> dict[str, str]:
-    """Name and address of the deployment environment that the job names; recorded, nothing is asked of it here."""
-    raw = instance.job.environment
-    if raw is None:
-        return {}
+def _environment(instance: Instance, session: Session, frame: Frame) -> tuple[str, str]:
+    """Name and address of the deployment environment that the job names, or nothing."""
     try:
-        found = resolve(raw, session.scope(frame))
+        found = resolve(instance.job.environment, session.scope(frame))
     except ExpressionProblem as problem:
         session.log.note("warning", f"environment: {problem.message}")
-        return {}
-    found = found if isinstance(found, dict) else {"name": found}
-    return {name: to_text(found[name]) for name in ("name", "url") if to_text(found.get(name))}
+        return "", ""
+    table = found if isinstance(found, dict) else {"name": found}
+    return to_text(table.get("name")), to_text(table.get("url"))
 
 
 def _tolerates(instance: Instance, session: Session, frame: Frame) -> bool:

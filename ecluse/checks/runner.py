@@ -218,7 +218,7 @@ class Runner:
         """Start the calls of ``node`` that may run now, and end it when all are done; return whether anything moved."""
         results = [group.result for group in node.calls]
         if node.fail_fast and Result.FAILURE in results:
-            self.cancel(node)
+            self.cancel(node, "cancelled: another call of the matrix failed, and it is fail-fast")
         active = sum(group.has_started and group.result is None for group in node.calls)
         waiting = [group for group in node.calls if not group.has_started][: max(0, node.max_parallel - active)]
         for group in waiting:
@@ -397,7 +397,7 @@ class Runner:
         self.annotations += outcome.annotations
         failed = outcome.record.result is Result.FAILURE and not outcome.is_tolerated
         if failed and node.fail_fast and len(node.instances) > 1:
-            node.cancelled.set()
+            self.cancel(node, f"cancelled: {outcome.record.name} failed, and the matrix is fail-fast")
         if len(node.records) < len(node.instances):
             return
         results = [Result.SUCCESS if one.is_tolerated else one.record.result for one in node.records.values()]

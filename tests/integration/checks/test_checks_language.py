@@ -320,7 +320,7 @@ def test_names_environment_and_permissions_are_recorded(bench: Bench) -> None:
     document = to_json(report)
     assert document["workflows"] == {".github/workflows/ci.yml": {"name": "Deploy", "run_name": "Deploy b by @ada"}}
     a, b = document["jobs"]
-    assert a["environment"] == {"name": "b", "url": "https://example.invalid/x"}
+    assert (a["environment"], a["environment_url"]) == ("b", "https://example.invalid/x")
     assert a["permissions"] == {"contents": "read", "id-token": "write"} and b["permissions"] == {"contents": "read"}
 
 
