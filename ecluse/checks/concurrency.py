@@ -8,7 +8,6 @@ ends the one that runs as well. Places are held by locks of the operating system
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -64,6 +63,8 @@ class Turn:
     """One claim's way through its group. Used by one thread."""
 
     def __init__(self, root: Path, owner: str, claim: Claim) -> None:
+        import hashlib
+
         name = hashlib.sha256(f"{owner}\0{claim.group.lower()}".encode()).hexdigest()[:32]
         self.claim = claim
         self.folder = root / name

@@ -58,6 +58,19 @@ def test_two_jobs_of_a_group_never_run_at_the_same_time(yard: Yard) -> None:
     assert yard.said == ["in", "out", "in", "out"]
 
 
+def test_a_matrix_runs_no_more_at_once_than_it_says(yard: Yard) -> None:
+    yard.write(f"""
+        on: push
+        jobs:
+          m:
+            strategy: {{max-parallel: 1, matrix: {{n: [1, 2, 3]}}}}
+            runs-on: ubuntu-latest
+            steps: [{{run: {INOUT}}}]
+    """)
+    assert set(results(yard.run()).values()) == {"success"}
+    assert yard.said == ["in", "out"] * 3
+
+
 @pytest.mark.parametrize(
     ("queue", "wanted"), [("single", ["success", "cancelled", "success"]), ("max", ["success", "success", "success"])]
 )

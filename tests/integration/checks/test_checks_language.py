@@ -14,6 +14,7 @@ import pytest
 from ecluse.checks import RunRequest, run
 from ecluse.checks.labels import system_here
 from ecluse.checks.report import to_json
+from ecluse.errors import Invalid
 from ecluse.model import Job, Report, Result
 
 OTHER = "macos-14" if system_here() == "Linux" else "ubuntu-latest"
@@ -400,3 +401,16 @@ def test_the_grace_of_always_steps_is_what_the_job_says(bench: Bench) -> None:
         "    timeout-minutes: 0.005\n    cancel-timeout-minutes: 0.005\n",
     )
     assert job.result is Result.CANCELLED and "cleaning" in bench.lines
+
+
+def test_the_event_document_names_the_ref_and_the_base(bench: Bench) -> None:
+    text = """
+        on: {push: {tags: ["v*"]}, pull_request: {branches: [release]}}
+        jobs: {a: {runs-on: ubuntu-latest, steps: [{run: 'echo "$GITHUB_REF_TYPE $GITHUB_REF_NAME $GITHUB_BASE_REF"'}]}}
+    """
+    assert bench.run(text, event_payload={"ref": "refs/tags/v1"}).result is Result.SUCCESS
+    pull = {"number": 7, "pull_request": {"number": 7, "base": {"ref": "release"}, "head": {"ref": "x"}}}
+    assert bench.run(text, event="pull_request", event_payload=pull).result is Result.SUCCESS
+    assert bench.lines == ["tag v1 ", "branch 7/merge release"]
+    with pytest.raises(Invalid, match="is started by"):
+        bench.run(text, event_payload={"ref": "refs/heads/main"})
