@@ -17,12 +17,13 @@ from pathlib import Path
 from ecluse import __version__, process
 from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
-from ecluse.checks.concurrency import POLL_S, Claim, Gate, claim_of
+from ecluse.checks.concurrency import POLL_S, claim_of
 from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.guards import Guards
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
 from ecluse.checks.matrix import display_name, expand, resolve
-from ecluse.checks.nodes import Group, Node, is_inside, worst
+from ecluse.checks.nodes import Group, Node, worst
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import TRACKING, remove_folder
@@ -52,17 +53,19 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
-        self.gates: dict[str, Gate] = {}
-        self.seats: dict[str, tuple[Gate, Instance]] = {}
-        self.cut: dict[str, str] = {}
+        unnamed = request.repository == RunRequest().repository
+        self.guards = Guards(str(self.tree) if unnamed else request.repository, self.tell_masked)
         self.workflows = {workflow.path: self.names_of(workflow) for workflow in workflows}
         prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
         for workflow in workflows:
             for warning in workflow.warnings:
                 self.note("warning", f"{warning} (GitHub refuses this workflow)")
+            if request.event not in workflow.triggers:
+                told = f"{workflow.path} is not started by {request.event} on GitHub; it runs because it was named"
+                self.note("warning", told)
             scope = workflow_scope(request, workflow)
-            self.guard_space(workflow.path, [claim_of(workflow.concurrency, scope)])
+            self.guards.guard(workflow.path, [claim_of(workflow.concurrency, scope)])
             for job in chosen_jobs(workflow, request):
                 node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
                 self.nodes[node.space, job.id] = node
@@ -79,6 +82,9 @@ class Runner:
     def note(self, level: str, message: str) -> None:
         self.annotations.append(Annotation(level, message))
 
+    def tell_masked(self, event: dict[str, object]) -> None:
+        self.tell({name: self.masker.mask_any(value) for name, value in event.items()})
+
     def tell(self, event: dict[str, object]) -> None:
         if self.listener is not None:
             with self.guard:
@@ -94,8 +100,7 @@ class Runner:
             self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
             self.keep_artifacts(folder / "artifacts")
         finally:
-            for gate in (*self.gates.values(), *(gate for gate, _ in self.seats.values())):
-                gate.release()
+            self.guards.close()
             process.end_marked(TRACKING, f"{folder}/")
             remove_folder(folder)
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
@@ -115,19 +120,19 @@ class Runner:
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
             try:
                 while True:
-                    self.look_at_gates()
+                    self.look_at_groups()
                     self.open_ready()
                     for node in self.nodes.values():
-                        while (instance := self.next_instance(node)) is not None:
+                        while (instance := self.guards.next_instance(node)) is not None:
                             node.waiting.remove(instance)
                             node.running += 1
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
-                    is_guarded = bool(self.gates or self.seats)
-                    if not running and not self.waits_for_others():
+                    if not running and not self.guards.is_waiting:
                         return
                     if not running:
                         time.sleep(POLL_S)
-                    done, _ = wait(running, POLL_S if is_guarded else None, return_when=FIRST_COMPLETED)
+                    patience = POLL_S if self.guards.is_watching else None
+                    done, _ = wait(running, patience, return_when=FIRST_COMPLETED)
                     for future in done:
                         node, instance = running.pop(future)
                         self.take(node, instance, future.result())
@@ -137,65 +142,13 @@ class Runner:
                     node.cancelled.set()
                 raise
 
-    # -- concurrency groups ------------------------------------------------------------------------------------
-
-    def guard_space(self, space: str, claims: list[Claim | None]) -> None:
-        """Let the jobs of a workflow, or of a call, start only while the groups it names are held."""
-        wanted = [claim for claim in claims if claim is not None]
-        if wanted:
-            self.gates[space] = self.gate(wanted, space)
-
-    def gate(self, claims: list[Claim], space: str) -> Gate:
-        around = [gate for held, gate in self.gates.items() if is_inside(space, held)]
-        unnamed = self.request.repository == RunRequest().repository
-        owner = str(self.tree) if unnamed else self.request.repository
-        return Gate(owner, claims, [group for gate in around for group in gate.groups])
-
-    def look_at_gates(self) -> None:
-        """Take the groups whose turn has come, give back what is done with, cancel what lost its group."""
-        for space, gate in list(self.gates.items()):
-            nodes = [node for node in self.nodes.values() if node.space == space]
-            if all(node.result is not None for node in nodes):
-                self.gates.pop(space).release()
-            elif not gate.poll() and gate.reason and space not in self.cut:
-                self.cut[space] = gate.reason
-                for node in nodes:
-                    if not gate.was_open:
-                        self.close(node, Result.CANCELLED, gate.reason)
-                    elif node.instances or node.calls:
-                        self.cancel(node, gate.reason)
-            self.say_waiting(space, gate)
-        for gate, instance in list(self.seats.values()):
-            self.may_sit(gate, instance)
-            self.say_waiting(instance.key, gate)
-
-    def say_waiting(self, who: str, gate: Gate) -> None:
-        if not gate.was_open and not gate.reason and not gate.is_announced:
-            gate.is_announced = True
-            self.tell({"event": "waiting", "at": instant(), "who": who, "groups": self.masker.mask_any(gate.groups)})
-
-    def waits_for_others(self) -> bool:
-        gates = (*self.gates.values(), *(gate for gate, _ in self.seats.values()))
-        return any(not gate.was_open and not gate.reason for gate in gates)
-
-    def may_sit(self, gate: Gate, instance: Instance) -> bool:
-        """Whether an instance holds its group; one that never will, or no longer does, is cancelled."""
-        if not gate.poll() and gate.reason and not instance.cancelled.reason:
-            instance.cancelled.reason = gate.reason
-            instance.cancelled.set()
-        return gate.was_open
-
-    def next_instance(self, node: Node) -> Instance | None:
-        """An instance that may start now: a place is free, and it holds the group that its job names."""
-        if node.running >= node.max_parallel:
-            return None
-        for instance in node.waiting:
-            seat = self.seats.get(instance.key)
-            if seat is None or self.may_sit(*seat) or instance.cancelled.is_set():
-                return instance
-        return None
-
-    # -- jobs --------------------------------------------------------------------------------------------------
+    def look_at_groups(self) -> None:
+        """Cancel what lost its concurrency group; what never held it ends without having begun."""
+        for node, reason, has_begun in self.guards.look(self.nodes.values()):
+            if not has_begun:
+                self.close(node, Result.CANCELLED, reason)
+            elif node.instances or node.calls:
+                self.cancel(node, reason)
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -210,8 +163,7 @@ class Runner:
                     moved = True
 
     def may_open(self, node: Node) -> bool:
-        gate = self.gates.get(node.space)
-        may_start = (node.caller is None or node.caller.has_started) and (gate is None or gate.was_open)
+        may_start = (node.caller is None or node.caller.has_started) and self.guards.is_open(node.space)
         return may_start and self.needs_done(node)
 
     def follow_calls(self, node: Node) -> bool:
@@ -274,7 +226,7 @@ class Runner:
     def open(self, node: Node) -> None:
         """Decide whether a job runs, and unfold its matrix."""
         before = [other.needs_result for other in self.ancestors(node)]
-        reason = next((why for space, why in self.cut.items() if is_inside(node.space, space)), "")
+        reason = self.guards.why_cut(node.space)
         status = "success" if all(result == "success" for result in before) and not reason else "other"
         functions = status_functions(status)
         functions["failure"] = lambda _: "failure" in before
@@ -334,8 +286,7 @@ class Runner:
                 cancelled=Linked(node.cancelled),
                 log_name=label,
             )
-            if (claim := claim_of(node.job.concurrency, inner)) is not None:
-                self.seats[label] = (self.gate([claim], node.space), instance)
+            self.guards.seat(instance, claim_of(node.job.concurrency, inner), node.space)
             node.instances.append(instance)
         node.waiting = list(node.instances)
         node.calls = groups
@@ -351,7 +302,7 @@ class Runner:
         inputs = inputs_of(node.job, target, scope)
         inside = Scope({**general, "inputs": inputs, "secrets": handed, "needs": {}})
         space, prefix = f"{node.space}>{label}", f"{label}."
-        self.guard_space(space, [claim_of(node.job.concurrency, scope), claim_of(target.concurrency, inside)])
+        self.guards.guard(space, [claim_of(node.job.concurrency, scope), claim_of(target.concurrency, inside)])
         group = Group(target, inside)
         whole = replace(self.request, jobs=())
         for job in chosen_jobs(target, whole):
@@ -389,8 +340,7 @@ class Runner:
 
     def take(self, node: Node, instance: Instance, outcome: JobOutcome) -> None:
         """Enter what an instance came to; when it was the last one, the job is done."""
-        if (seat := self.seats.pop(instance.key, None)) is not None:
-            seat[0].release()
+        self.guards.leave(instance)
         node.running -= 1
         node.records[instance.key] = outcome
         node.outputs |= {name: value for name, value in outcome.outputs.items() if value or name not in node.outputs}

@@ -71,7 +71,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     try:
         step_env = environment_of(step.env, session, frame)
         scope = session.scope(frame, step_env)
-        name = _one_line(interpolate(name, scope)) if step.name or step.uses else _title_of_script(step, scope)
+        name = _title(step, scope)
         should_run = bool(step.other) or condition(step.condition, scope)
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
@@ -120,13 +120,13 @@ def _one_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
-def _title_of_script(step: Step, scope: Any) -> str:
-    """The title of an unnamed ``run`` step, with its expressions computed where they can be."""
+def _title(step: Step, scope: Any) -> str:
+    """The title of a step, with its expressions computed where they can be: a title that cannot be fails nothing."""
     title = step_title(step)
     try:
         return _one_line(interpolate(title, scope))
     except ExpressionProblem:
-        return title
+        return _one_line(title)
 
 
 def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:

@@ -133,6 +133,7 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     faults = Faults(path)
     Checker(RULES, faults).check(document, "workflow")
     if isinstance(document, Mapping):
+        _check_filters(document.get("on"), faults)
         _check_schedule(document.get("on"), faults)
         _check_jobs(document, faults)
     if faults.found or not isinstance(document, Mapping):
@@ -155,6 +156,18 @@ def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
     if faults.found:
         raise WorkflowProblem(faults.found)
     return _triggers(plain(node)) if node is not None else {}
+
+
+def _check_filters(triggers: Node | None, faults: Faults) -> None:
+    """A filter and its ``-ignore`` form exclude each other."""
+    for _, event in triggers.entries if isinstance(triggers, Mapping) else ():
+        for kind in ("branches", "tags", "paths"):
+            both = isinstance(event, Mapping) and event.get(kind) is not None and f"{kind}-ignore"
+            entries = event.entries if isinstance(event, Mapping) and both else ()
+            place = next((key for key, _ in entries if key.text == both), None)
+            if place is not None:
+                hint = f"write the ignored ones as '!...' below {kind}"
+                faults.add(place, f"you may only define one of `{kind}` and `{kind}-ignore` for a single event", hint)
 
 
 def _check_schedule(triggers: Node | None, faults: Faults) -> None:

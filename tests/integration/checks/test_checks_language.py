@@ -414,3 +414,20 @@ def test_the_event_document_names_the_ref_and_the_base(bench: Bench) -> None:
     assert bench.lines == ["tag v1 ", "branch 7/merge release"]
     with pytest.raises(Invalid, match="is started by"):
         bench.run(text, event_payload={"ref": "refs/heads/main"})
+
+
+def test_a_title_that_cannot_be_computed_fails_nothing_and_has_one_line(bench: Bench) -> None:
+    job = bench.job("""
+        - {name: "${{ fromJSON('x') }}", run: 'true'}
+        - run: test "${{ toJSON(runner.os) }}${{ toJSON(strategy) }}" != ""
+    """)
+    assert job.result is Result.SUCCESS
+    assert job.steps[0].name == "${{ fromJSON('x') }}"
+    assert "\n" not in job.steps[1].name
+
+
+def test_a_workflow_that_the_event_does_not_start_says_so_when_it_was_named(bench: Bench) -> None:
+    text = "on: pull_request\njobs: {a: {runs-on: ubuntu-latest, steps: [{run: 'test ${{ vars.V }} = 1'}]}}\n"
+    bench.report = bench.run(text, workflows=(".github/workflows/ci.yml",), vars={"V": "1"})
+    assert bench.report.result is Result.SUCCESS
+    assert "is not started by push" in bench.notes[0][1]

@@ -67,6 +67,10 @@ WRONG = [
     (HEAD + "      - {id: one, background: true, run: a}\n      - wait: oen\n", "did you mean 'one'"),
     (HEAD + "      - {id: x, wait: x}\n", "Step 'x' cannot reference itself"),
     (HEAD + "      - {id: x, run: a}\n      - wait-all: false\n", "ci.yml:7:19: The value of 'wait-all'"),
+    (
+        "on:\n  push: {branches: [a], branches-ignore: [b]}\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
+        "ci.yml:2:25: you may only define one of `branches` and `branches-ignore`",
+    ),
     (HEAD + "      - runn: a\n", "ci.yml:6:9: Unexpected value 'runn' (did you mean 'run'?)"),
     ("on: push\njobs:\n  a:\n    runs-on: {group: me/x}\n", "ci.yml:4:22: Invalid runs-on group name 'me/x'"),
     ("on: pusch\njobs: {a: {runs-on: x}}\n", "ci.yml:1:5: Unexpected value 'pusch' (did you mean 'push'?)"),
