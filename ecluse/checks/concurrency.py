@@ -21,6 +21,9 @@ from ecluse.checks.matrix import resolve
 from ecluse.checks.values import is_truthy, to_text
 from ecluse.files import FileLock, is_locked
 
+MAX_WAITING = 100
+"""How many may wait for one group with ``queue: max``, as on GitHub; who comes then is cancelled."""
+
 POLL_S = 0.1
 """Seconds between two looks at a group that is waited for or held."""
 
@@ -43,7 +46,10 @@ def claim_of(raw: Any, scope: Scope) -> Claim | None:
     group = to_text(table.get("group")).strip()
     if not group:
         raise ExpressionProblem("evaluation", "The concurrency group is empty")
-    return Claim(group, is_truthy(table.get("cancel-in-progress")), to_text(table.get("queue")) == "max")
+    claim = Claim(group, is_truthy(table.get("cancel-in-progress")), to_text(table.get("queue")) == "max")
+    if claim.cancels and claim.keeps_all:
+        raise ExpressionProblem("evaluation", "'queue: max' cannot be combined with 'cancel-in-progress: true'")
+    return claim
 
 
 def cache_folder() -> Path:
@@ -77,6 +83,8 @@ class Turn:
                 self._write("replaced-before", self.number)
             if claim.cancels:
                 self._write("ended-before", self.number)
+            if claim.keeps_all and self._count_waiting() >= MAX_WAITING:
+                self.place = Place.REPLACED
             self._waiting = FileLock(self._waiting_path(self.number))
             self._waiting.acquire()
 
@@ -103,6 +111,9 @@ class Turn:
         self._leave_queue()
         self._holding.release()
         self.place = Place.REPLACED
+
+    def _count_waiting(self) -> int:
+        return sum(is_locked(path) for path in self.folder.glob("*.waiting"))
 
     def _others_before(self) -> bool:
         for path in self.folder.glob("*.waiting"):
@@ -164,7 +175,8 @@ class Gate:
             turn = self._turns[-1]
             place = turn.poll()
             if place is Place.REPLACED:
-                self.reason = f"cancelled: another one waits for the concurrency group '{turn.claim.group}'"
+                why = "too many wait" if turn.claim.keeps_all else "another one waits"
+                self.reason = f"cancelled: {why} for the concurrency group '{turn.claim.group}'"
             if place is Place.WAITING:
                 return False
         ended = next((turn for turn in self._turns if turn.must_end), None)

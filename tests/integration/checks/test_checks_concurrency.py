@@ -170,3 +170,13 @@ def test_the_places_of_dead_processes_are_taken(tmp_path: Path) -> None:
     (turn.folder / "0.waiting").touch()
     assert turn.poll() is Place.HOLDING
     turn.release()
+
+
+def test_a_queue_that_keeps_all_is_full_some_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ecluse.checks.concurrency.MAX_WAITING", 2)
+    turns = [Turn(tmp_path, "a/a", Claim("g", keeps_all=True)) for _ in range(4)]
+    assert [turn.poll() for turn in turns] == [Place.HOLDING, Place.WAITING, Place.REPLACED, Place.REPLACED]
+    turns[0].release()
+    assert turns[1].poll() is Place.HOLDING
+    for turn in turns:
+        turn.release()
