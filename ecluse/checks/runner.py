@@ -61,6 +61,9 @@ class Runner:
         for workflow in workflows:
             for warning in workflow.warnings:
                 self.note("warning", f"{warning} (GitHub refuses this workflow)")
+            for hint in workflow.hints:
+                told = hint.message + (f" ({hint.suggestion})" if hint.suggestion else "")
+                self.annotations.append(Annotation("warning", told, path=hint.path, line=hint.line, column=hint.column))
             if request.event not in workflow.triggers:
                 told = f"{workflow.path} is not started by {request.event} on GitHub; it runs because it was named"
                 self.note("warning", told)

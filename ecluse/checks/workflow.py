@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ecluse.checks import semantics
 from ecluse.checks.grammar import EVENTS, RULES
 from ecluse.checks.limits import Limits, depth_of
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem
+from ecluse.checks.references import hints
 from ecluse.checks.schema import Checker
 from ecluse.checks.values import to_text
 from ecluse.files import read_capped
@@ -93,7 +94,8 @@ class Job:
 class Workflow:
     """One workflow file. ``path`` is relative to the tree; ``triggers`` maps events to their filters.
 
-    ``warnings`` are faults that GitHub would not let pass and that do no harm here.
+    ``warnings`` are faults that GitHub would not let pass and that do no harm here; ``hints`` are expressions that name
+    what is not there, which GitHub lets pass.
     """
 
     path: str
@@ -107,6 +109,7 @@ class Workflow:
     permissions: Any = None
     concurrency: Any = None
     warnings: tuple[Fault, ...] = ()
+    hints: tuple[Fault, ...] = ()
 
     def job(self, name: str) -> Job:
         """The job with the id ``name``. Raises ``KeyError``."""
@@ -135,7 +138,7 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
         semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    return _workflow(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path))
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:

@@ -147,3 +147,35 @@ def test_the_plan_tells_permissions_environment_and_stand_ins(tmp_path: Path) ->
     a, b, c = plan(tree, RunRequest()).jobs
     assert (a.permissions, a.environment, b.permissions) == ({"contents": "read"}, "live", {})
     assert a.note and not a.reason and (c.permissions or {})["id-token"] == "write"
+
+
+def test_expressions_that_name_what_is_not_there() -> None:
+    text = """
+on: {workflow_dispatch: {inputs: {who: {}}}}
+env: {W: "${{ inputs.wo }}"}
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    strategy: {matrix: {os: [x], include: [{arch: y}]}}
+    steps:
+      - {id: one, run: 'echo ${{ matrix.arch }} ${{ matrix.oss }} ${{ inputs.who }}'}
+      - parallel: [{id: two, run: a}]
+      - {if: steps.on.outcome == 'success', run: 'echo ${{ steps.two.outputs.x }} ${{ steps.*.outcome }}'}
+  b:
+    needs: a
+    runs-on: ${{ needs.a.outputs.x }}
+    strategy: {matrix: "${{ fromJSON(needs.a.outputs.m) }}"}
+    steps: [{run: 'echo ${{ matrix.any }} ${{ needs.c.result }} ${{ github.event.x }}'}]
+"""
+    told = [str(hint) for hint in read(text, "ci.yml").hints]
+    assert told == [
+        "ci.yml:3:10: There is no input 'wo' here, so inputs.wo is empty (did you mean 'who'?)",
+        "ci.yml:9:24: There is no matrix key 'oss' here, so matrix.oss is empty (did you mean 'os'?)",
+        "ci.yml:11:14: There is no step with the id 'on' here, so steps.on is empty (did you mean 'one'?)",
+        "ci.yml:16:19: There is no need 'c' here, so needs.c is empty (one of: a)",
+    ]
+
+
+def test_real_workflows_get_few_hints(shared: Path) -> None:
+    files = [path for path in (shared / "conformance" / "real").rglob("*.y*ml") if "_actions" not in path.parts]
+    assert sum(bool(read(path.read_bytes(), path.name).hints) for path in files) <= len(files) // 50
