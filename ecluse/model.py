@@ -274,9 +274,10 @@ class Job:
     ``result`` is its own. ``job_result`` is what the job counts as for the run and for ``needs``: all its combinations
     together, after ``continue-on-error``; nothing when the job was never finished.
 
-    ``reason`` says why it was skipped, could not run here, or ran unlike on GitHub; ``log`` is a file. ``permissions`` are those that the
-    workflow asks for, ``environment`` is the deployment environment it names: both are recorded, nothing is granted.
-    ``reused`` is when the run began from which the result was taken over, for a job that was not run again.
+    ``reason`` says why it was skipped, could not run here, or ran unlike on GitHub; ``log`` is a file. ``permissions``
+    are those that the workflow asks for, ``environment`` and ``environment_url`` the deployment environment it names
+    and its address: recorded, nothing is granted. ``reused`` is when the run began from which the result was taken over, for
+    a job that was not run again.
     """
 
     id: str
@@ -299,6 +300,7 @@ class Job:
     tests: CaseCounts | None = None
     coverage: Coverage | None = None
     reused: str = ""
+    environment_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +318,10 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``."""
+    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``.
+
+    ``workflows`` has ``name`` and ``run_name`` of each file that ran, by its path.
+    """
 
     result: Result
     event: str
@@ -328,6 +333,7 @@ class Report:
     annotations: tuple[Annotation, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    workflows: dict[str, dict[str, str]] = field(default_factory=dict)
     schema_version: int = 1
     tests: TestResults | None = None
     coverage: Coverage | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.background import Linked
 from ecluse.checks.causes import cause_of
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
@@ -16,10 +17,9 @@ from ecluse.checks.joblog import JobLog, Listener
 from ecluse.checks.labels import Placement
 from ecluse.checks.linecoverage import summarise
 from ecluse.checks.matrix import resolve
-from ecluse.checks.planning import placement
+from ecluse.checks.planning import permissions_of, placement
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import JobResults, collect, count
-from ecluse.checks.rights import rights_of
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
@@ -43,7 +43,7 @@ class Instance:
     name: str
     matrix: dict[str, Any]
     contexts: dict[str, Any]
-    cancelled: threading.Event
+    cancelled: Linked
     log_name: str = ""
 
 
@@ -89,15 +89,12 @@ def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
         matrix=instance.matrix,
         log=str(path or ""),
         key=instance.key,
-        permissions=rights_of(
-            instance.workflow.permissions if instance.job.permissions is None else instance.job.permissions
-        )
-        or {},
+        permissions=permissions_of(instance.workflow, instance.job) or {},
     )
     log.tell("job.started", id=instance.job.id, name=masked, workflow=instance.workflow.path)
     try:
         if instance.cancelled.is_set():
-            outcome = JobOutcome(replace(record, reason="cancelled before it started"))
+            outcome = JobOutcome(replace(record, reason=instance.cancelled.reason or "cancelled before it started"))
         else:
             outcome = _run(instance, around, log, record)
     finally:
@@ -168,7 +165,10 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         _finish(session)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
+    environment, url = _environment(instance, session, frame)
     reason, tolerated = record.reason, False
+    if result is Result.CANCELLED:
+        reason = instance.cancelled.reason or reason
     if session.is_out_of_time and result is Result.CANCELLED:
         reason = f"the job did not end within its limit of {_minutes(instance)} min and was ended"
     if result is Result.FAILURE:
@@ -187,11 +187,12 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         result=result,
         steps=steps,
         cause=_cause(result, steps),
-        environment=masker.mask(_environment(instance, session, frame)),
         tests=count(found.cases) if found.cases else None,
         coverage=masked_coverage(summarise(found.lines), masker),
         outputs={name: masker.mask(value) for name, value in outputs.items()},
         reason=reason,
+        environment=masker.mask(environment),
+        environment_url=masker.mask(url),
     )
     return JobOutcome(done, outputs, tolerated, results=found)
 
@@ -201,15 +202,6 @@ def _cause(result: Result, steps: tuple[StepRecord, ...]) -> str:
     if result is Result.SUCCESS:
         return ""
     return next((step.cause for step in steps if step.conclusion is not Result.SUCCESS and step.cause), "")
-
-
-def _environment(instance: Instance, session: Session, frame: Frame) -> str:
-    """The deployment environment that the job names, or nothing."""
-    try:
-        named = resolve(instance.job.environment, session.scope(frame))
-    except ExpressionProblem:
-        return ""
-    return to_text(named.get("name") if isinstance(named, dict) else named)
 
 
 def masked_coverage(coverage: Coverage | None, masker: Masker) -> Coverage | None:
@@ -236,7 +228,17 @@ def _prepare(instance: Instance, session: Session, frame: Frame) -> None:
             session.env |= {name: to_text(value) for name, value in table.items()}
     minutes = resolve(instance.job.timeout_minutes, session.scope(frame))
     if minutes is not None:
-        session.deadline = time.monotonic() + text_to_number(to_text(minutes)) * 60
+        session.deadline = time.monotonic() + _positive(minutes, "timeout-minutes") * 60
+    grace = resolve(instance.job.cancel_timeout_minutes, session.scope(frame))
+    if grace is not None:
+        session.grace_s = _positive(grace, "cancel-timeout-minutes") * 60
+
+
+def _positive(value: Any, name: str) -> float:
+    number = text_to_number(to_text(value))
+    if not number > 0:
+        raise ExpressionProblem("evaluation", f"{name} is '{to_text(value)}' and must be a number above 0")
+    return number
 
 
 def _minutes(instance: Instance) -> str:
@@ -258,6 +260,17 @@ def _outputs(instance: Instance, session: Session, frame: Frame) -> dict[str, st
         else:
             found[name] = value
     return found
+
+
+def _environment(instance: Instance, session: Session, frame: Frame) -> tuple[str, str]:
+    """Name and address of the deployment environment that the job names, or nothing."""
+    try:
+        found = resolve(instance.job.environment, session.scope(frame))
+    except ExpressionProblem as problem:
+        session.log.note("warning", f"environment: {problem.message}")
+        return "", ""
+    table = found if isinstance(found, dict) else {"name": found}
+    return to_text(table.get("name")), to_text(table.get("url"))
 
 
 def _tolerates(instance: Instance, session: Session, frame: Frame) -> bool:

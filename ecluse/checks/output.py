@@ -29,6 +29,10 @@ _UNSECURE = "ACTIONS_ALLOW_UNSECURE_COMMANDS"
 _UNSECURE_STOP = "ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"
 
 
+_NEVER_ECHOED = frozenset({"add-mask", "debug", "error", "notice", "warning"})
+"""Commands that ``::echo::on`` does not show: one would tell the secret, the others show themselves."""
+
+
 class StepOutput:
     """Receives the lines of one step. ``failure`` is why the step fails although its process may not have."""
 
@@ -63,14 +67,13 @@ class StepOutput:
             return
         command = commands.parse(text) if "::" in text or "##[" in text else None
         if self._stop:
-            if command is not None and command.name == self._stop:
+            if command is not None and command.name.lower() == self._stop.lower():
                 self._stop = ""
-            else:
-                self.show(text)
+            self.show(text)
         elif command is None or command.name not in commands.KNOWN:
             self.show(text)
         else:
-            if self._echo:
+            if self._echo and command.name not in _NEVER_ECHOED:
                 self.session.log.line(text)
             self.obey(command)
 
@@ -154,6 +157,7 @@ class StepOutput:
             )
         else:
             self._stop = token
+            self.session.log.line(f"::stop-commands::{token}")
 
     def set_echo(self, data: str) -> None:
         word = data.strip().lower()
@@ -200,11 +204,12 @@ class StepOutput:
         elif command.name == "add-path":
             self.session.path.append(command.data)
         else:
-            self.set_variable(command.properties.get("name", ""), command.data)
+            said = "Can't update {} environment variable using ::set-env:: command."
+            self.set_variable(command.properties.get("name", ""), command.data, said)
 
-    def set_variable(self, name: str, value: str) -> None:
+    def set_variable(self, name: str, value: str, refusal: str) -> None:
         if name.upper() in BLOCKED:
-            said = f"Can't store {name} output parameter using '$GITHUB_ENV' command."
+            said = refusal.format(name)
             self.session.log.line(f"##[error]{said}")
             self.session.log.note("error", said)
         elif name:
@@ -231,7 +236,7 @@ class StepOutput:
 
     def take_variables(self, data: bytes) -> None:
         for name, value in parse_pairs(data).items():
-            self.set_variable(name, value)
+            self.set_variable(name, value, "Can't store {} output parameter using '$GITHUB_ENV' command.")
 
     def take_summary(self) -> None:
         path = self.files["GITHUB_STEP_SUMMARY"]

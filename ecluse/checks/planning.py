@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.checks.calls import fetch_from, inputs_of, link
-from ecluse.checks.contexts import dispatch_inputs, event_payload, github_context
+from ecluse.checks.contexts import event_payload, github_context
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.grammar import EVENTS
+from ecluse.checks.inputs import check_given, dispatch_inputs
 from ecluse.checks.labels import Placement, check_platforms, place_labels
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
 from ecluse.checks.request import RunRequest
+from ecluse.checks.rights import Rights, rights_of
 from ecluse.checks.triggers import FOLDER, list_workflows, resolve_paths, select
 from ecluse.checks.values import to_text
 from ecluse.checks.workflow import Job, Step, Workflow, load
@@ -33,7 +36,8 @@ class PlannedStep:
 class PlannedJob:
     """One job to be. ``reason`` says why it cannot run here, ``note`` what is unlike GitHub when it does.
 
-    ``open_matrix`` says that its needs decide the matrix.
+    ``open_matrix`` says that its needs decide the matrix. ``permissions`` are those of its token on GitHub, and
+    ``environment`` the name of the deployment environment, as written.
     """
 
     id: str
@@ -46,6 +50,8 @@ class PlannedJob:
     reason: str = ""
     note: str = ""
     open_matrix: bool = False
+    permissions: Rights | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def plan_workflows(workflows: Sequence[Workflow], request: RunRequest) -> Plan:
 
 def workflow_scope(request: RunRequest, workflow: Workflow) -> Scope:
     """What expressions of a workflow see before any job has run."""
-    payload = event_payload(request)
+    payload = event_payload(request, workflow)
     inputs = dispatch_inputs(request, workflow, payload)
     if request.event == "workflow_dispatch":
         payload = {**payload, "inputs": {**(payload.get("inputs") or {}), **_as_texts(inputs)}}
@@ -105,6 +111,13 @@ def _as_texts(inputs: dict[str, Any]) -> dict[str, Any]:
 def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
     """The workflows of a request, read. Raises :class:`WorkflowProblem` with the faults of all of them."""
     check_platforms(request.platforms)
+    if request.event not in EVENTS:
+        near = closest(request.event, sorted(EVENTS))
+        raise Invalid(
+            "workflow.event_unknown",
+            f"There is no event '{request.event}'" + (f" ({near})." if near else "."),
+            "name one that GitHub has, for example: ecluse run --event pull_request",
+        )
     if request.workflows:
         paths = resolve_paths(tree, request.workflows, request.event)
     else:
@@ -131,6 +144,8 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
     if faults:
         raise WorkflowProblem(faults)
     _check_chosen(found, request)
+    check_given(found, request)
+    _check_matrix_keys(found, request)
     return tuple(found)
 
 
@@ -145,6 +160,36 @@ def _check_chosen(workflows: Sequence[Workflow], request: RunRequest) -> None:
                 + (f" ({near})." if near else "."),
                 "list the jobs with: ecluse run --dry-run",
             )
+
+
+def _check_matrix_keys(workflows: Sequence[Workflow], request: RunRequest) -> None:
+    """Refuse a ``--matrix`` key that no job has, where the keys are written down and not computed."""
+    known: set[str] = set()
+    for job in (job for workflow in workflows for job in _all_jobs(workflow)):
+        matrix = job.strategy.get("matrix", job.strategy.get(""))
+        parts = [matrix, *_included(matrix)]
+        if any(isinstance(part, str) for part in parts):
+            return
+        known |= {key for part in parts if isinstance(part, dict) for key in part}
+    for key in request.matrix:
+        if key not in known - {"include", "exclude"}:
+            near = closest(key, sorted(known - {"include", "exclude"}))
+            raise Invalid(
+                "workflow.matrix_unknown",
+                f"No job has the matrix key '{key}'" + (f" ({near})." if near else "."),
+                "list the combinations with: ecluse run --dry-run",
+            )
+
+
+def _all_jobs(workflow: Workflow) -> list[Job]:
+    """The jobs of a workflow and of those it calls."""
+    inner = [job for caller in workflow.jobs if caller.target is not None for job in _all_jobs(caller.target)]
+    return [*workflow.jobs, *inner]
+
+
+def _included(matrix: Any) -> list[Any]:
+    more = matrix.get("include") if isinstance(matrix, dict) else None
+    return more if isinstance(more, list) else [more] if more else []
 
 
 def chosen_jobs(workflow: Workflow, request: RunRequest) -> tuple[Job, ...]:
@@ -190,6 +235,8 @@ def _planned(
                 reason=placed.reason if placed.choice != "here" else "",
                 note=placed.reason if placed.choice == "here" else "",
                 open_matrix=is_open,
+                permissions=permissions_of(workflow, job),
+                environment=environment_name(job),
             )
         )
     return made
@@ -210,6 +257,17 @@ def _planned_call(
             name, needs = f"{title} / {planned.name}", planned.needs or job.needs
             found.append(replace(planned, name=name, needs=needs, condition=planned.condition or job.condition))
     return found
+
+
+def permissions_of(workflow: Workflow, job: Job) -> Rights | None:
+    """What a job's token may do on GitHub, as the job, else its workflow says; ``None`` when neither does."""
+    return rights_of(workflow.permissions if job.permissions is None else job.permissions)
+
+
+def environment_name(job: Job) -> str:
+    """The deployment environment a job names, as written."""
+    written = job.environment.get("name") if isinstance(job.environment, dict) else job.environment
+    return to_text(written)
 
 
 _KINDS = {"wait": "Wait", "wait-all": "Wait for all", "cancel": "Cancel", "parallel": "Run in parallel"}

@@ -20,7 +20,9 @@ class RunRequest:
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
     ``skip`` or ``fail``. ``results`` are patterns of the files that jobs leave their test results and coverage in; empty:
-    the usual names.
+    the usual names. ``run_id`` is ``github.run_id``; a run that is given none makes one.
+
+    What the payload says of the ref of a push, or of the base of a pull request, goes before ``ref`` and ``base_branch``.
     """
 
     workflows: tuple[str, ...] = ()
@@ -44,6 +46,17 @@ class RunRequest:
     local_actions: dict[str, str] = field(default_factory=dict)
     platforms: dict[str, str] = field(default_factory=dict)
     results: tuple[str, ...] = ()
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        payload = self.event_payload
+        ref = payload.get("ref")
+        if self.event == "push" and isinstance(ref, str) and ref.startswith("refs/"):
+            object.__setattr__(self, "ref", ref)
+        pull = payload.get("pull_request")
+        base = pull.get("base") if isinstance(pull, dict) else None
+        if isinstance(base, dict) and isinstance(base.get("ref"), str) and base["ref"]:
+            object.__setattr__(self, "base_branch", base["ref"])
 
     @property
     def branch(self) -> str:
@@ -75,6 +88,7 @@ class RunRequest:
             "local_actions": self.local_actions,
             "platforms": self.platforms,
             "results": list(self.results),
+            "run_id": self.run_id,
         }
 
     @classmethod

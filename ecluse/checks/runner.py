@@ -10,80 +10,32 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ecluse import __version__
+from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
-from ecluse.checks.evaluate import Scope, condition, status_functions
+from ecluse.checks.concurrency import POLL_S, claim_of
+from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.guards import Guards
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
 from ecluse.checks.linecoverage import join, summarise
 from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.nodes import Group, Node, worst
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import gather
 from ecluse.checks.values import is_truthy, to_number
-from ecluse.checks.workflow import Job, Workflow
-from ecluse.clock import instant
+from ecluse.checks.workflow import Workflow
+from ecluse.clock import instant, now
 from ecluse.model import Annotation, NotRunHere, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
 
 Listener = Callable[[dict[str, object]], None]
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """One call of a reusable workflow: its jobs, and what its outputs are computed from."""
-
-    workflow: Workflow
-    scope: Scope
-    nodes: list[Node] = field(default_factory=list)
-    has_started: bool = False
-
-    @property
-    def result(self) -> Result | None:
-        """What the jobs came to together; ``None`` while one of them is not done."""
-        return worst([Result(node.needs_result) for node in self.nodes if node.result is not None], len(self.nodes))
-
-
-_RANKING = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS, Result.SKIPPED)
-
-
-def worst(results: list[Result], wanted: int) -> Result | None:
-    """What several results come to together; ``None`` while there are fewer than ``wanted``."""
-    return None if len(results) < wanted else next(result for result in _RANKING if result in results)
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One job of one workflow on its way: its instances, and what they came to together.
-
-    ``space`` is the workflow, or the call of one, inside which its needs are looked up; ``prefix`` and ``title`` go
-    before its key and name. ``calls`` are the calls it makes of a reusable workflow, ``caller`` the one it is part of.
-    """
-
-    workflow: Workflow
-    job: Job
-    scope: Scope
-    space: str
-    prefix: str = ""
-    title: str = ""
-    caller: Group | None = None
-    calls: list[Group] = field(default_factory=list)
-    result: Result | None = None
-    needs_result: str = ""
-    outputs: dict[str, str] = field(default_factory=dict)
-    instances: list[Instance] = field(default_factory=list)
-    waiting: list[Instance] = field(default_factory=list)
-    records: dict[str, JobOutcome] = field(default_factory=dict)
-    running: int = 0
-    max_parallel: int = sys.maxsize
-    fail_fast: bool = True
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    skipped: JobRecord | None = None
 
 
 class Runner:
@@ -102,18 +54,40 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
+        unnamed = request.repository == RunRequest().repository
+        self.guards = Guards(str(self.tree) if unnamed else request.repository, self.tell_masked)
+        self.workflows = {workflow.path: self.names_of(workflow) for workflow in workflows}
         prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
         for workflow in workflows:
             for warning in workflow.warnings:
                 self.note("warning", f"{warning} (GitHub refuses this workflow)")
+            for hint in workflow.hints:
+                told = hint.message + (f" ({hint.suggestion})" if hint.suggestion else "")
+                self.annotations.append(Annotation("warning", told, path=hint.path, line=hint.line, column=hint.column))
+            if request.event not in workflow.triggers:
+                told = f"{workflow.path} is not started by {request.event} on GitHub; it runs because it was named"
+                self.note("warning", told)
             scope = workflow_scope(request, workflow)
+            self.guards.guard(workflow.path, [claim_of(workflow.concurrency, scope)])
             for job in chosen_jobs(workflow, request):
                 node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
                 self.nodes[node.space, job.id] = node
 
+    def names_of(self, workflow: Workflow) -> dict[str, str]:
+        """Name and ``run-name`` of a workflow; a run without one is named after the workflow."""
+        try:
+            written = interpolate(workflow.run_name, workflow_scope(self.request, workflow)).strip()
+        except ExpressionProblem as problem:
+            written = ""
+            self.note("warning", self.masker.mask(f"{workflow.path}: run-name: {problem.message}"))
+        return {"name": workflow.name, "run_name": self.masker.mask(written or workflow.name)}
+
     def note(self, level: str, message: str) -> None:
         self.annotations.append(Annotation(level, message))
+
+    def tell_masked(self, event: dict[str, object]) -> None:
+        self.tell({name: self.masker.mask_any(value) for name, value in event.items()})
 
     def tell(self, event: dict[str, object]) -> None:
         if self.listener is not None:
@@ -123,10 +97,14 @@ class Runner:
     def run(self) -> Report:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
-        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
-        with run_folder() as folder:
-            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
-            self.keep_artifacts(folder / "artifacts")
+        names = [names["run_name"] for names in self.workflows.values()]
+        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes), "names": names})
+        try:
+            with run_folder() as folder:
+                self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
+                self.keep_artifacts(folder / "artifacts")
+        finally:
+            self.guards.close()
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
         self.tell(
             {
@@ -144,15 +122,19 @@ class Runner:
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
             try:
                 while True:
+                    self.look_at_groups()
                     self.open_ready()
                     for node in self.nodes.values():
-                        while node.waiting and node.running < node.max_parallel:
-                            instance = node.waiting.pop(0)
+                        while (instance := self.guards.next_instance(node)) is not None:
+                            node.waiting.remove(instance)
                             node.running += 1
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
-                    if not running:
+                    if not running and not self.guards.is_waiting:
                         return
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    if not running:
+                        time.sleep(POLL_S)
+                    patience = POLL_S if self.guards.is_watching else None
+                    done, _ = wait(running, patience, return_when=FIRST_COMPLETED)
                     for future in done:
                         node, instance = running.pop(future)
                         self.take(node, instance, future.result())
@@ -161,6 +143,14 @@ class Runner:
                 for node in self.nodes.values():
                     node.cancelled.set()
                 raise
+
+    def look_at_groups(self) -> None:
+        """Cancel what lost its concurrency group; what never held it ends without having begun."""
+        for node, reason, has_begun in self.guards.look(self.nodes.values()):
+            if not has_begun:
+                self.close(node, Result.CANCELLED, reason)
+            elif node.instances or node.calls:
+                self.cancel(node, reason)
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -175,13 +165,14 @@ class Runner:
                     moved = True
 
     def may_open(self, node: Node) -> bool:
-        return (node.caller is None or node.caller.has_started) and self.needs_done(node)
+        may_start = (node.caller is None or node.caller.has_started) and self.guards.is_open(node.space)
+        return may_start and self.needs_done(node)
 
     def follow_calls(self, node: Node) -> bool:
         """Start the calls of ``node`` that may run now, and end it when all are done; return whether anything moved."""
         results = [group.result for group in node.calls]
         if node.fail_fast and Result.FAILURE in results:
-            self.cancel(node)
+            self.cancel(node, "cancelled: another call of the matrix failed, and it is fail-fast")
         active = sum(group.has_started and group.result is None for group in node.calls)
         waiting = [group for group in node.calls if not group.has_started][: max(0, node.max_parallel - active)]
         for group in waiting:
@@ -191,12 +182,14 @@ class Runner:
             self.end_calls(node, done)
         return bool(waiting) or done is not None
 
-    def cancel(self, node: Node) -> None:
+    def cancel(self, node: Node, reason: str = "") -> None:
         """Cancel a job with all that it calls."""
+        for instance in node.instances:
+            instance.cancelled.reason = instance.cancelled.reason or reason
         node.cancelled.set()
         for group in node.calls:
             for inner in group.nodes:
-                self.cancel(inner)
+                self.cancel(inner, reason)
 
     def end_calls(self, node: Node, result: Result) -> None:
         """Enter what the calls of ``node`` came to: its result, and the outputs the called workflow declares."""
@@ -235,17 +228,19 @@ class Runner:
     def open(self, node: Node) -> None:
         """Decide whether a job runs, and unfold its matrix."""
         before = [other.needs_result for other in self.ancestors(node)]
-        status = "success" if all(result == "success" for result in before) else "other"
+        reason = self.guards.why_cut(node.space)
+        status = "success" if all(result == "success" for result in before) and not reason else "other"
         functions = status_functions(status)
         functions["failure"] = lambda _: "failure" in before
-        functions["cancelled"] = lambda _: "cancelled" in before and "failure" not in before
+        functions["cancelled"] = lambda _: bool(reason) or ("cancelled" in before and "failure" not in before)
         needs = {
             other.job.id: {"result": other.needs_result, "outputs": dict(other.outputs)} for other in self.needed(node)
         }
         scope = Scope({**node.scope.contexts, "needs": needs}, functions)
         try:
             if not condition(node.job.condition, scope):
-                self.close(node, Result.SKIPPED, self.why_skipped(node, before))
+                result = Result.CANCELLED if reason else Result.SKIPPED
+                self.close(node, result, reason or self.why_skipped(node, before))
                 return
             self.unfold(node, scope)
         except ExpressionProblem as problem:
@@ -283,18 +278,18 @@ class Runner:
             if node.job.target is not None:
                 groups.append(self.prepare_call(node, node.job.target, inner, label, name))
                 continue
-            node.instances.append(
-                Instance(
-                    workflow=node.workflow,
-                    job=node.job,
-                    key=label,
-                    name=name,
-                    matrix=combination,
-                    contexts=dict(inner.contexts),
-                    cancelled=node.cancelled,
-                    log_name=label,
-                )
+            instance = Instance(
+                workflow=node.workflow,
+                job=node.job,
+                key=label,
+                name=name,
+                matrix=combination,
+                contexts=dict(inner.contexts),
+                cancelled=Linked(node.cancelled),
+                log_name=label,
             )
+            self.guards.seat(instance, claim_of(node.job.concurrency, inner), node.space)
+            node.instances.append(instance)
         node.waiting = list(node.instances)
         node.calls = groups
         for group in groups:
@@ -308,10 +303,11 @@ class Runner:
         general = {name: scope.contexts[name] for name in ("github", "vars")}
         inputs = inputs_of(node.job, target, scope)
         inside = Scope({**general, "inputs": inputs, "secrets": handed, "needs": {}})
+        space, prefix = f"{node.space}>{label}", f"{label}."
+        self.guards.guard(space, [claim_of(node.job.concurrency, scope), claim_of(target.concurrency, inside)])
         group = Group(target, inside)
         whole = replace(self.request, jobs=())
         for job in chosen_jobs(target, whole):
-            space, prefix = f"{node.space}>{label}", f"{label}."
             cancelled = threading.Event()
             if node.cancelled.is_set():
                 cancelled.set()
@@ -347,13 +343,14 @@ class Runner:
 
     def take(self, node: Node, instance: Instance, outcome: JobOutcome) -> None:
         """Enter what an instance came to; when it was the last one, the job is done."""
+        self.guards.leave(instance)
         node.running -= 1
         node.records[instance.key] = outcome
         node.outputs |= {name: value for name, value in outcome.outputs.items() if value or name not in node.outputs}
         self.annotations += outcome.annotations
         failed = outcome.record.result is Result.FAILURE and not outcome.is_tolerated
         if failed and node.fail_fast and len(node.instances) > 1:
-            node.cancelled.set()
+            self.cancel(node, f"cancelled: {outcome.record.name} failed, and the matrix is fail-fast")
         if len(node.records) < len(node.instances):
             return
         results = [Result.SUCCESS if one.is_tolerated else one.record.result for one in node.records.values()]
@@ -386,6 +383,7 @@ class Runner:
             jobs=tuple(jobs),
             annotations=tuple(self.annotations),
             environment=describe_environment(),
+            workflows=self.workflows,
             reason="" if bad or ran else "every job was skipped",
             tests=gather([(one.record.key, one.results) for one in done], self.masker),
             coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
@@ -436,6 +434,8 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
     anything runs.
     """
+    if not request.run_id:
+        request = replace(request, run_id=str(int(now().timestamp() * 1000)))
     workflows = load_workflows(tree, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:

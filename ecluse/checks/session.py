@@ -36,7 +36,10 @@ from ecluse.checks.workflow import Job, Workflow
 
 MAX_JOB_MINUTES = 360.0
 GRACE_S = 300.0
-"""Seconds that each ``always()`` step of a job gets once the job was cancelled or ran out of time."""
+"""Seconds that each ``always()`` step of a job gets once the job was cancelled or ran out of time.
+
+``cancel-timeout-minutes`` of the job says otherwise.
+"""
 
 TRACKING = "RUNNER_TRACKING_ID"
 """The variable by which processes that a job left behind are found again, as on GitHub."""
@@ -53,6 +56,7 @@ class Frame:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: str = "success"
     action_path: str = ""
+    action: str = ""
     depth: int = 0
 
 
@@ -94,6 +98,7 @@ class Session:
         self.path: list[str] = []
         self.fixed_path: list[str] = []
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
+        self.grace_s = GRACE_S
         self.left: list[int] = []
         self.summary: list[str] = []
         self.matchers: list[Matcher] = []
@@ -101,17 +106,14 @@ class Session:
         self.at_end: list[Callable[[], None]] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
-        self.runner = {
-            "os": runner_os(),
-            "arch": runner_architecture(),
-            "name": "ecluse",
-            "environment": "self-hosted",
-            "temp": str(self.temp),
-            "tool_cache": str(self.tools),
-            "workspace": str(self.workspace.parent),
-            "debug": "1" if self.is_debug else "",
-        }
+        self.runner = self._runner_context()
         self.contexts = {**contexts, "runner": self.runner}
+        self.origin = {
+            "workflow_ref": contexts["github"]["workflow_ref"],
+            "workflow_sha": contexts["github"]["workflow_sha"],
+            "workflow_repository": contexts["github"]["repository"],
+            "workflow_file_path": workflow.path,
+        }
         self.github: dict[str, Any] = {
             **contexts["github"],
             "job": job.id,
@@ -121,6 +123,18 @@ class Session:
         self.base_env = {**inherited_environment(), **fixed_variables(), **request.env}
         self.runner_env = self._runner_variables()
 
+    def _runner_context(self) -> dict[str, str]:
+        return {
+            "os": runner_os(),
+            "arch": runner_architecture(),
+            "name": "ecluse",
+            "environment": "self-hosted",
+            "temp": str(self.temp),
+            "tool_cache": str(self.tools),
+            "workspace": str(self.workspace.parent),
+            "debug": "1" if self.is_debug else "",
+        }
+
     def _runner_variables(self) -> dict[str, str]:
         found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if value}
         return {**found, "AGENT_TOOLSDIRECTORY": str(self.tools), TRACKING: self.mark}
@@ -129,13 +143,18 @@ class Session:
         """What an expression of a step of ``frame`` sees."""
         env = {"ACT": "true", "ECLUSE": "true"}
         env |= self.request.env | self.env | frame.env | (step_env or {})
-        github = {**self.github, "action_path": frame.action_path, "action_status": frame.status}
+        github = {
+            **self.github,
+            "action": frame.action,
+            "action_path": frame.action_path,
+            "action_status": frame.status,
+        }
         contexts = {
             **self.contexts,
             "github": github,
             "env": CaseSensitive(env),
             "steps": frame.steps,
-            "job": {"status": frame.status},
+            "job": {"status": frame.status, **self.origin},
         }
         if frame.depth:
             contexts["inputs"] = frame.inputs
@@ -147,8 +166,10 @@ class Session:
     def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
         """The whole environment of a process that a step starts; nothing overrides ``GITHUB_*`` and ``RUNNER_*``."""
         env = self.base_env | self.env | frame.env | step_env
-        github = {**self.github, "action_path": frame.action_path}
-        env |= github_variables(github if frame.depth else self.github) | self.runner_env
+        github = {**self.github, "action": frame.action}
+        if frame.depth:
+            github["action_path"] = frame.action_path
+        env |= github_variables(github) | self.runner_env
         if added := [*self.fixed_path, *self.path]:
             env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
         return env
@@ -183,7 +204,7 @@ class Session:
     ) -> int:
         """Run a process of a step; see :func:`ecluse.checks.launch.launch`."""
         is_over = frame.status == "cancelled"
-        limit = GRACE_S if is_over else self.deadline - time.monotonic()
+        limit = self.grace_s if is_over else self.deadline - time.monotonic()
         return launch(
             argv,
             on_line,

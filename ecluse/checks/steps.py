@@ -67,12 +67,13 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     Steps that steer ``background`` run whatever happened before them: what was started must not be left alone.
     """
     log = session.log
+    frame.action = step.action
     started_at, started = instant(), time.monotonic()
     name, step_env, outcome = step_title(step), {}, None
     try:
         step_env = environment_of(step.env, session, frame)
         scope = session.scope(frame, step_env)
-        name = interpolate(name, scope) if step.name or step.uses else _first_line(step, scope)
+        name = _title(step, scope)
         should_run = bool(step.other) or condition(step.condition, scope)
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
@@ -117,13 +118,18 @@ def environment_of(raw: Any, session: Session, frame: Frame) -> dict[str, str]:
     return {name: to_text(value) for name, value in table.items()} if isinstance(table, dict) else {}
 
 
-def _first_line(step: Step, scope: Any) -> str:
-    """The title of an unnamed ``run`` step, with its expressions computed where they can be."""
+def _one_line(text: str) -> str:
+    """The first line that says something; a title of several lines would tear every list that shows it."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _title(step: Step, scope: Any) -> str:
+    """The title of a step, with its expressions computed where they can be: a title that cannot be fails nothing."""
     title = step_title(step)
     try:
-        return interpolate(title, scope)
+        return _one_line(interpolate(title, scope))
     except ExpressionProblem:
-        return title
+        return _one_line(title)
 
 
 def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:

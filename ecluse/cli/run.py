@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--secret", "secrets", multiple=True, metavar="K[=V]", help="A secret; K alone takes it from the environment."
 )
+@click.option("--var", "configured", multiple=True, metavar="K=V", help="A configuration variable (vars.K).")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="A variable for every step.")
 @click.option("--matrix", multiple=True, metavar="K:V", help="Run only combinations with this value.")
 @click.option("--job", "jobs", multiple=True, metavar="ID", help="Run only this job and what it needs.")
@@ -85,6 +86,7 @@ def _request(
     event_file: str | None,
     inputs: tuple[str, ...],
     secrets: tuple[str, ...],
+    configured: tuple[str, ...],
     variables: tuple[str, ...],
     matrix: tuple[str, ...],
     jobs: tuple[str, ...],
@@ -109,6 +111,7 @@ def _request(
         event_payload=_payload(event_file),
         inputs=dict(_pair(item, "=", "--input") for item in inputs),
         secrets=dict(_secret(item) for item in secrets),
+        vars=dict(_pair(item, "=", "--var") for item in configured),
         env=dict(_pair(item, "=", "--env") for item in variables),
         matrix=keep,
         jobs=jobs,

@@ -32,6 +32,9 @@ class RunView:
             self.frame.say(self.frame.style(f"  {job} · {event['name']}", "dim"), "step")
         elif kind == "line":
             self.frame.detail(f"    {job} | {event['text']}")
+        elif kind == "waiting":
+            groups = ", ".join(map(str, event["groups"])) if isinstance(event["groups"], list) else ""
+            self.frame.say(f"{event['who']} waits for the concurrency group {groups}", "wait")
         elif kind == "step.finished":
             self.frame.say(f"  {job} · {event['name']}  {took(event['duration_ms'])}", self.mark(event))
         elif kind == "job.finished":
@@ -57,6 +60,11 @@ class RunView:
                 self.frame.put(f"    cannot run here: it {job.reason}")
             if job.note:
                 self.frame.put(f"    it {job.note}")
+            if job.environment:
+                self.frame.put(f"    environment: {job.environment}")
+            if job.permissions is not None:
+                said = ", ".join(f"{name}: {level}" for name, level in job.permissions.items()) or "none"
+                self.frame.put(f"    permissions of its token on GitHub: {said}")
             for step in job.steps:
                 self.frame.put(f"    {step.number}. {step.name}")
 
