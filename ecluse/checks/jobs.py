@@ -19,7 +19,7 @@ from ecluse.checks.planning import cannot_run
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import JobResults, collect, count
 from ecluse.checks.rights import rights_of
-from ecluse.checks.session import Frame, Session
+from ecluse.checks.session import Frame, OnFailure, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
@@ -69,6 +69,7 @@ class Surroundings:
     masker: Masker
     listener: Listener | None
     aborted: threading.Event
+    on_failure: OnFailure | None = None
 
 
 def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
@@ -140,6 +141,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
         log=log,
         cancelled=instance.cancelled,
         aborted=around.aborted,
+        on_failure=around.on_failure,
     )
     try:
         return _run_session(instance, session, record)

@@ -19,7 +19,8 @@ class RunRequest:
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``results`` are patterns of the files that jobs leave their test
-    results and coverage in; empty: the usual names.
+    results and coverage in; empty: the usual names. ``steps`` are ids, names or numbers of the only steps that run
+    (see :mod:`ecluse.checks.choosing`); ``keep`` is a folder that receives what a later run may take over.
     """
 
     workflows: tuple[str, ...] = ()
@@ -42,6 +43,8 @@ class RunRequest:
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
     results: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    keep: Path | None = None
 
     @property
     def branch(self) -> str:
@@ -72,6 +75,8 @@ class RunRequest:
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
             "results": list(self.results),
+            "steps": list(self.steps),
+            "keep": None if self.keep is None else str(self.keep),
         }
 
     @classmethod
@@ -85,11 +90,12 @@ class RunRequest:
                 f"The request for checks has keys that are not known here: {', '.join(unknown)}.",
                 "ecluse doctor",
             )
-        for name in ("workflows", "jobs", "changed", "results"):
+        for name in ("workflows", "jobs", "changed", "results", "steps"):
             if known.get(name) is not None:
                 known[name] = tuple(known[name])
         if "matrix" in known:
             known["matrix"] = {key: tuple(values) for key, values in known["matrix"].items()}
-        if known.get("log_dir") is not None:
-            known["log_dir"] = Path(known["log_dir"])
+        for name in ("log_dir", "keep"):
+            if known.get(name) is not None:
+                known[name] = Path(known[name])
         return cls(**known)

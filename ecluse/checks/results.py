@@ -160,14 +160,19 @@ def flaky(cases: Iterable[Case]) -> list[str]:
     return list(known)
 
 
-def gather(jobs: Sequence[tuple[str, JobResults]], masker: Masker) -> TestResults | None:
-    """The test results of a whole run from those of its jobs (key, results), masked; ``None`` without a result file."""
-    if not any(results.cases for _, results in jobs):
+def gather(
+    jobs: Sequence[tuple[str, JobResults]], masker: Masker, taken_over: Sequence[CaseCounts] = ()
+) -> TestResults | None:
+    """The test results of a whole run from those of its jobs (key, results), masked; ``None`` without any.
+
+    ``taken_over`` are the counts of jobs that were not run again.
+    """
+    if not any(results.cases for _, results in jobs) and not taken_over:
         return None
     failures: list[FailedCase] = []
     times: list[CaseTime] = []
     unstable: dict[str, None] = {}
-    counts = [count(results.cases) for _, results in jobs]
+    counts = [*(count(results.cases) for _, results in jobs), *taken_over]
     for key, results in jobs:
         last = {(case.name, case.file): case for case in results.cases}
         failures += [_failed(key, case, masker) for case in last.values() if case.result in ("failed", "error")]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ecluse import __version__
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
+from ecluse.checks.choosing import narrow
 from ecluse.checks.evaluate import Scope, condition, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
@@ -23,7 +24,9 @@ from ecluse.checks.matrix import display_name, expand, resolve
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
+from ecluse.checks.rerun import Before, bring, drop, keep
 from ecluse.checks.results import gather
+from ecluse.checks.session import FailedStep, OnFailure
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
@@ -90,8 +93,19 @@ class Runner:
     """One run. Use once."""
 
     def __init__(
-        self, tree: Path, request: RunRequest, workflows: tuple[Workflow, ...], listener: Listener | None
+        self,
+        tree: Path,
+        request: RunRequest,
+        workflows: tuple[Workflow, ...],
+        listener: Listener | None,
+        *,
+        before: Before | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
+        self.before = before
+        self.on_failure = on_failure
+        self.planned = 0
+        self.artifacts = Path()
         self.tree = tree.resolve()
         self.request = request
         self.masker = Masker()
@@ -123,11 +137,26 @@ class Runner:
     def run(self) -> Report:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
-        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
+        self.tell({"event": "run.started", "at": started, "jobs": max(self.planned, len(self.nodes))})
         with run_folder() as folder:
-            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
-            self.keep_artifacts(folder / "artifacts")
-        report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            self.artifacts = folder / "artifacts"
+            if self.before is not None:
+                bring(self.before, self.artifacts)
+            self.drive(
+                Surroundings(
+                    self.tree,
+                    folder,
+                    self.request,
+                    self.masker,
+                    self.tell,
+                    self.aborted,
+                    one_at_a_time(self.on_failure),
+                )
+            )
+            self.keep_artifacts(self.artifacts)
+            report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            if self.request.keep is not None:
+                keep(self.request.keep, self.request, report, self.artifacts)
         self.tell(
             {
                 "event": "run.finished",
@@ -145,11 +174,19 @@ class Runner:
             try:
                 while True:
                     self.open_ready()
+                    moved = False
                     for node in self.nodes.values():
                         while node.waiting and node.running < node.max_parallel:
                             instance = node.waiting.pop(0)
                             node.running += 1
+                            kept = self.reuse(node, instance)
+                            if kept is not None:
+                                self.take(node, instance, kept)
+                                moved = True
+                                continue
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
+                    if moved:
+                        continue
                     if not running:
                         return
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -161,6 +198,27 @@ class Runner:
                 for node in self.nodes.values():
                     node.cancelled.set()
                 raise
+
+    def reuse(self, node: Node, instance: Instance) -> JobOutcome | None:
+        """What the run before says of this instance, when it succeeded then and nothing that it needs runs again."""
+        if self.before is None:
+            return None
+        name = self.masker.mask(instance.name)
+        record = self.before.job(instance.key, name, instance.matrix) if self.rests(node) else None
+        if record is None:
+            drop(self.before, instance.key, self.artifacts)
+            return None
+        since = self.before.report.started_at
+        done = replace(record, reused=record.reused or since, reason=f"taken over from the run of {since}")
+        self.finished(done)
+        return JobOutcome(done, dict(record.outputs), artifacts=self.before.artifacts_of(record.key))
+
+    def rests(self, node: Node) -> bool:
+        """Whether nothing that ``node`` needs, or that its caller needs, runs again."""
+        callers = [other for other in self.nodes.values() if node.caller is not None and node.caller in other.calls]
+        needed = [*self.ancestors(node), *(one for caller in callers for one in self.ancestors(caller))]
+        records = [one.record for other in needed for inner in _leaves(other) for one in inner.records.values()]
+        return all(record.reused for record in records)
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -332,16 +390,20 @@ class Runner:
             reason=reason,
             key=node.prefix + node.job.id,
         )
+        self.finished(node.skipped)
+
+    def finished(self, record: JobRecord) -> None:
+        """Tell of a job that ended without running."""
         self.tell(
             {
                 "event": "job.finished",
                 "at": instant(),
-                "job": node.job.id,
-                "id": node.job.id,
-                "name": node.skipped.name,
-                "result": result.value,
+                "job": record.key,
+                "id": record.id,
+                "name": record.name,
+                "result": record.result.value,
                 "duration_ms": 0.0,
-                "reason": reason,
+                "reason": record.reason,
             }
         )
 
@@ -386,12 +448,33 @@ class Runner:
             annotations=tuple(self.annotations),
             environment=describe_environment(),
             reason="" if bad or ran else "every job was skipped",
-            tests=gather([(one.record.key, one.results) for one in done], self.masker),
+            tests=gather(
+                [(one.record.key, one.results) for one in done],
+                self.masker,
+                [one.record.tests for one in done if one.record.reused and one.record.tests is not None],
+            ),
             coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
             artifacts=tuple(artifact for one in done for artifact in one.artifacts),
             not_run_here=_not_run_here(done),
             cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
+
+
+def _leaves(node: Node) -> list[Node]:
+    """The jobs that really run for ``node``: itself, or those of the workflow that it calls."""
+    return [leaf for group in node.calls for inner in group.nodes for leaf in _leaves(inner)] or [node]
+
+
+def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
+    """The same, called for one failed step after the other however many fail at once."""
+    turn = threading.Lock()
+
+    def call(step: FailedStep) -> None:
+        assert on_failure is not None  # noqa: S101 - call is handed out only when there is one
+        with turn:
+            on_failure(step)
+
+    return call if on_failure is not None else None
 
 
 def _not_run_here(done: list[JobOutcome]) -> tuple[NotRunHere, ...]:
@@ -428,14 +511,23 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]], None] | None = None) -> Report:
+def run(
+    tree: Path,
+    request: RunRequest,
+    on_event: Callable[[dict[str, object]], None] | None = None,
+    *,
+    before: Before | None = None,
+    on_failure: OnFailure | None = None,
+) -> Report:
     """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
 
     ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
-    anything runs.
+    anything runs. With ``before``, jobs that succeeded then are not run again. ``on_failure`` is called at each step
+    that fails its job, one at a time, while the place of the failure is still there.
     """
     workflows = load_workflows(tree, request)
+    request = narrow(workflows, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:
         jobs = tuple(
@@ -461,4 +553,6 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
             environment=describe_environment(),
             reason="dry run: nothing was run",
         )
-    return Runner(tree, request, workflows, on_event).run()
+    runner = Runner(tree, request, workflows, on_event, before=before, on_failure=on_failure)
+    runner.planned = len(intended.jobs)
+    return runner.run()
