@@ -209,7 +209,7 @@ class Runner:
             drop(self.before, instance.key, self.artifacts)
             return None
         since = self.before.report.started_at
-        done = replace(record, reused=record.reused or since, reason=f"taken over from the run of {since}")
+        done = replace(record, reused=record.reused or since, reason=f"taken over from the run of {since[:19]}Z")
         self.finished(done)
         return JobOutcome(done, dict(record.outputs), artifacts=self.before.artifacts_of(record.key))
 
@@ -404,6 +404,7 @@ class Runner:
                 "result": record.result.value,
                 "duration_ms": 0.0,
                 "reason": record.reason,
+                "reused": bool(record.reused),
             }
         )
 

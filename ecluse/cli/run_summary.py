@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ecluse.cli.run_text import bar, clean, cut, listed, pad, took, width
+from ecluse.cli.run_text import bar, clean, cut, listed, pad, said, took, width
+from ecluse.cli.run_view import MARKS
 from ecluse.model import Annotation, Job, Report, Result, Step
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ _STYLES = {Result.SUCCESS: "ok", Result.FAILURE: "error", Result.CANCELLED: "war
 
 def show(frame: Frame, report: Report, *, with_times: bool, kept: str = "") -> None:
     """Say what a finished run came to; ``kept`` is where the report lies."""
+    idle = [clean(job.name) for job in report.jobs if job.result is Result.SKIPPED]
+    over = [clean(job.name) for job in report.jobs if job.reused]
+    for word, names in (("skipped", idle if with_times else []), ("taken over", over)):
+        if names:
+            frame.say(frame.style(f"{word}: {listed(names, 10)}", "dim"))
     if with_times:
         _times(frame, report)
     _notes(frame, report)
@@ -45,8 +51,8 @@ def show(frame: Frame, report: Report, *, with_times: bool, kept: str = "") -> N
 def last_line(report: Report) -> str:
     """The whole run in one line."""
     counts = {result: sum(job.result is result for job in report.jobs) for result in Result}
-    said = ", ".join(f"{count} {result.value}" for result, count in counts.items() if count)
-    parts = [f"{'green' if report.result is Result.SUCCESS else 'red'}: {said or 'no jobs'}"]
+    summed = ", ".join(f"{count} {result.value}" for result, count in counts.items() if count)
+    parts = [f"{'green' if report.result is Result.SUCCESS else 'red'}: {summed or 'no jobs'}"]
     reused = sum(bool(job.reused) for job in report.jobs)
     parts += [f"{reused} of them taken over"] if reused else []
     parts += [f"({report.reason})"] if report.reason else []
@@ -63,7 +69,7 @@ def last_line(report: Report) -> str:
 def _times(frame: Frame, report: Report) -> None:
     """A line for each job that ran, in the order in which they began, drawn on the time of the whole run."""
     ran = [job for job in report.jobs if job.started_at and not job.reused]
-    if len(ran) < 2:
+    if not ran:
         return
     begin = _seconds(report.started_at)
     chosen = sorted(ran, key=lambda job: -job.duration_ms)[:MAX_ROWS]
@@ -75,9 +81,8 @@ def _times(frame: Frame, report: Report) -> None:
     for job in chosen:
         start = (_seconds(job.started_at) - begin) * 1000
         drawn = bar(start, start + job.duration_ms, report.duration_ms, room)
-        frame.say(
-            f"  {pad(clean(job.name), name)}  {took(job.duration_ms):>10}  {frame.style(drawn, _STYLES[job.result])}"
-        )
+        text = f"{pad(clean(job.name), name)}  {took(job.duration_ms):>10}  {frame.style(drawn, _STYLES[job.result])}"
+        frame.say(text, MARKS[job.result])
     if len(ran) > len(chosen):
         frame.say(frame.style(f"  and {len(ran) - len(chosen)} shorter jobs", "dim"))
 
@@ -118,7 +123,7 @@ def _failures(frame: Frame, report: Report) -> None:
         cause = f" [{step.cause}]" if step.cause else ""
         frame.say(f"{clean(job.name)}: {clean(step.name)}{cause}, the last lines:", "error")
         for line in step.tail[-MAX_TAIL_LINES:]:
-            frame.say(f"    {clean(line)}")
+            frame.say(f"    {said(line)}")
         if len(same) > 1:
             others = [clean(other.name) for other, _ in same[1:]]
             frame.say(f"  the same step failed in {len(others)} more: {listed(others, 8)}", "error")

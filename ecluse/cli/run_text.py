@@ -31,6 +31,19 @@ def clean(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
+_LABEL = re.compile(r"##\[(error|warning|notice|debug|group|command)\]")
+
+
+def said(text: str) -> str:
+    """A line of a log as a reader wants it: safe, and with words for the runner's own marks."""
+    text = clean(text)
+    found = _LABEL.match(text)
+    if found is None:
+        return "" if text.startswith("##[endgroup]") else text
+    word = {"group": "", "command": ""}.get(found[1], f"{found[1].capitalize()}: ")
+    return word + text[found.end() :]
+
+
 def width(text: str) -> int:
     """How many columns ``text`` takes on a terminal."""
     if text.isascii():
@@ -73,7 +86,7 @@ def bar(start: float, end: float, whole: float, columns: int) -> str:
         return ""
     left = min(columns - 1, int(start / whole * columns))
     right = min(columns, max(left + 1, round(end / whole * columns)))
-    return full("·", ".") * left + full("━", "#") * (right - left) + full("·", ".") * (columns - right)
+    return full("·", ".") * left + full("━", "#") * (right - left)
 
 
 def listed(names: Sequence[str], limit: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ecluse.cli.run_text import clean, took
+from ecluse.cli.run_text import clean, said, took
 
 if TYPE_CHECKING:
     from ecluse.checks import Plan
@@ -111,7 +111,7 @@ class RunView:
         if kind == "job.started":
             self.titles[key] = clean(str(event["name"]))
         elif kind == "line" and verbose:
-            self.print(self.frame.style(f"    {name} | {clean(str(event['text']))}", "dim"))
+            self.print(self.frame.style(f"    {name} | {said(str(event['text']))}", "dim"))
         elif kind == "step.started" and verbose:
             self.print(self.frame.style(f"  {name}: {clean(str(event['name']))}", "dim"), "step")
         elif kind == "step.finished":
@@ -122,6 +122,8 @@ class RunView:
                 self.print(f"  {name}: {clean(str(event['name']))}{let_pass}  {took(event['duration_ms'])}", mark)
         elif kind == "job.finished":
             result = str(event["result"])
+            if not verbose and (event.get("reused") or (self.live and result in ("success", "skipped"))):
+                return  # counted below while it goes on, and drawn at the end
             why = f"  {clean(str(event['reason']))}" if event["reason"] else ""
             head = self.frame.style(f"{clean(str(event['name']))}: {result}", "bold")
             self.print(f"{head}  {took(event['duration_ms'])}{why}", MARKS[result])
