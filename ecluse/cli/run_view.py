@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MARKS = {"success": "ok", "failure": "error", "cancelled": "warn", "skipped": "wait"}
 
+FEW_JOBS = 10
+"""With so many jobs or fewer, finished steps are named where it is no terminal; with more, only failed ones."""
+
 
 class RunView:
     """Hears the events of a run and shows them; with ``stream`` it passes them on as JSON lines instead.
@@ -33,6 +36,7 @@ class RunView:
         self.stream = stream
         self.live: Live | None = None
         self.titles: dict[str, str] = {}
+        self._names_steps = False
         self._kept: list[dict[str, object]] | None = None
         if stream or frame.quiet or frame.verbose:
             return  # every line is printed with -v, and a lower part would only flicker
@@ -108,7 +112,9 @@ class RunView:
         kind, verbose = event["event"], self.frame.verbose
         key = str(event.get("job", ""))
         name = self.titles.get(key, key)
-        if kind == "job.started":
+        if kind == "run.started":
+            self._names_steps = self.live is None and int(str(event["jobs"])) <= FEW_JOBS
+        elif kind == "job.started":
             self.titles[key] = clean(str(event["name"]))
         elif kind == "line" and verbose:
             self.print(self.frame.style(f"    {name} | {said(str(event['text']))}", "dim"))
@@ -116,7 +122,8 @@ class RunView:
             self.print(self.frame.style(f"  {name}: {clean(str(event['name']))}", "dim"), "step")
         elif kind == "step.finished":
             failed = event["outcome"] == "failure"
-            if verbose or failed:
+            skipped = event["conclusion"] == "skipped"
+            if verbose or failed or (self._names_steps and not skipped):
                 let_pass = " (and goes on)" if failed and event["conclusion"] == "success" else ""
                 mark = "warn" if let_pass else MARKS[str(event["conclusion"])]
                 self.print(f"  {name}: {clean(str(event['name']))}{let_pass}  {took(event['duration_ms'])}", mark)
