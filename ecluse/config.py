@@ -37,6 +37,10 @@ class ChecksConfig(_Section):
         default=(), description="workflow files that decide, instead of the triggered ones"
     )
     optional: tuple[str, ...] = Field(default=(), description="job ids that may fail or be unable to run here")
+    results: tuple[str, ...] = Field(
+        default=(),
+        description="patterns of the files that jobs leave test results and coverage in; empty: the usual names",
+    )
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
 
 
@@ -79,9 +83,31 @@ class EnvironmentConfig(_Section):
     )
 
 
+class TelegramConfig(_Section):
+    token: str = Field(description="token of the bot, as env:NAME")
+    chat: str = Field(description="id of the chat")
+    api: str = Field(default="https://api.telegram.org", description="address of the service")
+
+
+class MailConfig(_Section):
+    server: str = Field(description="smtp://host:port, smtps://host:port or smtp+starttls://host:port")
+    sender: str = Field(description="address that the mails come from")
+    to: tuple[str, ...] = Field(min_length=1, description="addresses that get the mails")
+    user: str = Field(default="", description="name to log in with; empty: no log-in")
+    password: str = Field(default="", description="as env:NAME")
+
+
 class NotifyConfig(_Section):
+    """Who is told what. Addresses and tokens may be written env:NAME: a variable of the process that drives the line."""
+
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
-    events: tuple[str, ...] = ("landing.red", "landing.landed", "release.done", "release.rolled_back", "gate.opened")
+    slack: str = Field(default="", description="address of a Slack incoming webhook")
+    telegram: TelegramConfig | None = None
+    mail: MailConfig | None = None
+    events: tuple[str, ...] = (
+        "checks.failed", "checks.recovered",
+        "landing.red", "landing.landed", "release.done", "release.rolled_back", "gate.opened",
+    )  # fmt: skip
 
 
 class Config(_Section):

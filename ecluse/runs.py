@@ -17,7 +17,7 @@ from typing import Any
 
 from ecluse import process
 from ecluse.clock import instant, now, parse
-from ecluse.errors import Failed
+from ecluse.errors import Failed, Problem
 from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
@@ -124,6 +124,7 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
         changed=tuple(changed),
         log_dir=log_folder(run.id) / str(run.attempt),
+        results=open_trunk(repository).config.checks.results,
     )
     document = {"tree": str(tree), "request": request.to_json()}
     write_atomically(folder / "check.json", json.dumps(document).encode(), mode=0o600)
@@ -192,7 +193,33 @@ def _end(
         history.record(over, Event(f"run.{state}", run.subject, text, actor, data))
         if run.parent:
             wake(history, run.parent, f"{run.id} is {state}")
+    _tell(repository, history, over)
     shutil.rmtree(job_folder(repository, run) / "tree", ignore_errors=True)
+
+
+def _tell(repository: Repository, history: History, run: Run) -> None:
+    """Send out that the checks of a branch failed, or that they are green again; what cannot be sent is recorded."""
+    from ecluse import notify
+    from ecluse.history.outcomes import last_decided
+    from ecluse.landing.policy import failed_tests
+
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    if landing is None or run.state not in (RunState.GREEN, RunState.RED, RunState.ERROR):
+        return
+    branch = landing.target.removeprefix("refs/heads/")
+    failed = run.state is not RunState.GREEN
+    if not failed and last_decided(history, landing.target, before=run.id) is not RunState.RED:
+        return
+    tests = failed_tests(run.report, run.report.get("jobs", []))
+    cause = f" (cause: {run.report['cause']})" if run.report.get("cause") else ""
+    said = f"failed{cause}: {run.reason}" + (f"\n{tests}" if tests else "") if failed else "are green again"
+    text = f"The checks for {branch} {said}\n{landing.change}, {run.id}"
+    facts = {"run": run.id, "landing": landing.id, "change": landing.change, "branch": branch, "commit": run.commit}
+    try:
+        settings = open_trunk(repository).config.notify
+        notify.send(history, settings, "checks.failed" if failed else "checks.recovered", text, facts)
+    except Problem as problem:
+        history.note(Event("notify.failed", run.subject, f"nobody was told: {problem.message}"))
 
 
 def _read_report(folder: Path) -> dict[str, Any] | None:
