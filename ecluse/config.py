@@ -42,6 +42,12 @@ class ChecksConfig(_Section):
         description="patterns of the files that jobs leave test results and coverage in; empty: the usual names",
     )
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    secret_file: str = Field(
+        default="", description="path in the trunk of an encrypted file with secrets, for runs of reviewed changes only"
+    )
+    secret_key: str = Field(
+        default="", description="file outside the repository that opens it; may be written env:NAME"
+    )
 
 
 class LandingConfig(_Section):

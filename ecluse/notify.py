@@ -7,7 +7,6 @@ they are never recorded, and the policy names them as ``env:NAME`` so that they 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from ecluse import http
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Problem
 from ecluse.model import Event
+from ecluse.secrets.source import from_environment
 
 if TYPE_CHECKING:
     from ecluse.config import MailConfig, NotifyConfig, TelegramConfig
@@ -102,18 +102,18 @@ def _ways(settings: NotifyConfig) -> Iterator[tuple[str, Way]]:
 
 def _webhook(address: str, message: Message) -> None:
     document = {"kind": message.kind, "text": message.text, "at": instant(), "data": message.data}
-    _post("the webhook", value_of(address), {"schema_version": 1, **document})
+    _post("the webhook", from_environment(address), {"schema_version": 1, **document})
 
 
 def _slack(address: str, message: Message) -> None:
     text = message.text[:_SLACK_CHARACTERS]
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(character, entity)  # so that no text of a change can call a whole channel
-    _post("Slack", value_of(address), {"text": text})
+    _post("Slack", from_environment(address), {"text": text})
 
 
 def _telegram(settings: TelegramConfig, message: Message) -> None:
-    token, chat = value_of(settings.token), value_of(settings.chat)
+    token, chat = from_environment(settings.token), from_environment(settings.chat)
     address = f"{settings.api.rstrip('/')}/bot{token}/sendMessage"
     _post("Telegram", address, {"chat_id": chat, "text": message.text[:_TELEGRAM_CHARACTERS]})
 
@@ -144,7 +144,7 @@ def _mail(settings: MailConfig, message: Message) -> None:
     letter["X-Ecluse-Kind"] = message.kind
     letter.set_content(message.text + "\n")
     try:
-        parts = urlsplit(value_of(settings.server))
+        parts = urlsplit(from_environment(settings.server))
         port = parts.port
     except ValueError as error:
         raise Invalid(
@@ -162,25 +162,7 @@ def _mail(settings: MailConfig, message: Message) -> None:
             if parts.scheme == "smtp+starttls":
                 server.starttls()
             if settings.user:
-                server.login(value_of(settings.user), value_of(settings.password))
+                server.login(from_environment(settings.user), from_environment(settings.password))
             server.send_message(letter)
     except (OSError, smtplib.SMTPException) as error:
         raise Problem("notify.mail", f"the mail server did not take it: {error}", "look at notify.mail") from error
-
-
-def value_of(written: str) -> str:
-    """What the policy writes, or for ``env:NAME`` that variable of this process.
-
-    Raises :class:`Invalid` when there is no such variable.
-    """
-    if not written.startswith("env:"):
-        return written
-    name = written.removeprefix("env:")
-    found = os.environ.get(name, "")
-    if not found:
-        raise Invalid(
-            "notify.variable",
-            f"the variable {name} that the policy names is not set here",
-            f"export {name}=... where ecluse serve or ecluse land is started",
-        )
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import shutil
@@ -424,6 +425,12 @@ class Runner:
         node.needs_result = str(node.result)
 
     def keep_artifacts(self, source: Path) -> None:
+        """Copy the artifacts beside the logs; a name that holds a secret is masked first, here as everywhere."""
+        for folder in sorted(source.iterdir()) if source.is_dir() else ():
+            masked = self.masker.mask(folder.name)
+            if masked != folder.name:
+                free = (f"{masked}-{number}" if number else masked for number in itertools.count())
+                folder.rename(next(source / name for name in free if not (source / name).exists()))
         if self.request.log_dir is not None and source.is_dir():
             shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
 

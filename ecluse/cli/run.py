@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @click.option(
     "--secret", "secrets", multiple=True, metavar="K[=V]", help="A secret; K alone takes it from the environment."
 )
+@click.option("--secret-file", metavar="FILE", help="Secrets from a file encrypted with GnuPG or age.")
+@click.option("--secret-key", metavar="FILE", help="The passphrase (GnuPG) or identity (age) for --secret-file.")
 @click.option("--env", "variables", multiple=True, metavar="K=V", help="A variable for every step.")
 @click.option("--matrix", multiple=True, metavar="K:V", help="Run only combinations with this value.")
 @click.option("--job", "jobs", multiple=True, metavar="ID", help="Run only this job and what it needs.")

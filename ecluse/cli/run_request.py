@@ -22,6 +22,8 @@ def request_of(
     event_file: str | None,
     inputs: tuple[str, ...],
     secrets: tuple[str, ...],
+    secret_file: str | None,
+    secret_key: str | None,
     variables: tuple[str, ...],
     matrix: tuple[str, ...],
     jobs: tuple[str, ...],
@@ -47,7 +49,7 @@ def request_of(
         event=event,
         event_payload=_payload(event_file),
         inputs=dict(_pair(item, "=", "--input") for item in inputs),
-        secrets=dict(_secret(item) for item in secrets),
+        secrets=_filed(secret_file, secret_key) | dict(_secret(item) for item in secrets),
         env=dict(_pair(item, "=", "--env") for item in variables),
         matrix=keep,
         jobs=jobs,
@@ -132,6 +134,19 @@ def _secret(text: str) -> tuple[str, str]:
             "run.secret", f"There is no variable {key} in the environment to take the secret from.", f"export {key}=..."
         )
     return key, os.environ[key]
+
+
+def _filed(name: str | None, key: str | None) -> dict[str, str]:
+    """The secrets of the encrypted file, when one is given."""
+    if name is None:
+        if key is not None:
+            raise Invalid(
+                "usage", "--secret-key says how to open a --secret-file, and there is none.", "ecluse run --help"
+            )
+        return {}
+    from ecluse.secrets.vault import read
+
+    return read(Path(name), Path(key) if key is not None else None)
 
 
 def _action(text: str) -> tuple[str, str]:
