@@ -85,7 +85,11 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of the document, as shipped in ``report.schema.json`` beside this module; a test compares."""
     from pydantic import TypeAdapter
 
-    made = TypeAdapter(Report).json_schema(mode="serialization")
+    from ecluse import measured, model
+
+    adapter = TypeAdapter(Report)
+    adapter.rebuild(_types_namespace=vars(model) | vars(measured))  # model names these nouns for type checkers only
+    made = adapter.json_schema(mode="serialization")
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of ecluse run, version 1"}
     return head | {key: value for key, value in made.items() if key != "title"}
 
