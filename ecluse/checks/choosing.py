@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ecluse.checks.planning import step_title
+from ecluse.checks.planning import Plan, step_title
 from ecluse.checks.problems import closest
 from ecluse.checks.request import RunRequest
 from ecluse.checks.workflow import Job, Step, Workflow
@@ -45,6 +45,18 @@ def chosen_steps(job: Job, request: RunRequest) -> frozenset[int] | None:
         return None
     before = itertools.takewhile(lambda step: step.number < max(wanted), job.steps)
     return frozenset(wanted | {step.number for step in before if step.uses})
+
+
+def cut(plan: Plan, workflows: Sequence[Workflow], request: RunRequest) -> Plan:
+    """The plan without the steps that do not run because others were chosen."""
+    written = {(workflow.path, job.id): job for workflow in workflows for job in workflow.jobs}
+    jobs = []
+    for planned in plan.jobs:
+        job = written.get((planned.workflow, planned.id))
+        chosen = chosen_steps(job, request) if job is not None else None
+        steps = planned.steps if chosen is None else tuple(step for step in planned.steps if step.number in chosen)
+        jobs.append(replace(planned, steps=steps))
+    return replace(plan, jobs=tuple(jobs))
 
 
 def _is_called(step: Step, name: str) -> bool:

@@ -58,10 +58,10 @@ def plan(tree: Path, request: RunRequest) -> Plan:
 
     Raises :class:`WorkflowProblem` with all faults of all files, and :class:`Invalid` when nothing is triggered.
     """
-    from ecluse.checks.choosing import narrow
+    from ecluse.checks.choosing import cut, narrow
 
     workflows = load_workflows(tree, request)
-    return plan_workflows(workflows, narrow(workflows, request))
+    return cut(plan_workflows(workflows, narrow(workflows, request)), workflows, request)
 
 
 def plan_workflows(workflows: Sequence[Workflow], request: RunRequest) -> Plan:

@@ -17,6 +17,7 @@ from ecluse.checks.junit import Case
 from ecluse.checks.linecoverage import Lines
 from ecluse.checks.xmlread import MAX_BYTES, XmlRefused
 from ecluse.measured import CaseCounts, CaseTime, FailedCase, TestResults
+from ecluse.model import Job, NotRunHere, Result
 from ecluse.secrets.mask import Masker
 
 USUAL = ("**/*.xml", "**/*coverage*.json", "**/cov*.json")
@@ -193,3 +194,16 @@ def gather(
 def _failed(key: str, case: Case, masker: Masker) -> FailedCase:
     kind = "failure" if case.result == "failed" else "error"
     return FailedCase(masker.mask(case.name), key, masker.mask(case.message), masker.mask(case.file), case.line, kind)
+
+
+def not_run_here(jobs: Iterable[tuple[Job, tuple[NotRunHere, ...]]]) -> tuple[NotRunHere, ...]:
+    """What was asked for and not done here: as actions said, or as the reason of a step that did not fail says."""
+    found: list[NotRunHere] = []
+    for job, said in jobs:
+        found += said
+        known = {note.step for note in said}
+        for step in job.steps:
+            is_note = step.outcome in (Result.SUCCESS, Result.SKIPPED) and "not run here" in step.reason.lower()
+            if is_note and step.number not in known:
+                found.append(NotRunHere(job.key, step.name, step.reason, step.number))
+    return tuple(found)

@@ -26,12 +26,12 @@ from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
 from ecluse.checks.rerun import Before, bring, drop, keep
-from ecluse.checks.results import gather
-from ecluse.checks.session import FailedStep, OnFailure
+from ecluse.checks.results import gather, not_run_here
+from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
-from ecluse.model import Annotation, NotRunHere, Report, Result
+from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
 
@@ -463,7 +463,7 @@ class Runner:
             ),
             coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
             artifacts=tuple(artifact for one in done for artifact in one.artifacts),
-            not_run_here=_not_run_here(done),
+            not_run_here=not_run_here([(one.record, one.not_run_here) for one in done]),
             cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
 
@@ -471,30 +471,6 @@ class Runner:
 def _leaves(node: Node) -> list[Node]:
     """The jobs that really run for ``node``: itself, or those of the workflow that it calls."""
     return [leaf for group in node.calls for inner in group.nodes for leaf in _leaves(inner)] or [node]
-
-
-def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
-    """The same, called for one failed step after the other however many fail at once."""
-    turn = threading.Lock()
-
-    def call(step: FailedStep) -> None:
-        assert on_failure is not None  # noqa: S101 - call is handed out only when there is one
-        with turn:
-            on_failure(step)
-
-    return call if on_failure is not None else None
-
-
-def _not_run_here(done: list[JobOutcome]) -> tuple[NotRunHere, ...]:
-    """What was asked for and not done here: as actions said, or as the reason of a step that passed says."""
-    found = [note for one in done for note in one.not_run_here]
-    known = {(note.job, note.step) for note in found}
-    for one in done:
-        for step in one.record.steps:
-            is_note = step.outcome in (Result.SUCCESS, Result.SKIPPED) and "not run here" in step.reason.lower()
-            if is_note and (one.record.key, step.number) not in known:
-                found.append(NotRunHere(one.record.key, step.name, step.reason, step.number))
-    return tuple(found)
 
 
 def _prefixes(paths: list[str]) -> dict[str, str]:

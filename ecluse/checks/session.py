@@ -56,6 +56,18 @@ OnFailure = Callable[[FailedStep], None]
 """Is called while the job's folders are still there; the job goes on when it returns."""
 
 
+def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
+    """The same, called for one failed step after the other however many fail at once."""
+    turn = threading.Lock()
+
+    def call(step: FailedStep) -> None:
+        assert on_failure is not None  # noqa: S101 - call is handed out only when there is one
+        with turn:
+            on_failure(step)
+
+    return call if on_failure is not None else None
+
+
 @dataclass(slots=True)
 class Frame:
     """Where steps run: the job itself, or one composite action inside it."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rerun-failed", is_flag=True, help="Take over what succeeded in the run before, run the rest again.")
 @click.option("--on-failure", type=click.Choice(["shell"]), help="Open a shell at the place of each failed step.")
+@click.option("--notify", is_flag=True, help="Tell of failure and recovery as [notify] of ecluse.toml says.")
 @click.option("--report", "report_file", metavar="FILE", help="Write the report here instead of reports/ and memory/.")
 @click.option("--logs", metavar="DIR", help="Keep one log per job in this folder.")
 @click.option("--events", is_flag=True, help="Stream one JSON object a line on standard output.")
@@ -56,6 +57,7 @@ def command(
     events: bool,
     rerun_failed: bool,
     on_failure: str | None,
+    notify: bool,
     **options: Any,
 ) -> int:
     """Run WORKFLOWS (files or folders; without any, those of .github/workflows that the event starts).
@@ -67,6 +69,7 @@ def command(
     from ecluse import checks
     from ecluse.checks import report as papers
     from ecluse.checks import rerun
+    from ecluse.cli.run_notify import settings_of, tell
     from ecluse.cli.run_request import request_of
     from ecluse.cli.run_view import RunView
     from ecluse.model import Result
@@ -81,11 +84,14 @@ def command(
     else:
         request = replace(request, keep=rerun.place_of(tree, request))
     look = _look(frame, view) if on_failure else None
+    settings = settings_of(tree) if notify and not request.dry_run else None
     with view:
         report = checks.run(tree, request, view.hear, before=before, on_failure=look)
     kept = _keep(report, request, tree, report_file)
     if not request.dry_run:
         view.finish(report, kept=kept)
+    if settings is not None:
+        tell(frame, settings, tree, request, report)
     if not events and frame.as_json:
         frame.emit(papers.to_json(report))
     return ExitStatus.DONE if report.result is Result.SUCCESS else ExitStatus.RED
