@@ -17,7 +17,7 @@ from typing import Any
 from ecluse.checks.report import from_json, to_bytes
 from ecluse.checks.request import RunRequest
 from ecluse.errors import Invalid
-from ecluse.files import read_capped, storage_problem, write_atomically
+from ecluse.files import read_capped, storage_problem
 from ecluse.model import Artifact, Job, Report, Result
 
 _CAP = 256 << 20
@@ -58,19 +58,28 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def keep(folder: Path, request: RunRequest, report: Report, artifacts: Path | None) -> None:
-    """Keep a finished run; ``artifacts`` is moved here. Raises :class:`ecluse.errors.Failed` when the disk is full."""
+def keep(folder: Path, request: RunRequest, report: Report, artifacts: Path | None) -> str:
+    """Keep a finished run; ``artifacts`` is moved here. Returns why it could not be kept, which spoils no run."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if artifacts is not None and artifacts.is_dir():
             shutil.rmtree(folder / "artifacts", ignore_errors=True)
             shutil.move(artifacts, folder / "artifacts")
+        document = {name: value for name, value in request.to_json().items() if name in _KEPT}
+        _put(folder / "request.json", json.dumps(document).encode())
+        _put(folder / "report.json", to_bytes(report))
+        _put(folder.parent / "latest", folder.name.encode())
     except OSError as error:
-        raise storage_problem(error, folder) from error
-    document = {name: value for name, value in request.to_json().items() if name in _KEPT}
-    write_atomically(folder / "request.json", json.dumps(document).encode(), mode=0o600)
-    write_atomically(folder / "report.json", to_bytes(report), mode=0o600)
-    write_atomically(folder.parent / "latest", folder.name.encode())
+        return f"This run is not kept for --rerun-failed: {storage_problem(error, folder).message}"
+    return ""
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Replace a file of the cache at once, without waiting for the disk: it may be lost, not half-written."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
+        handle.write(data)
+    aside.replace(path)
 
 
 def recall(tree: Path, request: RunRequest) -> tuple[RunRequest, Before]:

@@ -157,7 +157,9 @@ class Runner:
             self.keep_artifacts(self.artifacts)
             report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
             if self.request.keep is not None:
-                keep(self.request.keep, self.request, report, self.artifacts)
+                why = keep(self.request.keep, self.request, report, self.artifacts)
+                notes = (Annotation("warning", why),) if why else ()
+                report = replace(report, annotations=(*report.annotations, *notes))
         self.tell(
             {
                 "event": "run.finished",

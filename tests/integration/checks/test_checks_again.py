@@ -109,6 +109,13 @@ def test_the_run_before_is_that_of_this_folder_and_choice(place: Place, tmp_path
     assert all(path.stat().st_mode & 0o077 == 0 for path in (kept, kept / "report.json", kept / "request.json"))
 
 
+def test_a_run_that_cannot_be_kept_is_as_green(yard: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    report = yard.jobs("a: {runs-on: x, steps: [{run: 'true'}]}", keep=tmp_path / "file" / "below")
+    assert report.result is Result.SUCCESS
+    assert "not kept for --rerun-failed" in report.annotations[-1].message
+
+
 STEPS = """
 a:
   runs-on: ubuntu-latest
