@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socketserver
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -159,6 +160,10 @@ def test_failure_and_recovery_are_told_once_each(
     )
     assert "test_it::test_it" in letter.get_content()
 
+    shown = said(bench, "show", red.run)
+    assert "tests: 1, 1 failed" in shown and "test_it::test_it (test): AssertionError: they differ" in shown
+    assert "\n".join(said(bench, "history", "stats").split("  ")).count("100.0 %") == 1
+
     assert land(bench, history, "mended", "assert True").state is LandingState.LANDED
     assert land(bench, history, "more", "assert True").state is LandingState.LANDED
     assert [document["kind"] for where, document in web.got if where == "/hook"] == [
@@ -169,6 +174,13 @@ def test_failure_and_recovery_are_told_once_each(
     history.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = (bench.repository.state_dir / "history.db").read_bytes()
     assert token.encode() not in kept and path.encode() not in kept
+
+
+def said(bench: Any, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "ecluse", *words], cwd=bench.folder, capture_output=True, check=True
+    )
+    return done.stdout.decode()
 
 
 def sent(text: str, message: str = "text") -> tuple[notify.Delivery, list[tuple[str, str]]]:
