@@ -6,6 +6,7 @@ they are never recorded, and the policy names them as ``env:NAME`` so that they 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def _post(receiver: str, address: str, document: dict[str, Any]) -> None:
 
 def _mail(settings: MailConfig, message: Message) -> None:
     import smtplib
+    import ssl
     from email.message import EmailMessage
     from email.utils import formatdate
 
@@ -156,11 +158,18 @@ def _mail(settings: MailConfig, message: Message) -> None:
             "notify.mail.server is no address of a mail server.",
             "write it as smtp://host:port, smtps://host:port or smtp+starttls://host:port",
         )
-    kind = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
     try:
-        with kind(parts.hostname, port or 0, timeout=TIMEOUT_S) as server:
+        with contextlib.ExitStack() as stack:
+            server: smtplib.SMTP
+            if parts.scheme == "smtps":
+                # Without a context of ours smtplib would believe any certificate.
+                checked = ssl.create_default_context()
+                server = smtplib.SMTP_SSL(parts.hostname, port or 0, timeout=TIMEOUT_S, context=checked)
+            else:
+                server = smtplib.SMTP(parts.hostname, port or 0, timeout=TIMEOUT_S)
+            stack.enter_context(server)
             if parts.scheme == "smtp+starttls":
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())
             if settings.user:
                 server.login(from_environment(settings.user), from_environment(settings.password))
             server.send_message(letter)

@@ -103,8 +103,6 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     conclusion = outcome.result
     if conclusion is Result.FAILURE and _continues(session, frame, step, step_env):
         conclusion = Result.SUCCESS
-    if conclusion is Result.FAILURE:
-        look_around(session, frame, step, name, step_env)
     result = StepResult(
         step=step,
         name=name,
@@ -116,6 +114,8 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
         tail=log.tail() if outcome.result is Result.FAILURE else (),
         started_at=started_at,
     )
+    if conclusion is Result.FAILURE:
+        look_around(session, frame, step, name, step_env)
     return _record(session, frame, result, outputs)
 
 

@@ -163,5 +163,8 @@ def _tests(frame: Frame, report: Report) -> None:
         frame.say(f"    {clean(name)}  ({listed(jobs, 3)})" + (f": {cut(first, _COLUMNS)}" if first else ""))
     if len(where) > MAX_TESTS:
         frame.say(f"    and {len(where) - MAX_TESTS} more; the report has all")
+    if frame.verbose and tests.slowest:
+        slow = [f"{clean(one.name)} {took(one.duration_ms)}" for one in tests.slowest]
+        frame.say(f"slowest tests: {listed(slow, 5)}", "step")
     if tests.flaky:
         frame.say(f"failed and passed in one job: {listed([clean(name) for name in tests.flaky], 5)}", "warn")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import shutil
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,6 +220,56 @@ def test_a_text_calls_nobody_and_breaks_no_header(web: Web, post: Post) -> None:
     assert web.got[0][1]["text"].startswith("&lt;!channel&gt; &amp; more")
     (letter,) = post.letters
     assert letter["Bcc"] is None and letter["Subject"] == "[ecluse] <!channel> & more"
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
+def test_a_mail_server_that_proves_nothing_gets_no_mail(tmp_path: Path, scheme: str) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is needed to make a certificate that nobody signed")
+    pair = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "crt"), "-subj", "/CN=localhost", "-days", "2"]
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        *pair,
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    heard: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            line = self.connection
+            if scheme == "smtp+starttls":
+                self.wfile.write(b"220 test\r\n")
+                self.rfile.readline()
+                self.wfile.write(b"250-test\r\n250 STARTTLS\r\n")
+                self.rfile.readline()
+                self.wfile.write(b"220 go on\r\n")
+            with contextlib.suppress(ssl.SSLError, OSError), context.wrap_socket(line, server_side=True) as safe:
+                safe.sendall(b"220 test\r\n")
+                heard.append(safe.recv(100))
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        where = f"{scheme}://localhost:{server.server_address[1]}"
+        mail = (
+            f'mail = {{server = "{where}", sender = "a@b.invalid", to = ["c@d.invalid"], user = "u", password = "p"}}'
+        )
+        delivery, _ = sent(f"[notify]\n{mail}\n")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not delivery.sent and "CERTIFICATE_VERIFY_FAILED" in delivery.why
+    assert not any(heard)
 
 
 def test_what_is_not_wanted_or_not_configured_is_not_sent(web: Web) -> None:
