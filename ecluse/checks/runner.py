@@ -25,8 +25,9 @@ from ecluse.checks.matrix import display_name, expand, resolve
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
-from ecluse.checks.rerun import Before, bring, drop, keep
+from ecluse.checks.rerun import Before, bring, keep
 from ecluse.checks.results import gather, not_run_here
+from ecluse.checks.reuse import taken_over
 from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
@@ -206,22 +207,12 @@ class Runner:
         """What the run before says of this instance, when it succeeded then and nothing that it needs runs again."""
         if self.before is None:
             return None
-        name = self.masker.mask(instance.name)
-        record = self.before.job(instance.key, name, instance.matrix) if self.rests(node) else None
-        if record is None:
-            drop(self.before, instance.key, self.artifacts)
-            return None
-        since = self.before.report.started_at
-        done = replace(record, reused=record.reused or since, reason=f"taken over from the run of {since[:19]}Z")
-        self.finished(done)
-        return JobOutcome(done, dict(record.outputs), artifacts=self.before.artifacts_of(record.key))
-
-    def rests(self, node: Node) -> bool:
-        """Whether nothing that ``node`` needs, or that its caller needs, runs again."""
         callers = [other for other in self.nodes.values() if node.caller is not None and node.caller in other.calls]
         needed = [*self.ancestors(node), *(one for caller in callers for one in self.ancestors(caller))]
-        records = [one.record for other in needed for inner in _leaves(other) for one in inner.records.values()]
-        return all(record.reused for record in records)
+        kept = taken_over(self.before, instance, needed, self.masker, self.artifacts)
+        if kept is not None:
+            self.finished(kept.record)
+        return kept
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -468,11 +459,6 @@ class Runner:
             not_run_here=not_run_here([(one.record, one.not_run_here) for one in done]),
             cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
-
-
-def _leaves(node: Node) -> list[Node]:
-    """The jobs that really run for ``node``: itself, or those of the workflow that it calls."""
-    return [leaf for group in node.calls for inner in group.nodes for leaf in _leaves(inner)] or [node]
 
 
 def _prefixes(paths: list[str]) -> dict[str, str]:

@@ -109,6 +109,39 @@ def test_the_run_before_is_that_of_this_folder_and_choice(place: Place, tmp_path
     assert all(path.stat().st_mode & 0o077 == 0 for path in (kept, kept / "report.json", kept / "request.json"))
 
 
+def test_jobs_of_a_called_workflow(place: Place) -> None:
+    place.yard.write(
+        f"""
+        on: push
+        jobs:
+          first: {{runs-on: x, steps: [{{run: echo x >> {place.base}/first}}]}}
+          call: {{needs: first, uses: ./.github/workflows/inner.yml}}
+          last: {{needs: call, runs-on: x, steps: [{{run: 'test "${{{{ needs.call.outputs.w }}}}" = said'}}]}}
+        """
+    )
+    place.yard.write(
+        f"""
+        on:
+          workflow_call: {{outputs: {{w: {{value: "${{{{ jobs.good.outputs.w }}}}"}}}}}}
+        jobs:
+          good:
+            runs-on: x
+            outputs: {{w: "${{{{ steps.s.outputs.w }}}}"}}
+            steps: [{{id: s, run: 'echo w=said >> "$GITHUB_OUTPUT"; echo x >> {place.base}/good'}}]
+          bad: {{runs-on: x, steps: [{{run: test -e {place.base}/mended}}]}}
+        """,
+        ".github/workflows/inner.yml",
+    )
+    words: dict[str, Any] = {"workflows": (".github/workflows/ci.yml",)}
+    assert place.run(**words).result is Result.FAILURE
+    (place.base / "mended").touch()
+    report = place.again(**words)
+    assert {job.key: bool(job.reused) for job in report.jobs} == {
+        "first": True, "call.good": True, "call.bad": False, "last": False,
+    }  # fmt: skip
+    assert report.result is Result.SUCCESS and (place.times("first"), place.times("good")) == (1, 1)
+
+
 def test_a_run_that_cannot_be_kept_is_as_green(yard: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     report = yard.jobs("a: {runs-on: x, steps: [{run: 'true'}]}", keep=tmp_path / "file" / "below")
