@@ -108,7 +108,7 @@ def _notes(frame: Frame, report: Report) -> None:
         frame.say(f"{note.level}: {place}{first}{times}", {"error": "error", "warning": "warn"}.get(note.level, "step"))
     if len(ranked) > MAX_NOTES:
         frame.say(f"  and {len(ranked) - MAX_NOTES} more annotations; the report has all")
-    for here in report.not_run_here[:MAX_NOTES]:
+    for here in [note for note in report.not_run_here if note.step][:MAX_NOTES]:  # a whole job's was said when it ended
         frame.say(f"not run here: {clean(here.what)} ({here.job}): {clean(here.why)}", "warn")
 
 
