@@ -49,7 +49,17 @@ class ChecksConfig(_Section):
         default=(), description="workflow files that decide, instead of the triggered ones"
     )
     optional: tuple[str, ...] = Field(default=(), description="job ids that may fail or be unable to run here")
+    results: tuple[str, ...] = Field(
+        default=(),
+        description="patterns of the files that jobs leave test results and coverage in; empty: the usual names",
+    )
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    secret_file: str = Field(
+        default="", description="path in the trunk of an encrypted file with secrets, for runs of reviewed changes only"
+    )
+    secret_key: str = Field(
+        default="", description="file outside the repository that opens it; may be written env:NAME"
+    )
     platforms: dict[str, Literal["here", "skip", "fail"]] = Field(
         default={}, description="what becomes of jobs whose runs-on label matches a pattern: here, skip or fail"
     )
@@ -118,14 +128,33 @@ class EnvironmentConfig(_Section):
     )
 
 
+class TelegramConfig(_Section):
+    token: str = Field(description="token of the bot, as env:NAME")
+    chat: str = Field(description="id of the chat")
+    api: str = Field(default="https://api.telegram.org", description="address of the service")
+
+
+class MailConfig(_Section):
+    server: str = Field(description="smtp://host:port, smtps://host:port or smtp+starttls://host:port")
+    sender: str = Field(description="address that the mails come from")
+    to: tuple[str, ...] = Field(min_length=1, description="addresses that get the mails")
+    user: str = Field(default="", description="name to log in with; empty: no log-in")
+    password: str = Field(default="", description="as env:NAME")
+
+
 class NotifyConfig(_Section):
+    """Who is told what. Addresses and tokens may be written env:NAME: a variable of the process that drives the line."""
+
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
+    slack: str = Field(default="", description="address of a Slack incoming webhook")
+    telegram: TelegramConfig | None = None
+    mail: MailConfig | None = None
     apprise: tuple[str, ...] = Field(
         default=(), description="addresses for apprise (Slack, mail, ...); $NAME is taken from the environment"
     )
     events: tuple[str, ...] = (
-        "change.ready", "change.quarantined", "change.rejected", "import.refused", "landing.red", "landing.landed",
-        "push.failed", "release.done", "release.rolled_back", "gate.opened",
+        "checks.failed", "checks.recovered", "change.ready", "change.quarantined", "change.rejected", "import.refused",
+        "landing.red", "landing.landed", "push.failed", "release.done", "release.rolled_back", "gate.opened",
     )  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecluse.measured import CaseCounts, Coverage, TestResults
+if TYPE_CHECKING:  # commands that only read start faster without these
+    from ecluse.measured import CaseCounts, Coverage, TestResults
 
 Instant = str
 

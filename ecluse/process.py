@@ -181,6 +181,18 @@ def _pump(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> N
             on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
+def interact(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a program that talks to the terminal we stand at, and return its exit status when it has ended.
+
+    It stays in our session, because the terminal belongs to it. Raises :class:`Failed` when there is no such program.
+    """
+    try:
+        with subprocess.Popen(list(argv), cwd=cwd, env=dict(env)) as program:
+            return program.wait()
+    except FileNotFoundError as error:
+        raise missing_tool(argv[0]) from error
+
+
 def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
     """End the process group that ``pid`` leads: ask first, then kill after ``grace_s`` seconds. Gone is success."""
     if os.name == "nt":

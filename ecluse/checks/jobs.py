@@ -20,7 +20,7 @@ from ecluse.checks.matrix import resolve
 from ecluse.checks.planning import permissions_of, placement
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import JobResults, collect, count
-from ecluse.checks.session import Frame, Session
+from ecluse.checks.session import Frame, OnFailure, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
@@ -70,6 +70,7 @@ class Surroundings:
     masker: Masker
     listener: Listener | None
     aborted: threading.Event
+    on_failure: OnFailure | None = None
 
 
 def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
@@ -143,6 +144,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
         log=log,
         cancelled=instance.cancelled,
         aborted=around.aborted,
+        on_failure=around.on_failure,
     )
     try:
         return _run_session(instance, session, record)

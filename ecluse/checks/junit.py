@@ -64,8 +64,9 @@ def read(data: bytes) -> list[Case]:
 def _case(attributes: dict[str, str]) -> Case:
     group, name = attributes.get("classname", ""), attributes.get("name", "")
     line = attributes.get("line", "")
+    is_sentence = group == name and " " in name  # Jest says the whole sentence twice
     return Case(
-        name=(f"{group}::{name}" if group and group != name else name)[:NAME_CHARACTERS],
+        name=(f"{group}::{name}" if group and not is_sentence else name)[:NAME_CHARACTERS],
         file=attributes.get("file", "")[:NAME_CHARACTERS],
         line=int(line) if line.isdecimal() and len(line) < 8 else 0,
         duration_ms=_milliseconds(attributes.get("time", "")),

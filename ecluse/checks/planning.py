@@ -68,7 +68,10 @@ def plan(tree: Path, request: RunRequest) -> Plan:
 
     Raises :class:`WorkflowProblem` with all faults of all files, and :class:`Invalid` when nothing is triggered.
     """
-    return plan_workflows(load_workflows(tree, request), request)
+    from ecluse.checks.choosing import cut, narrow
+
+    workflows = load_workflows(tree, request)
+    return cut(plan_workflows(workflows, narrow(workflows, request)), workflows, request)
 
 
 def plan_workflows(workflows: Sequence[Workflow], request: RunRequest) -> Plan:

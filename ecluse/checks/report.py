@@ -95,7 +95,11 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of the document, as shipped in ``report.schema.json`` beside this module; a test compares."""
     from pydantic import TypeAdapter
 
-    made = TypeAdapter(Report).json_schema(mode="serialization")
+    from ecluse import measured, model
+
+    adapter = TypeAdapter(Report)
+    adapter.rebuild(_types_namespace=vars(model) | vars(measured))  # model names these nouns for type checkers only
+    made = adapter.json_schema(mode="serialization")
     fields = made["$defs"]["Job"]["properties"]
     fields.pop("job_result")
     fields["outcome"] = dict(fields["result"])

@@ -20,7 +20,9 @@ class RunRequest:
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
     ``skip`` or ``fail``. ``results`` are patterns of the files that jobs leave their test results and coverage in; empty:
-    the usual names. ``run_id`` is ``github.run_id``; a run that is given none makes one.
+    the usual names. ``run_id`` is ``github.run_id``; a run that is given none makes one. ``steps`` are ids, names or
+    numbers of the only steps that run (see :mod:`ecluse.checks.choosing`); ``keep`` is a folder that receives what a
+    later run may take over.
 
     What the payload says of the ref of a push, or of the base of a pull request, goes before ``ref`` and ``base_branch``.
     """
@@ -46,6 +48,8 @@ class RunRequest:
     local_actions: dict[str, str] = field(default_factory=dict)
     platforms: dict[str, str] = field(default_factory=dict)
     results: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    keep: Path | None = None
     run_id: str = ""
 
     def __post_init__(self) -> None:
@@ -89,6 +93,8 @@ class RunRequest:
             "platforms": self.platforms,
             "results": list(self.results),
             "run_id": self.run_id,
+            "steps": list(self.steps),
+            "keep": None if self.keep is None else str(self.keep),
         }
 
     @classmethod
@@ -102,11 +108,12 @@ class RunRequest:
                 f"The request for checks has keys that are not known here: {', '.join(unknown)}.",
                 "ecluse doctor",
             )
-        for name in ("workflows", "jobs", "changed", "results"):
+        for name in ("workflows", "jobs", "changed", "results", "steps"):
             if known.get(name) is not None:
                 known[name] = tuple(known[name])
         if "matrix" in known:
             known["matrix"] = {key: tuple(values) for key, values in known["matrix"].items()}
-        if known.get("log_dir") is not None:
-            known["log_dir"] = Path(known["log_dir"])
+        for name in ("log_dir", "keep"):
+            if known.get(name) is not None:
+                known[name] = Path(known[name])
         return cls(**known)

@@ -17,6 +17,7 @@ from ecluse.checks.junit import Case
 from ecluse.checks.linecoverage import Lines
 from ecluse.checks.xmlread import MAX_BYTES, XmlRefused
 from ecluse.measured import CaseCounts, CaseTime, FailedCase, TestResults
+from ecluse.model import Job, NotRunHere, Result
 from ecluse.secrets.mask import Masker
 
 USUAL = ("**/*.xml", "**/*coverage*.json", "**/cov*.json")
@@ -160,14 +161,19 @@ def flaky(cases: Iterable[Case]) -> list[str]:
     return list(known)
 
 
-def gather(jobs: Sequence[tuple[str, JobResults]], masker: Masker) -> TestResults | None:
-    """The test results of a whole run from those of its jobs (key, results), masked; ``None`` without a result file."""
-    if not any(results.cases for _, results in jobs):
+def gather(
+    jobs: Sequence[tuple[str, JobResults]], masker: Masker, taken_over: Sequence[CaseCounts] = ()
+) -> TestResults | None:
+    """The test results of a whole run from those of its jobs (key, results), masked; ``None`` without any.
+
+    ``taken_over`` are the counts of jobs that were not run again.
+    """
+    if not any(results.cases for _, results in jobs) and not taken_over:
         return None
     failures: list[FailedCase] = []
     times: list[CaseTime] = []
     unstable: dict[str, None] = {}
-    counts = [count(results.cases) for _, results in jobs]
+    counts = [*(count(results.cases) for _, results in jobs), *taken_over]
     for key, results in jobs:
         last = {(case.name, case.file): case for case in results.cases}
         failures += [_failed(key, case, masker) for case in last.values() if case.result in ("failed", "error")]
@@ -188,3 +194,16 @@ def gather(jobs: Sequence[tuple[str, JobResults]], masker: Masker) -> TestResult
 def _failed(key: str, case: Case, masker: Masker) -> FailedCase:
     kind = "failure" if case.result == "failed" else "error"
     return FailedCase(masker.mask(case.name), key, masker.mask(case.message), masker.mask(case.file), case.line, kind)
+
+
+def not_run_here(jobs: Iterable[tuple[Job, tuple[NotRunHere, ...]]]) -> tuple[NotRunHere, ...]:
+    """What was asked for and not done here: as actions said, or as the reason of a step that did not fail says."""
+    found: list[NotRunHere] = []
+    for job, said in jobs:
+        found += said
+        known = {note.step for note in said}
+        for step in job.steps:
+            is_note = step.outcome in (Result.SUCCESS, Result.SKIPPED) and "not run here" in step.reason.lower()
+            if is_note and step.number not in known:
+                found.append(NotRunHere(job.key, step.name, step.reason, step.number))
+    return tuple(found)

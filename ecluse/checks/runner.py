@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from ecluse import __version__
 from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
+from ecluse.checks.choosing import narrow
 from ecluse.checks.concurrency import POLL_S, claim_of
 from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
@@ -27,11 +29,14 @@ from ecluse.checks.nodes import Group, Node, worst
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
 from ecluse.checks.request import RunRequest
-from ecluse.checks.results import gather
+from ecluse.checks.rerun import Before, bring, keep
+from ecluse.checks.results import gather, not_run_here
+from ecluse.checks.reuse import taken_over
+from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Workflow
 from ecluse.clock import instant, now
-from ecluse.model import Annotation, NotRunHere, Report, Result
+from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
 
@@ -42,8 +47,19 @@ class Runner:
     """One run. Use once."""
 
     def __init__(
-        self, tree: Path, request: RunRequest, workflows: tuple[Workflow, ...], listener: Listener | None
+        self,
+        tree: Path,
+        request: RunRequest,
+        workflows: tuple[Workflow, ...],
+        listener: Listener | None,
+        *,
+        before: Before | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
+        self.before = before
+        self.on_failure = on_failure
+        self.planned = 0
+        self.artifacts = Path()
         self.tree = tree.resolve()
         self.request = request
         self.masker = Masker()
@@ -98,14 +114,12 @@ class Runner:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
         names = [names["run_name"] for names in self.workflows.values()]
-        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes), "names": names})
+        planned = max(self.planned, len(self.nodes))
+        self.tell({"event": "run.started", "at": started, "jobs": planned, "names": names})
         try:
-            with run_folder() as folder:
-                self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
-                self.keep_artifacts(folder / "artifacts")
+            report = self.run_in_folder(started, begun)
         finally:
             self.guards.close()
-        report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
         self.tell(
             {
                 "event": "run.finished",
@@ -117,6 +131,22 @@ class Runner:
         )
         return report
 
+    def run_in_folder(self, started: str, begun: float) -> Report:
+        """Run every job in a folder of the run's own, which is gone afterwards, and report."""
+        with run_folder() as folder:
+            self.artifacts = folder / "artifacts"
+            if self.before is not None:
+                bring(self.before, self.artifacts)
+            look = one_at_a_time(self.on_failure)
+            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted, look))
+            self.keep_artifacts(self.artifacts)
+            report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            if self.request.keep is not None:
+                why = keep(self.request.keep, self.request, report, self.artifacts)
+                notes = (Annotation("warning", why),) if why else ()
+                report = replace(report, annotations=(*report.annotations, *notes))
+        return report
+
     def drive(self, around: Surroundings) -> None:
         running: dict[Future[JobOutcome], tuple[Node, Instance]] = {}
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
@@ -124,11 +154,19 @@ class Runner:
                 while True:
                     self.look_at_groups()
                     self.open_ready()
+                    moved = False
                     for node in self.nodes.values():
                         while (instance := self.guards.next_instance(node)) is not None:
                             node.waiting.remove(instance)
                             node.running += 1
+                            kept = self.reuse(node, instance)
+                            if kept is not None:
+                                self.take(node, instance, kept)
+                                moved = True
+                                continue
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
+                    if moved:
+                        continue
                     if not running and not self.guards.is_waiting:
                         return
                     if not running:
@@ -151,6 +189,17 @@ class Runner:
                 self.close(node, Result.CANCELLED, reason)
             elif node.instances or node.calls:
                 self.cancel(node, reason)
+
+    def reuse(self, node: Node, instance: Instance) -> JobOutcome | None:
+        """What the run before says of this instance, when it succeeded then and nothing that it needs runs again."""
+        if self.before is None:
+            return None
+        callers = [other for other in self.nodes.values() if node.caller is not None and node.caller in other.calls]
+        needed = [*self.ancestors(node), *(one for caller in callers for one in self.ancestors(caller))]
+        kept = taken_over(self.before, instance, needed, self.masker, self.artifacts)
+        if kept is not None:
+            self.finished(kept.record)
+        return kept
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -328,16 +377,21 @@ class Runner:
             reason=reason,
             key=node.prefix + node.job.id,
         )
+        self.finished(node.skipped)
+
+    def finished(self, record: JobRecord) -> None:
+        """Tell of a job that ended without running."""
         self.tell(
             {
                 "event": "job.finished",
                 "at": instant(),
-                "job": node.job.id,
-                "id": node.job.id,
-                "name": node.skipped.name,
-                "result": result.value,
+                "job": record.key,
+                "id": record.id,
+                "name": record.name,
+                "result": record.result.value,
                 "duration_ms": 0.0,
-                "reason": reason,
+                "reason": record.reason,
+                "reused": bool(record.reused),
             }
         )
 
@@ -358,6 +412,12 @@ class Runner:
         node.needs_result = str(node.result)
 
     def keep_artifacts(self, source: Path) -> None:
+        """Copy the artifacts beside the logs; a name that holds a secret is masked first, here as everywhere."""
+        for folder in sorted(source.iterdir()) if source.is_dir() else ():
+            masked = self.masker.mask(folder.name)
+            if masked != folder.name:
+                free = (f"{masked}-{number}" if number else masked for number in itertools.count())
+                folder.rename(next(source / name for name in free if not (source / name).exists()))
         if self.request.log_dir is not None and source.is_dir():
             shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
 
@@ -385,24 +445,16 @@ class Runner:
             environment=describe_environment(),
             workflows=self.workflows,
             reason="" if bad or ran else "every job was skipped",
-            tests=gather([(one.record.key, one.results) for one in done], self.masker),
+            tests=gather(
+                [(one.record.key, one.results) for one in done],
+                self.masker,
+                [one.record.tests for one in done if one.record.reused and one.record.tests is not None],
+            ),
             coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
             artifacts=tuple(artifact for one in done for artifact in one.artifacts),
-            not_run_here=_not_run_here(done),
+            not_run_here=not_run_here([(one.record, one.not_run_here) for one in done]),
             cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
-
-
-def _not_run_here(done: list[JobOutcome]) -> tuple[NotRunHere, ...]:
-    """What was asked for and not done here: as actions said, or as the reason of a step that passed says."""
-    found = [note for one in done for note in one.not_run_here]
-    known = {(note.job, note.step) for note in found}
-    for one in done:
-        for step in one.record.steps:
-            is_note = step.outcome in (Result.SUCCESS, Result.SKIPPED) and "not run here" in step.reason.lower()
-            if is_note and (one.record.key, step.number) not in known:
-                found.append(NotRunHere(one.record.key, step.name, step.reason, step.number))
-    return tuple(found)
 
 
 def _prefixes(paths: list[str]) -> dict[str, str]:
@@ -427,16 +479,25 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]], None] | None = None) -> Report:
+def run(
+    tree: Path,
+    request: RunRequest,
+    on_event: Callable[[dict[str, object]], None] | None = None,
+    *,
+    before: Before | None = None,
+    on_failure: OnFailure | None = None,
+) -> Report:
     """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
 
     ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
-    anything runs.
+    anything runs. With ``before``, jobs that succeeded then are not run again. ``on_failure`` is called at each step
+    that fails its job, one at a time, while the place of the failure is still there.
     """
     if not request.run_id:
         request = replace(request, run_id=str(int(now().timestamp() * 1000)))
     workflows = load_workflows(tree, request)
+    request = narrow(workflows, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:
         jobs = tuple(
@@ -463,4 +524,6 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
             environment=describe_environment(),
             reason="dry run: nothing was run",
         )
-    return Runner(tree, request, workflows, on_event).run()
+    runner = Runner(tree, request, workflows, on_event, before=before, on_failure=on_failure)
+    runner.planned = len(intended.jobs)
+    return runner.run()

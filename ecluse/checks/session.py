@@ -47,6 +47,32 @@ TRACKING = "RUNNER_TRACKING_ID"
 LINUX = sys.platform == "linux"
 
 
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """Where a step failed: its folder and its whole environment, which may hold secrets."""
+
+    job: str
+    name: str
+    folder: Path
+    env: dict[str, str] = field(repr=False)
+
+
+OnFailure = Callable[[FailedStep], None]
+"""Is called while the job's folders are still there; the job goes on when it returns."""
+
+
+def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
+    """The same, called for one failed step after the other however many fail at once."""
+    turn = threading.Lock()
+
+    def call(step: FailedStep) -> None:
+        assert on_failure is not None  # noqa: S101 - call is handed out only when there is one
+        with turn:
+            on_failure(step)
+
+    return call if on_failure is not None else None
+
+
 @dataclass(slots=True)
 class Frame:
     """Where steps run: the job itself, or one composite action inside it."""
@@ -76,7 +102,10 @@ class Session:
         log: JobLog,
         cancelled: threading.Event,
         aborted: threading.Event,
+        on_failure: OnFailure | None = None,
     ) -> None:
+        self.on_failure = on_failure
+        self.looked_at: list[int] = []
         self.tree = tree
         self.request = request
         self.workflow = workflow

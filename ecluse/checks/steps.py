@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from ecluse import process
 from ecluse.checks import shells
 from ecluse.checks.actions import ActionCall, Outcome, run_action
 from ecluse.checks.background import Background
+from ecluse.checks.choosing import chosen_steps
 from ecluse.checks.evaluate import condition, interpolate
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.matrix import resolve
 from ecluse.checks.output import StepOutput
 from ecluse.checks.planning import step_title
-from ecluse.checks.session import Frame, Session
+from ecluse.checks.session import FailedStep, Frame, Session
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Step
 from ecluse.clock import instant
@@ -43,8 +45,12 @@ def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[S
     """Run ``steps`` in order; ``frame.status`` tells afterwards whether they succeeded."""
     results = []
     background = Background(session, frame, run_step)
+    chosen = None if frame.depth else chosen_steps(session.job, session.request)
     try:
         for step in steps:
+            if chosen is not None and step.number not in chosen:
+                results.append(StepResult(step, step_title(step), Result.SKIPPED, Result.SKIPPED, reason="not chosen"))
+                continue
             if session.aborted.is_set():
                 frame.status = "cancelled"
                 results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
@@ -109,7 +115,24 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
         tail=log.tail() if outcome.result is Result.FAILURE else (),
         started_at=started_at,
     )
+    if conclusion is Result.FAILURE:
+        look_around(session, frame, step, name, step_env)
     return _record(session, frame, result, outputs)
+
+
+def look_around(session: Session, frame: Frame, step: Step, name: str, step_env: dict[str, str]) -> None:
+    """Let the asker look at the place of a failed step, once: not again for the action that it is part of."""
+    if session.on_failure is None or (step.uses and session.looked_at and session.looked_at[-1] == session.log.step):
+        return
+    session.looked_at.append(session.log.step)
+    folder = session.workspace
+    with suppress(ExpressionProblem):
+        named = working_folder(session, frame, step, session.scope(frame, step_env))
+        folder = named if named.is_dir() else folder
+    begun = time.monotonic()
+    title = session.log.masker.mask(name)
+    session.on_failure(FailedStep(session.log.key, title, folder, session.environment(frame, step_env)))
+    session.deadline += time.monotonic() - begun
 
 
 def environment_of(raw: Any, session: Session, frame: Frame) -> dict[str, str]:

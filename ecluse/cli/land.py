@@ -9,6 +9,7 @@ import click
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.lookup import find_change
+from ecluse.cli.run_text import said
 from ecluse.errors import ExitStatus, Invalid
 from ecluse.history import History
 from ecluse.model import ChangeState, Landing, LandingState, Run
@@ -123,7 +124,7 @@ def show_failure(frame: Frame, landing: Landing) -> None:
             if one.get("outcome") == "failure" and one.get("tail"):
                 frame.say(f"{job.get('name')} / {one.get('name')}, its last lines:", "error")
                 for line in one["tail"][-25:]:
-                    frame.say(f"    {line}")
+                    frame.say(f"    {said(str(line))}")
 
 
 def landing_document(history: History, landing: Landing) -> dict[str, object]:

@@ -9,6 +9,7 @@ import click
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.history import document, line
 from ecluse.cli.lookup import find_any
+from ecluse.cli.run_text import clean, said
 from ecluse.errors import Invalid
 from ecluse.model import Change
 
@@ -95,5 +96,21 @@ def _report_lines(report: dict[str, Any]) -> list[str]:
             lines.append(
                 f"    {step.get('number'):>2} {step.get('conclusion'):<9} {float(step.get('duration_ms', 0)) / 1000:7.2f} s  {step.get('name')}"
             )
-            lines += [f"         {text}" for text in (step.get("tail") or [])[-25:]]
+            lines += [f"         {said(str(text))}" for text in (step.get("tail") or [])[-25:]]
+    return [*lines, *_test_lines(report)]
+
+
+def _test_lines(report: dict[str, Any]) -> list[str]:
+    """Tests and coverage of a report, the failed tests by name."""
+    tests, coverage = report.get("tests") or {}, report.get("coverage") or {}
+    counts = tests.get("counts") or {}
+    lines = []
+    if counts:
+        bad = int(counts.get("failed", 0)) + int(counts.get("errors", 0))
+        lines.append(f"  tests: {counts.get('total')}, {bad} failed, {counts.get('skipped')} skipped")
+    for one in (tests.get("failures") or [])[:20]:
+        first = next((line for line in str(one.get("message", "")).splitlines() if line.strip()), "")
+        lines.append(f"    {clean(str(one.get('name')))} ({clean(str(one.get('job')))}): {clean(first.strip())}")
+    if coverage:
+        lines.append(f"  coverage: {float(coverage.get('percent', 0)):.1f} % of {coverage.get('total')} lines")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,9 @@ def judge(run: Run, optional: Sequence[str], validations: Sequence[dict[str, Any
     bad = [job for job in jobs if not _counts_as_good(job)]
     deciding = [job for job in bad if job.get("id") not in optional]
     if deciding or (run.state is not RunState.GREEN and not bad):
-        return Judgement(False, "workflows", describe_failure(deciding) or run.reason or "the run did not finish")
+        said = describe_failure(deciding) or run.reason or "the run did not finish"
+        tests = failed_tests(run.report, deciding)
+        return Judgement(False, "workflows", f"{said}; {tests}" if tests else said)
     waived = [str(job.get("id")) for job in bad]
     ran = sum(1 for job in jobs if job.get("outcome", job.get("result")) == Result.SUCCESS)
     if ran == 0:
@@ -63,3 +65,20 @@ def describe_failure(jobs: Sequence[dict[str, Any]]) -> str:
             f"job `{job.get('name') or job.get('id')}` ended {job.get('outcome', job.get('result'))}{where}{': ' + why if why else ''}"
         )
     return "; ".join(parts)
+
+
+MAX_TESTS = 5
+
+
+def failed_tests(report: Mapping[str, Any], jobs: Sequence[dict[str, Any]]) -> str:
+    """The failed tests of these jobs by name, the first with its message; nothing when none is known."""
+    keys = {job.get("key") for job in jobs}
+    failures = (report.get("tests") or {}).get("failures") or []
+    found = {str(one.get("name")): str(one.get("message")) for one in failures if one.get("job") in keys}
+    if not found:
+        return ""
+    name, message = next(iter(found.items()))
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "")
+    names = ", ".join([f"{name} ({first[:200]})" if first else name, *list(found)[1:MAX_TESTS]])
+    more = f" and {len(found) - MAX_TESTS} more" if len(found) > MAX_TESTS else ""
+    return f"failed test{'s' if len(found) > 1 else ''}: {names}{more}"
