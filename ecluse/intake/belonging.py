@@ -80,9 +80,8 @@ def find_home(roots: tuple[str, ...]) -> Path | None:
     for row in _rows(_registry()):
         path = Path(str(row.get("path", "")))
         with contextlib.suppress(Problem, OSError):
-            if path.is_absolute() and path.is_dir():
-                if _holds_any(Repository.discover(path), roots):
-                    return path
+            if path.is_absolute() and path.is_dir() and _holds_any(Repository.discover(path), roots):
+                return path
     return None
 
 
