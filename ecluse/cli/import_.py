@@ -131,7 +131,7 @@ def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wis
         course = go_on(frame, judged, wishes)
     except (click.Abort, KeyboardInterrupt):
         frame.say()
-        frame.say(kept_text(_get(frame, change.key)), "warn")
+        frame.say(kept_text(frame, _get(frame, change.key)), "warn")
         return ExitStatus.INTERRUPTED
     frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
     return course.status

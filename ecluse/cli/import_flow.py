@@ -68,8 +68,12 @@ def go_on(frame: Frame, change: Change, wishes: Wishes) -> Course:
     return course.stop(f"{key} is kept, nothing has moved.\n  next: ecluse land {key}")
 
 
-def kept_text(change: Change) -> str:
-    """What is true of a change when a person stops at a question: the state, and the command that goes on."""
+def kept_text(frame: Frame, change: Change) -> str:
+    """What is true of a change when a person stops: the state, and the command that goes on."""
+    under_way = [one for one in frame.history.find(Landing, change=change.key) if not one.state.is_terminal]
+    if under_way:
+        text = f"Stopped. The landing of {change.key} is under way ({under_way[0].state}) and is not lost."
+        return f"{text}\n  next: ecluse land {change.key} (or: ecluse land {change.key} --cancel)"
     if change.state is ChangeState.LANDED:
         return f"Stopped. {change.key} has landed; nothing was pushed.\n  next: ecluse land {change.key} --push"
     return f"Stopped. {change.key} is kept ({change.state}); nothing has moved.\n  next: ecluse land {change.key}"

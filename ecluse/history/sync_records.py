@@ -90,7 +90,7 @@ def from_change(change: Change) -> SyncRecord:
         agent=change.agent,
         sync_type="import",
         patch_name=posixpath.basename(change.source.replace("\\", "/")),
-        source_branch="",
+        source_branch=str(change.about.get("branch", "")),
         target_branch=change.target.removeprefix("refs/heads/"),
         commits_count=len(change.commits),
         files_modified=len(change.files),

@@ -85,7 +85,7 @@ def decide(trunk: Trunk, change: Change, judgement: Judgement) -> Change:
         validations=judgement.validations,
         trusted_by=judgement.trusted_by if state is not ChangeState.QUARANTINED else "",
         task=clean(judgement.agent.task) or change.task,
-        about=people.describe(judgement.agent, judgement.people, claims.uncommitted if claims else "", trunk.signers),
+        about=people.describe(judgement.agent, judgement.people, claims, trunk.signers),
     )
 
 

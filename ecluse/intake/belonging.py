@@ -16,7 +16,7 @@ from ecluse.clock import instant
 from ecluse.errors import Problem, Refused
 from ecluse.files import FileLock, write_atomically
 from ecluse.git import Repository
-from ecluse.git.remotes import address_of, remote_names
+from ecluse.git.remotes import public_address
 from ecluse.intake.manifest import Manifest, clean
 
 _ROOTS = 10
@@ -33,15 +33,17 @@ def roots_of(repository: Repository, head: str) -> tuple[str, ...]:
 
 def remote_of(repository: Repository) -> str:
     """The public address of the repository's main remote; empty when it has none."""
-    names = remote_names(repository)
-    return clean(address_of(repository, names[0])) if names else ""
+    listed = repository.text("config", "--local", "--get-regexp", r"^remote\..*\.url$", check=False)
+    urls = {key[7:-4]: url for key, _, url in (line.partition(" ") for line in listed.split("\n") if line)}
+    first = "origin" if "origin" in urls else min(urls, default="")
+    return clean(public_address(urls[first])) if first else ""
 
 
 def is_elsewhere(repository: Repository, claims: Manifest | None) -> bool:
     """Whether the bundle names its history's first commits and none of them is here."""
     if claims is None or not claims.roots or (repository.common_dir / "shallow").exists():
         return False
-    return not any(repository.resolve(root) == root for root in claims.roots)
+    return not _holds_any(repository, claims.roots)
 
 
 def explain(repository: Repository, claims: Manifest | None, problem: Refused) -> Refused:
@@ -78,11 +80,16 @@ def find_home(roots: tuple[str, ...]) -> Path | None:
     for row in _rows(_registry()):
         path = Path(str(row.get("path", "")))
         with contextlib.suppress(Problem, OSError):
-            if path.is_absolute() and path.is_dir():
-                there = Repository.discover(path)
-                if any(there.resolve(root) == root for root in roots):
-                    return path
+            if path.is_absolute() and path.is_dir() and _holds_any(Repository.discover(path), roots):
+                return path
     return None
+
+
+def _holds_any(repository: Repository, roots: tuple[str, ...]) -> bool:
+    """Whether one of these commits is here, asked in one question."""
+    asked = "".join(f"{root}\n" for root in roots[:_ROOTS]).encode("ascii")
+    said = repository.run("cat-file", "--batch-check=%(objecttype)", stdin=asked).stdout.decode("ascii", "replace")
+    return "commit" in said.split("\n")
 
 
 def _registry() -> Path:

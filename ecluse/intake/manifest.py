@@ -60,6 +60,7 @@ class Manifest:
     foreign: bool = False
     roots: tuple[str, ...] = ()
     remote: str = ""
+    branch: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     def payload(self, kind: str) -> Payload | None:
@@ -148,6 +149,7 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
         payloads=tuple(_payload(one) for one in value["payloads"]),
         roots=tuple(_matched(str(one), _OID, "meta.type", "root") for one in where.get("roots", [])[:_ROOTS_CAP]),
         remote=where.get("remote", ""),
+        branch=_branch(value.get("git", {})),
     )
     if not 1 <= found.revision <= 1_000_000:
         raise refused("meta.number", "The revision is not between 1 and 1,000,000")
@@ -156,6 +158,12 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
         _check_text(text)
     _check_text(found.note, multiline=True)
     return found
+
+
+def _branch(git: dict[str, Any]) -> str:
+    """The branch that the work was done on; these are keys of the first specification, and nothing rests on them."""
+    said = git.get("branch", "")
+    return clean(said) if isinstance(said, str) else ""
 
 
 def _read_foreign(value: dict[str, Any]) -> Manifest:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ecluse.git import Commit
-from ecluse.intake.manifest import clean
+from ecluse.intake.manifest import Manifest, clean
 from ecluse.model import Agent
 from ecluse.signing import fingerprint, principals
 
@@ -25,7 +25,7 @@ def unknown(commits: Sequence[Commit], signers: bytes) -> tuple[str, ...]:
     return tuple(found)[:_KEPT]
 
 
-def describe(agent: Agent, people: Sequence[str], uncommitted: str, signers: bytes) -> dict[str, Any]:
+def describe(agent: Agent, people: Sequence[str], claims: Manifest | None, signers: bytes) -> dict[str, Any]:
     """What a change's record says of who made it; only what is known. ``agent.key`` is the principal who signed."""
     facts: dict[str, Any] = {
         "tool": clean(agent.tool),
@@ -34,6 +34,7 @@ def describe(agent: Agent, people: Sequence[str], uncommitted: str, signers: byt
         "signed_by": agent.key,
         "key": next((fingerprint(one) for one in principals(signers) if one.name == agent.key), ""),
         "people": list(people),
-        "uncommitted": uncommitted,
+        "uncommitted": claims.uncommitted if claims else "",
+        "branch": claims.branch if claims else "",
     }
     return {name: value for name, value in facts.items() if value}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,14 @@ from ecluse.history import History
 from ecluse.history.sync_copy import refresh
 from ecluse.intake import journals
 from ecluse.kit.pieces import script
-from tests.integration.history.test_sync_copy import rows
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of the copy that scripts read."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("SELECT * FROM sync_records ORDER BY record_key")]
+
 
 FIELDS = {"agent", "sync_type", "patch_name", "source_branch", "target_branch", "commits_count", "files_modified",
           "patch_size", "status", "error_message", "timestamp"}  # fmt: skip
@@ -49,6 +58,9 @@ def test_exports_without_ecluse_are_in_the_history_once(
     assert (good["agent"], good["source_branch"], good["target_branch"]) == ("a1", "main", "main")
     assert (good["commits_count"], good["files_modified"], good["patch_name"][-6:]) == (1, 1, ".patch")
     assert good["patch_size"] > 0 and good["timestamp"] < history.events(kind="import.begun")[0].at
+    refresh(history, tmp_path / "again.db")
+    taken = next(row for row in rows(tmp_path / "again.db") if row["sync_type"] == "import")
+    assert (taken["agent"], taken["target_branch"], taken["patch_name"]) == ("a1", "main", bundle.name)
     bad = next(row for row in found if row["status"] == "failed")
     assert "nothing to hand over" in bad["error_message"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,13 @@ def test_push_is_read_back_recorded_and_made_once(locks: Any, bench: Any, remote
     assert refresh(locks.history, tmp_path / "copy.db") > 0
     lock.undo(bench.repository, locks.history, "c-1/1", actor="me")
     lock.push_back(bench.repository, locks.history, "c-1/1", actor="me")
+    refresh(locks.history, tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        rows = copy.execute(
+            "SELECT sync_type, status, agent, patch_name, source_branch, target_branch, commits_count, files_modified "
+            "FROM sync_records WHERE sync_type IN ('undo', 'push') ORDER BY timestamp"
+        ).fetchall()
+    assert rows == [(kind, "success", "me", "bundle", "main", "main", 0, 0) for kind in ("push", "undo", "push")]
     assert at(remote) == bench.git("rev-parse", "main") != done.new
 
 
