@@ -83,6 +83,10 @@ class SyncConfig(_Section):
     """Both directions without a forge (``ecluse sync``)."""
 
     every: Span = Field(default="", description="how often both sides are looked at, for example 5m; empty: 1m")
+    folders: dict[str, str] = Field(
+        default={}, description="agent -> folder that both sides see, looked at while `ecluse serve` runs"
+    )
+    land: bool = Field(default=False, description="what comes in through such a folder is to land")
 
 
 class DocumentsConfig(_Section):

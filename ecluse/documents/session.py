@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from string import Template
 from typing import Any
 
@@ -58,6 +57,8 @@ class Session:
 
 def template(name: str, language: Language) -> str:
     """The shipped template of a document (one of :data:`NAMES`)."""
+    from importlib import resources  # costs more than the rest of this room
+
     return resources.files("ecluse.documents").joinpath("templates", language, f"{name}.md").read_text("utf-8")
 
 

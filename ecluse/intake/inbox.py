@@ -173,7 +173,9 @@ def _open(
 ) -> Parcel:
     cap = trunk.config.intake.max_bundle_bytes
     if isinstance(source, Path):
-        patches = repository.work_tree / ".sync" / "patches" if repository.work_tree else None
+        from ecluse.intake.publication import default_folder
+
+        patches = default_folder(repository) if repository.work_tree else None
         return open_parcel(find_source(source, patches), scratch, cap)
     if len(source) > cap:
         raise Refused("limit.bundle_size", f"The input has more than {cap:,} bytes.", "export in smaller steps")

@@ -22,10 +22,13 @@ from ecluse.intake.manifest import Manifest, Payload
 
 
 def default_folder(repository: Repository) -> Path:
-    """``.sync/patches`` of the work tree. Raises :class:`Invalid` for a bare repository, which has none."""
+    """``patches`` in ``.sync`` of the work tree, or in the folder that ``SYNC_DIR`` names instead.
+
+    Raises :class:`Invalid` for a bare repository, which has none.
+    """
     if repository.work_tree is None:
         raise Invalid("export.bare", "This repository has no work tree to export from.", "ecluse export -C A_CHECKOUT")
-    return repository.work_tree / ".sync" / "patches"
+    return repository.work_tree / (os.environ.get("SYNC_DIR") or ".sync") / "patches"
 
 
 SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt", *(f"{name}.md" for name in DOCUMENTS))
