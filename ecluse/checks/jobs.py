@@ -13,14 +13,15 @@ from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.joblog import JobLog, Listener
 from ecluse.checks.matrix import resolve
+from ecluse.checks.phases import run_after, run_before
 from ecluse.checks.planning import cannot_run
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import Frame, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
-from ecluse.errors import Problem
 from ecluse.model import Annotation, Result
 from ecluse.model import Job as JobRecord
 from ecluse.model import Step as StepRecord
@@ -61,6 +62,7 @@ class Surroundings:
     masker: Masker
     listener: Listener | None
     aborted: threading.Event
+    remote: Remote
 
 
 def run_instance(instance: Instance, around: Surroundings) -> JobOutcome:
@@ -120,6 +122,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
         log=log,
         cancelled=instance.cancelled,
         aborted=around.aborted,
+        remote=around.remote,
     )
     try:
         return _run_session(instance, session, record)
@@ -136,9 +139,9 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         session.log.line(f"##[error]{problem.message}")
         reason = session.log.masker.mask(f"line {instance.job.line}: {problem.message}")
         return JobOutcome(replace(record, result=Result.FAILURE, reason=reason))
-    results = run_steps(session, frame, instance.job.steps)
-    if frame.status == "success":
-        _finish(session)
+    results = run_before(session, frame, instance.job.steps)
+    results += run_steps(session, frame, instance.job.steps)
+    results += run_after(session, frame, instance.job.steps)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
     reason, tolerated = "", False
@@ -159,15 +162,6 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         reason=reason,
     )
     return JobOutcome(done, outputs, tolerated)
-
-
-def _finish(session: Session) -> None:
-    """Do what actions left for the end of a job that succeeded; its failing is said and changes nothing."""
-    for work in reversed(session.at_end):
-        try:
-            work()
-        except Problem as problem:
-            session.log.note("warning", f"after the last step: {problem.message}")
 
 
 def _prepare(instance: Instance, session: Session, frame: Frame) -> None:

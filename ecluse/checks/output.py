@@ -21,6 +21,7 @@ class StepOutput:
     def __init__(self, session: Session, env: dict[str, str]) -> None:
         self.session = session
         self.outputs: dict[str, str] = {}
+        self.state: dict[str, str] = {}
         self.failure = ""
         self.closed = False
         self._stop = ""
@@ -64,6 +65,8 @@ class StepOutput:
                 log.note("warning", "A value given to add-mask is too short to be masked.")
         elif name == "set-output":
             self.outputs[properties.get("name", "")] = data
+        elif name == "save-state":
+            self.state[properties.get("name", "")] = data
         elif name in ("set-env", "add-path"):
             self.obey_unsecure(command)
         elif name in ("group", "endgroup"):
@@ -97,7 +100,7 @@ class StepOutput:
             for name, value in parse_pairs(self.read("GITHUB_ENV")).items():
                 self.set_variable(name, value)
             self.outputs |= parse_pairs(self.read("GITHUB_OUTPUT"))
-            parse_pairs(self.read("GITHUB_STATE"))
+            self.state |= parse_pairs(self.read("GITHUB_STATE"))
             self.session.path += parse_lines(self.read("GITHUB_PATH"))
         except FileCommandProblem as problem:
             self.failure = f"Unable to process file command: {problem.message}"

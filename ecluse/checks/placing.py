@@ -53,12 +53,12 @@ def make_folders(target: Path, parent: str, ready: set[str]) -> None:
     ready.add(parent)
 
 
-def list_files(folder: Path) -> list[str]:
-    """Every file and link below ``folder``, relative to it, without what git keeps for itself."""
+def list_files(folder: Path, *, hidden_git: bool = False) -> list[str]:
+    """Every file and link below ``folder``, relative to it; what git keeps for itself only with ``hidden_git``."""
     found = []
     for place_, folders, files in os.walk(folder):
         links = [name for name in folders if Path(place_, name).is_symlink()]
-        folders[:] = [name for name in folders if name != ".git" and name not in links]
+        folders[:] = [name for name in folders if (hidden_git or name != ".git") and name not in links]
         found += [os.path.relpath(Path(place_, name), folder) for name in [*files, *links]]
     return sorted(found)
 

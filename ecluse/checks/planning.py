@@ -14,6 +14,7 @@ from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.triggers import FOLDER, list_workflows, resolve_paths, select
 from ecluse.checks.values import to_text
@@ -98,8 +99,11 @@ def _as_texts(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in inputs.items()}
 
 
-def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
-    """The workflows of a request, read. Raises :class:`WorkflowProblem` with the faults of all of them."""
+def load_workflows(tree: Path, request: RunRequest, remote: Remote | None = None) -> tuple[Workflow, ...]:
+    """The workflows of a request, read, with those of other repositories that ``remote`` has or may fetch.
+
+    Without ``remote`` only what was fetched before is found. Raises :class:`WorkflowProblem` with all faults.
+    """
     if request.workflows:
         paths = resolve_paths(tree, request.workflows, request.event)
     else:
@@ -117,7 +121,9 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
         )
     found: list[Workflow] = []
     faults: list[Fault] = []
-    fetch = fetch_from(tree.resolve(), request.local_actions)
+    fetch = fetch_from(
+        tree.resolve(), request.local_actions, remote or Remote(tree, request.actions_url, network=False)
+    )
     for path in paths:
         try:
             found.append(link(load(tree, path), fetch, strict=False))

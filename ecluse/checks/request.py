@@ -18,7 +18,10 @@ class RunRequest:
     combinations whose key ``k`` has one of the given values; ``jobs`` only these jobs and what they need.
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
-    configuration variables of the ``vars`` context.
+    configuration variables of the ``vars`` context. ``actions_url`` is the base address of other repositories' actions
+    (empty: the environment's, else GitHub's); ``lock_actions`` writes what they are at into the tree's lock file,
+    ``update_actions`` looks all of them up anew. ``identity`` tells this repository from others with its name; what an
+    untrusted run keeps is never read by one that is ``trusted``.
     """
 
     workflows: tuple[str, ...] = ()
@@ -40,6 +43,11 @@ class RunRequest:
     dry_run: bool = False
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
+    actions_url: str = ""
+    lock_actions: bool = False
+    update_actions: bool = False
+    identity: str = ""
+    trusted: bool = True
 
     @property
     def branch(self) -> str:
@@ -69,6 +77,11 @@ class RunRequest:
             "dry_run": self.dry_run,
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
+            "actions_url": self.actions_url,
+            "lock_actions": self.lock_actions,
+            "update_actions": self.update_actions,
+            "identity": self.identity,
+            "trusted": self.trusted,
         }
 
     @classmethod

@@ -21,6 +21,7 @@ from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
 from ecluse.checks.matrix import display_name, expand, resolve
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
+from ecluse.checks.remote import LOCK_FILE, Remote, write_lock
 from ecluse.checks.request import RunRequest
 from ecluse.checks.session import TRACKING, remove_folder
 from ecluse.checks.values import is_truthy, to_number
@@ -89,9 +90,15 @@ class Runner:
     """One run. Use once."""
 
     def __init__(
-        self, tree: Path, request: RunRequest, workflows: tuple[Workflow, ...], listener: Listener | None
+        self,
+        tree: Path,
+        request: RunRequest,
+        workflows: tuple[Workflow, ...],
+        listener: Listener | None,
+        remote: Remote,
     ) -> None:
         self.tree = tree.resolve()
+        self.remote = remote
         self.request = request
         self.masker = Masker()
         self.annotations: list[Annotation] = []
@@ -125,11 +132,12 @@ class Runner:
         self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
         folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
         try:
-            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
+            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted, self.remote))
             self.keep_artifacts(folder / "artifacts")
         finally:
             process.end_marked(TRACKING, f"{folder}/")
             remove_folder(folder)
+        self.keep_pins()
         report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
         self.tell(
             {
@@ -362,6 +370,13 @@ class Runner:
         node.result = worst(results, len(results))
         node.needs_result = str(node.result)
 
+    def keep_pins(self) -> None:
+        """Say what is to be known of other repositories, and write down which commits their refs stood for."""
+        for text in dict.fromkeys(self.remote.notes):
+            self.note("notice", self.masker.mask(text))
+        if self.remote.pins and self.request.lock_actions:
+            write_lock(self.tree / LOCK_FILE, self.remote.pins)
+
     def keep_artifacts(self, source: Path) -> None:
         if self.request.log_dir is not None and source.is_dir():
             shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
@@ -412,13 +427,15 @@ def describe_environment() -> dict[str, str]:
 
 
 def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]], None] | None = None) -> Report:
-    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
+    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to, except that
+    ``lock_actions`` adds to its lock file.
 
     ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
     anything runs.
     """
-    workflows = load_workflows(tree, request)
+    remote = Remote(tree, request.actions_url, network=not request.dry_run, update=request.update_actions)
+    workflows = load_workflows(tree, request, remote)
     intended = plan_workflows(workflows, request)
     if request.dry_run:
         jobs = tuple(
@@ -444,4 +461,4 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
             environment=describe_environment(),
             reason="dry run: nothing was run",
         )
-    return Runner(tree, request, workflows, on_event).run()
+    return Runner(tree, request, workflows, on_event, remote).run()

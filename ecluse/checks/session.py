@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse import process
 from ecluse.checks.contexts import (
@@ -30,7 +30,11 @@ from ecluse.checks.joblog import JobLog
 from ecluse.checks.launch import launch
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import CaseSensitive
-from ecluse.checks.workflow import Job, Workflow
+from ecluse.checks.workflow import Job, Step, Workflow
+
+if TYPE_CHECKING:
+    from ecluse.checks.actions import ActionCall, Outcome
+    from ecluse.checks.remote import Remote
 
 MAX_JOB_MINUTES = 360.0
 GRACE_S = 300.0
@@ -44,7 +48,10 @@ LINUX = sys.platform == "linux"
 
 @dataclass(slots=True)
 class Frame:
-    """Where steps run: the job itself, or one composite action inside it."""
+    """Where steps run: the job itself, or one composite action inside it.
+
+    ``trail`` are the numbers of the steps that lead to the action, ``source`` its repository and ref.
+    """
 
     inputs: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
@@ -52,6 +59,22 @@ class Frame:
     status: str = "success"
     action_path: str = ""
     depth: int = 0
+    trail: tuple[int, ...] = ()
+    source: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """Work of an action for after the job's last step: done when ``condition`` (an expression) says so."""
+
+    frame: Frame
+    step: Step
+    condition: str
+    work: Callable[[ActionCall], Outcome]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        return (*self.frame.trail, self.step.number)
 
 
 class Session:
@@ -70,8 +93,10 @@ class Session:
         log: JobLog,
         cancelled: threading.Event,
         aborted: threading.Event,
+        remote: Remote,
     ) -> None:
         self.tree = tree
+        self.remote = remote
         self.request = request
         self.workflow = workflow
         self.job = job
@@ -94,7 +119,9 @@ class Session:
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
         self.left: list[int] = []
         self.summary: list[str] = []
-        self.at_end: list[Callable[[], None]] = []
+        self.cleanups: list[Cleanup] = []
+        self.states: dict[tuple[int, ...], dict[str, str]] = {}
+        self.noted_node: list[str] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
         self.runner = {
@@ -124,7 +151,7 @@ class Session:
         """What an expression of a step of ``frame`` sees."""
         env = {"ACT": "true", "ECLUSE": "true"}
         env |= self.request.env | self.env | frame.env | (step_env or {})
-        github = {**self.github, "action_path": frame.action_path, "action_status": frame.status}
+        github = {**self.github, **_origin(frame), "action_status": frame.status}
         contexts = {
             **self.contexts,
             "github": github,
@@ -142,7 +169,7 @@ class Session:
     def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
         """The whole environment of a process that a step starts."""
         env = self.base_env | self.env | frame.env | step_env
-        github = {**self.github, "action_path": frame.action_path}
+        github = {**self.github, **_origin(frame)}
         env |= github_variables(github if frame.depth else self.github)
         if added := [*self.fixed_path, *self.path]:
             env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
@@ -160,6 +187,14 @@ class Session:
         twin.fixed_path = [*self.fixed_path, *self.path]
         twin.path, twin.summary = [], []
         return twin
+
+    def clean_up(self, cleanup: Cleanup) -> None:
+        """Have ``cleanup`` done after the job's last step, the one noted last first; once for each step."""
+        for place, other in enumerate(self.cleanups):
+            if other.key == cleanup.key:
+                self.cleanups[place] = replace(other, frame=cleanup.frame)
+                return
+        self.cleanups.append(cleanup)
 
     def new_file(self, suffix: str) -> Path:
         """A path for a file of its own, outside the workspace."""
@@ -198,6 +233,12 @@ class Session:
             for group in self.left:
                 process.end_group(group, grace_s=0.2)
         remove_folder(self.folder)
+
+
+def _origin(frame: Frame) -> dict[str, str]:
+    """What the ``github`` context says of the action whose steps run."""
+    repository, ref = frame.source
+    return {"action_path": frame.action_path, "action_repository": repository, "action_ref": ref}
 
 
 def remove_folder(folder: Path) -> None:

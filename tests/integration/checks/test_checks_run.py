@@ -349,7 +349,7 @@ def test_fail_fast_cancels_the_siblings(bench: Bench) -> None:
 
 UNSUPPORTED = [
     ("- uses: docker://alpine:3", "container image"),
-    ("- uses: someone/something@v1", "someone/something@v1 is not carried out here"),
+    ("- uses: someone/something@v1", "someone/something@v1 is not on this machine and could not be fetched"),
     ("- {uses: actions/checkout@v4, with: {repository: other/repo}}", "another repository"),
     ("- {uses: actions/checkout@v4, with: {ref: other}}", "another ref"),
     ("- {run: 'true', shell: fish}", "neither a shell"),
