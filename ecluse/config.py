@@ -38,6 +38,9 @@ class ChecksConfig(_Section):
     )
     optional: tuple[str, ...] = Field(default=(), description="job ids that may fail or be unable to run here")
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    actions_url: str = Field(
+        default="", description="base address that actions of other repositories are fetched from; empty: GitHub"
+    )
 
 
 class LandingConfig(_Section):

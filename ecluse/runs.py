@@ -22,7 +22,7 @@ from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake, wake_in
-from ecluse.model import Event, Landing, Run, RunState
+from ecluse.model import Change, Event, Landing, Run, RunState
 from ecluse.trunk import open_trunk
 
 LOOK_EVERY_S = 0.1
@@ -119,14 +119,33 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         event=run.event,
         ref=f"refs/heads/{branch}",
         base_branch=branch,
+        base_commit=_base_commit(history, run),
         commit=run.commit,
         tree=run.tree,
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
         changed=tuple(changed),
         log_dir=log_folder(run.id) / str(run.attempt),
+        actions_url=open_trunk(repository).config.checks.actions_url,
+        identity=str(repository.common_dir),
+        cache_scope=_cache_scope(history, run),
     )
     document = {"tree": str(tree), "request": request.to_json()}
     write_atomically(folder / "check.json", json.dumps(document).encode(), mode=0o600)
+
+
+def _base_commit(history: History, run: Run) -> str:
+    """The commit that a run's candidate was built on; empty when the run is for none."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    return landing.base if landing is not None else ""
+
+
+def _cache_scope(history: History, run: Run) -> str:
+    """Where a run keeps its caches: with the target's, unless a person had to let the change in."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    change = history.get(Change, landing.change) if landing is not None else None
+    if change is not None and change.trusted_by.startswith(("key ", "policy: ", "release ")):
+        return ""
+    return f"change {change.id}" if change is not None else run.parent
 
 
 def _look(repository: Repository, history: History, run: Run) -> None:

@@ -217,7 +217,7 @@ class Remote:
             if self.network:
                 self.notes.append(problem.message)
             return None
-        blob = store.resolve(f"{commit}:{path}", "blob")
-        if blob is None:
+        data = store.read(commit, path, _CAP)
+        if data is None:
             raise FileNotFoundError(f"{path} in {repository}@{ref}")
-        return store.blob(blob)
+        return data

@@ -14,14 +14,16 @@ class RunRequest:
     """One request for checks.
 
     ``workflows`` are files or folders relative to the tree; empty means every file of ``.github/workflows`` that
-    ``event`` triggers. ``commit`` and ``tree`` are object ids, recorded in the report. ``matrix`` keeps only the
+    ``event`` triggers. ``commit`` and ``tree`` are object ids, recorded in the report; ``base_commit`` is what the change
+    is compared with, where that is known. ``matrix`` keeps only the
     combinations whose key ``k`` has one of the given values; ``jobs`` only these jobs and what they need.
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
     configuration variables of the ``vars`` context. ``actions_url`` is the base address of other repositories' actions
     (empty: the environment's, else GitHub's); ``lock_actions`` writes what they are at into the tree's lock file,
-    ``update_actions`` looks all of them up anew. ``identity`` tells this repository from others with its name; what an
-    untrusted run keeps is never read by one that is ``trusted``.
+    ``update_actions`` looks all of them up anew. ``identity`` tells this repository from others with its name (empty:
+    its first commits do). ``cache_scope`` is where caches are kept instead of at the ref: only runs of the same scope
+    read them, so what an untrusted change keeps reaches no other.
     """
 
     workflows: tuple[str, ...] = ()
@@ -39,6 +41,7 @@ class RunRequest:
     matrix: dict[str, tuple[str, ...]] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     base_branch: str = ""
+    base_commit: str = ""
     changed: tuple[str, ...] | None = None
     dry_run: bool = False
     log_dir: Path | None = None
@@ -47,7 +50,7 @@ class RunRequest:
     lock_actions: bool = False
     update_actions: bool = False
     identity: str = ""
-    trusted: bool = True
+    cache_scope: str = ""
 
     @property
     def branch(self) -> str:
@@ -73,6 +76,7 @@ class RunRequest:
             "matrix": {key: list(values) for key, values in self.matrix.items()},
             "jobs": list(self.jobs),
             "base_branch": self.base_branch,
+            "base_commit": self.base_commit,
             "changed": None if self.changed is None else list(self.changed),
             "dry_run": self.dry_run,
             "log_dir": None if self.log_dir is None else str(self.log_dir),
@@ -81,7 +85,7 @@ class RunRequest:
             "lock_actions": self.lock_actions,
             "update_actions": self.update_actions,
             "identity": self.identity,
-            "trusted": self.trusted,
+            "cache_scope": self.cache_scope,
         }
 
     @classmethod

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option(
     "--local-action", "local_actions", multiple=True, metavar="ACTION=DIR", help="Take OWNER/REPO@REF from DIR."
 )
+@click.option("--actions-url", metavar="URL", default="", help="Where OWNER/REPO of actions is fetched from [GitHub].")
+@click.option("--update-actions", is_flag=True, help="Look up anew what the refs of actions are at.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, run nothing.")
 @click.option("--report", "report_file", metavar="FILE", help="Write the report here instead of reports/ and memory/.")
 @click.option("--logs", metavar="DIR", help="Keep one log per job in this folder.")
@@ -84,6 +86,8 @@ def _request(
     actor: str,
     base: str,
     local_actions: tuple[str, ...],
+    actions_url: str,
+    update_actions: bool,
     dry_run: bool,
     logs: str | None,
 ) -> tuple[Path, RunRequest]:
@@ -107,11 +111,28 @@ def _request(
         actor=actor,
         base_branch=base or facts.pop("base_branch", ""),
         local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
+        actions_url=actions_url or os.environ.get("ECLUSE_ACTIONS_URL", "") or _configured_url(tree),
+        lock_actions=not dry_run,
+        update_actions=update_actions,
         dry_run=dry_run,
         log_dir=Path(logs).resolve() if logs else None,
         **facts,
     )
     return tree, request
+
+
+def _configured_url(tree: Path) -> str:
+    """``actions_url`` of the folder's own ``ecluse.toml``, read without the rest of the policy."""
+    path = tree / "ecluse.toml"
+    if not path.is_file():
+        return ""
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("checks", {})
+    except (ValueError, OSError):  # who needs the policy says what is wrong with it
+        return ""
+    return str(table.get("actions_url", "")) if isinstance(table, dict) else ""
 
 
 def _surroundings(folder: Path) -> tuple[Path, dict[str, Any]]:

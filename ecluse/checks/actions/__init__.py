@@ -25,6 +25,14 @@ BUILT_IN: dict[str, str] = {
     "actions/upload-artifact": "upload",
     "actions/upload-artifact/merge": "download",
     "actions/download-artifact": "download",
+    "actions/github-script": "github_script",
+    "astral-sh/setup-uv": "setup_uv",
+    "dorny/paths-filter": "paths_filter",
+    "hynek/setup-cached-uv": "setup_uv",
+    "pnpm/action-setup": "pnpm",
+    "pre-commit/action": "pre_commit",
+    "re-actors/alls-green": "alls_green",
+    "tj-actions/changed-files": "changed_files",
 }
 """Owner/repo of an action -> the module here that carries it out, whatever version is named."""
 
@@ -96,17 +104,19 @@ def run_action(call: ActionCall) -> Outcome:
         kind = "javascript" if manifest.is_script else manifest.using
         ran: Outcome = import_module(f"ecluse.checks.actions.{kind}").run_main(call, manifest)
         return ran
-    outcome: Outcome = import_module(f"ecluse.checks.actions.{BUILT_IN[call.name]}").run(call)
+    module = BUILT_IN.get(call.name, "not_run")
+    outcome: Outcome = import_module(f"ecluse.checks.actions.{module}").run(call)
     return outcome
 
 
 def find_action(session: Session, frame: Frame, uses: str, *, ahead: bool = False) -> Manifest | None:
-    """The files of the action ``uses``; ``None`` when it is carried out here instead.
+    """The files of the action ``uses``; ``None`` when it is carried out here instead, or known not to be run here.
 
     ``ahead`` looks before the job's first step: an action of the workspace is not there yet, which is ``None`` too.
     Raises :class:`ecluse.errors.Problem`.
     """
     from ecluse.checks.actions.manifest import read_manifest
+    from ecluse.checks.actions.not_run import reason_for
 
     if uses.startswith("docker://"):
         raise Unsupported(
@@ -121,7 +131,7 @@ def find_action(session: Session, frame: Frame, uses: str, *, ahead: bool = Fals
         stand_in = _stand_in(session, location, ref)
         if stand_in is not None:
             return read_manifest(uses, stand_in)
-        if location.lower() in BUILT_IN:
+        if location.lower() in BUILT_IN or reason_for(location):
             return None
     return read_manifest(uses, _elsewhere(session, frame, uses))
 

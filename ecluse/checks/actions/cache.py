@@ -1,7 +1,7 @@
 """``actions/cache`` and its restore and save parts, on a store of this machine.
 
-A cache is read from the run's own branch, its base and the default branch, and written to the run's own. What a run on
-an untrusted change keeps is read by such runs only. Paths outside the job's workspace stay on this machine anyway: they
+A cache is read from the run's own branch, its base and the default branch, and written to the run's own, or to a scope
+that the request sets apart (an untrusted change has one of its own). Paths outside the job's workspace stay on this machine anyway: they
 are neither restored nor kept.
 """
 
@@ -110,7 +110,7 @@ def _scopes(session: Session) -> list[str]:
     repository = github["event"].get("repository") if isinstance(github["event"], dict) else None
     default = repository.get("default_branch") if isinstance(repository, dict) else ""
     names = [str(github["ref"]), *(f"refs/heads/{name}" for name in (github["base_ref"], default) if name)]
-    own = [] if session.request.trusted else [f"untrusted {names[0]}"]
+    own = [f"apart: {session.request.cache_scope}"] if session.request.cache_scope else []
     return list(dict.fromkeys([*own, *names]))
 
 
