@@ -96,7 +96,7 @@ def find_node(session: Session, env: dict[str, str], wanted: str) -> str:
             "install Node 20 or newer with your system's package manager",
         )
     here = node_version(node)
-    if here.partition(".")[0] != wanted.replace("node", "v") and not session.noted_node:
+    if wanted and here.partition(".")[0] != wanted.replace("node", "v") and not session.noted_node:
         session.noted_node.append(here)
         session.log.line(f"##[notice]actions ask for {wanted} and run on this machine's Node {here}")
     return node

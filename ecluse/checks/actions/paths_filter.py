@@ -22,6 +22,7 @@ from ecluse.checks.actions.picomatch import matcher
 from ecluse.checks.placing import inside
 from ecluse.errors import Invalid
 from ecluse.files import read_capped
+from ecluse.git import Repository
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 
@@ -137,13 +138,13 @@ def _detect(call: ActionCall) -> list[Changed]:
     return changes(repository, EMPTY_TREE, _head(call, repository))
 
 
-def _head(call: ActionCall, repository: Any) -> str:
+def _head(call: ActionCall, repository: Repository) -> str:
     """The other side of the comparison; empty for the files as they are."""
     found = resolve(repository, call.input("ref"))
     return "" if found is None or found == repository.resolve("HEAD") else found
 
 
-def _push_base(call: ActionCall, repository: Any, base: str) -> str | None:
+def _push_base(call: ActionCall, repository: Repository, base: str) -> str | None:
     github = call.session.github
     event = github["event"] if isinstance(github["event"], dict) else {}
     default = str((event.get("repository") or {}).get("default_branch") or "")

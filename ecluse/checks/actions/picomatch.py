@@ -38,7 +38,11 @@ def _sequence(pattern: str, at: int, stop: str) -> tuple[str, int]:
             out, at = out + re.escape(pattern[at + 1]), at + 2
         elif character in "@?*+!" and pattern[at + 1 : at + 2] == "(":
             inner, at = _choice(pattern, at + 2, "|", ")")
-            out += _repeated(character, inner)
+            if character == "!":  # what follows belongs to what may not be
+                rest, at = _sequence(pattern, at, stop)
+                out += f"(?!(?:{inner}){rest}\\Z)[^/]*{rest}"
+            else:
+                out += f"(?:{inner})" + {"@": ""}.get(character, character)
         elif begins and pattern.startswith("**/", at):
             out, at = out + "(?:.*/)?", at + 3
         elif begins and pattern[at:] == "**" and out.endswith("/"):
@@ -69,12 +73,6 @@ def _choice(pattern: str, at: int, separator: str, close: str) -> tuple[str, int
         if at >= len(pattern) or pattern[at] == close:
             return "|".join(parts), at + 1
         at += 1
-
-
-def _repeated(kind: str, inner: str) -> str:
-    if kind == "!":
-        return f"(?!(?:{inner})(?:/|\\Z))[^/]*"
-    return f"(?:{inner})" + {"@": "", "?": "?", "*": "*", "+": "+"}[kind]
 
 
 def _braces(pattern: str, at: int) -> tuple[str, int]:
