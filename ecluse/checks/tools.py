@@ -120,7 +120,7 @@ def bring_uv(wish: str) -> Path | None:
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=kept))
     try:
         programs = make_environment(own, folder / "env")
-        wanted = "uv" + (f"=={wish}" if parse(wish) and wish[:1].isdigit() and wish.count(".") == 2 else _as_pip(wish))
+        wanted = "uv" + _as_pip(wish)
         install = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         done = process.run(
             [*install, "--target", str(folder / "files"), wanted],
@@ -143,9 +143,11 @@ def bring_uv(wish: str) -> Path | None:
 
 
 def _as_pip(wish: str) -> str:
-    """A version wish in pip's words: ``0.5.x`` as ``==0.5.*``, ``>=0.4`` as it is, anything else as no wish."""
+    """A version wish in pip's words: ``0.5.x`` as ``==0.5.*``, ``0.5.1`` as ``==0.5.1``, ``>=0.4`` as it is."""
     text = wish.strip()
     if text[:1] in "<>=!~":
         return text
     numbers = [part for part in text.split(".") if part.isdecimal()]
-    return f"=={'.'.join(numbers)}.*" if numbers else ""
+    if not numbers:
+        return ""
+    return f"=={'.'.join(numbers)}" + ("" if len(numbers) > 2 else ".*")
