@@ -22,15 +22,18 @@ from ecluse.model import Result
 Work = Callable[[ActionCall], Outcome]
 
 
-def run_before(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[StepResult]:
+def run_before(
+    session: Session, frame: Frame, steps: tuple[Step, ...], above: tuple[str, ...] = ()
+) -> list[StepResult]:
     """Find the actions that ``steps`` use and run their pre scripts, also those inside composite actions.
 
     Actions of the workspace have none: it is still empty. What cannot be found is told by the step that needs it, so
-    that a step which is skipped does not fail the job.
+    that a step which is skipped does not fail the job. ``above`` are the actions that led here: one that uses itself
+    is not followed.
     """
     results: list[StepResult] = []
     for step in _flat(steps):
-        if not step.uses or session.aborted.is_set():
+        if not step.uses or step.uses in above or session.aborted.is_set():
             continue
         try:
             manifest = find_action(session, frame, step.uses, ahead=True)
@@ -38,7 +41,8 @@ def run_before(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[
                 continue
             if manifest.using == "composite" and any(one.uses for one in manifest.steps):
                 call = action_call(session, frame, step, environment_of(step.env, session, frame), {}, None)
-                results += run_before(session, inner_frame(call, manifest, lambda _: None), manifest.steps)
+                inner = inner_frame(call, manifest, lambda _: None)
+                results += run_before(session, inner, manifest.steps, (*above, step.uses))
                 continue
         except (Problem, ExpressionProblem):
             continue

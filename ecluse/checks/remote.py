@@ -31,6 +31,8 @@ _NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+\Z"
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?\Z")
 _SHORT = re.compile(r"[0-9a-f]{7,39}\Z")
 _CAP = 1 << 20
+_NOBODY = ("resolve host", "connect to", "timed out", "did not end within", "unreachable")
+"""What git says when there is no network: the other repositories of the run are not waited for then."""
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -134,11 +136,12 @@ class Remote:
             )
         self._bring(repository, store, found, tag if tag in refs else branch)
         if store.valid_ref(mark):
-            store.run("update-ref", mark, found)
+            store.run("update-ref", mark, found, check=False)  # a folder of that name is in the way
         return found
 
     def _offline(self, name: str, problem: Failed) -> Failed:
-        self._gone = self._gone or (problem if "resolve host" in problem.message else None)
+        if any(sign in problem.message for sign in _NOBODY):
+            self._gone = self._gone or problem
         return Failed(
             "checks.action_offline",
             f"{name} is not on this machine and could not be fetched: {problem.message}",

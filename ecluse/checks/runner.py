@@ -27,6 +27,7 @@ from ecluse.checks.session import TRACKING, remove_folder
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant
+from ecluse.errors import Problem
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
@@ -375,7 +376,10 @@ class Runner:
         for text in dict.fromkeys(self.remote.notes):
             self.note("notice", self.masker.mask(text))
         if self.remote.pins and self.request.lock_actions:
-            write_lock(self.tree / LOCK_FILE, self.remote.pins)
+            try:
+                write_lock(self.tree / LOCK_FILE, self.remote.pins)
+            except Problem as problem:  # the run itself is done; what it found stays true
+                self.note("warning", f"The actions used could not be pinned: {problem.message}")
 
     def keep_artifacts(self, source: Path) -> None:
         if self.request.log_dir is not None and source.is_dir():

@@ -14,7 +14,7 @@ from ecluse.errors import Failed
 from ecluse.git.invocation import git
 from ecluse.git.repository import Repository
 
-_PROTOCOLS = {"GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
+_PROTOCOLS = {"GIT_ALLOW_PROTOCOL": "file:git:http:https", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
 _SLOW = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=20")
 ASK_S = 30.0
 FETCH_S = 600.0
@@ -70,6 +70,6 @@ def _unreachable(url: str, done: process.Completed) -> Failed:
     why = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "no reason")
     return Failed(
         "git.unreachable",
-        f"git could not ask {url}: {why.removeprefix('fatal: ').removeprefix('error: ')}",
+        f"git could not ask {url}: {why.removeprefix('fatal: ').removeprefix('error: ').rstrip('.')}.",
         f"look whether it answers: git ls-remote {url}",
     )

@@ -43,9 +43,14 @@ class Shelf:
         self.lock = FileLock(self.records / "lock")
 
     def all(self) -> list[Artifact]:
-        """Every artifact, in name order."""
-        found = [Artifact(**json.loads(read_capped(path, _CAP))) for path in self.records.glob("*.json")]
-        return sorted(found, key=lambda one: one.name)
+        """Every artifact, in name order; of a folder that somebody else put there a record is made."""
+        found = []
+        with self.lock.held():
+            for entry in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+                path = self._path(entry.name)
+                known = Artifact(**json.loads(read_capped(path, _CAP))) if path.is_file() else None
+                found.append(known or self._record(entry.name, entry))
+        return found
 
     def add(self, name: str, root: Path, files: list[str], *, join: bool = False, replace: bool = False) -> Artifact:
         """Keep ``files`` of ``root`` as ``name``, beside what is in it already (``join``), or instead (``replace``).

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.actions.changes import (
-    EMPTY_TREE,
     Changed,
     changes,
     is_own_head,
@@ -21,8 +20,9 @@ from ecluse.checks.actions.changes import (
 )
 from ecluse.checks.actions.picomatch import matcher
 from ecluse.checks.placing import inside
-from ecluse.errors import Invalid
+from ecluse.errors import Invalid, Unsupported
 from ecluse.files import read_capped, write_atomically
+from ecluse.git.repository import EMPTY_TREE
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 
@@ -61,6 +61,11 @@ def run(call: ActionCall) -> Outcome:
 
 
 def _detect(call: ActionCall) -> list[Changed]:
+    for name in ("since", "until", "recover_deleted_files", "use_rest_api"):
+        if call.input(name, "false") != "false":
+            raise Unsupported(
+                "checks.changed_files", f"The input {name} of changed-files is not carried out here.", "Use base_sha."
+            )
     repository = repository_of(call, call.input("path"))
     github = call.session.github
     event = github["event"] if isinstance(github["event"], dict) else {}

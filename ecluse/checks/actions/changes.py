@@ -12,8 +12,6 @@ from ecluse.checks.placing import inside
 from ecluse.errors import Invalid, Problem
 from ecluse.git import Repository
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:

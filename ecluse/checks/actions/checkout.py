@@ -10,7 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecluse.checks.actions import ActionCall, Outcome
-from ecluse.checks.actions.checkout_parts import bring_submodules, cut_history, keep_sparse, share_refs, sparse_rule
+from ecluse.checks.actions.checkout_parts import (
+    bring_submodules,
+    check_address,
+    cut_history,
+    keep_sparse,
+    share_refs,
+    sparse_rule,
+)
 from ecluse.checks.placing import empty, inside, list_files, place
 from ecluse.errors import Invalid, Problem, Unsupported
 from ecluse.git import Repository, list_work_files
@@ -162,6 +169,7 @@ def _bring_other(call: ActionCall, target: Path, repository: str) -> Outcome:
         raise Invalid("checks.action_name", f"'{repository}' is no OWNER/REPO.", "correct the input repository")
     url = f"{call.input('github-server-url', remote.url).rstrip('/')}/{repository}"
     ref = call.input("ref")
+    check_address(call, url)
     try:
         refs = list_remote(url)
     except Problem as problem:

@@ -21,7 +21,8 @@ Rule = Callable[[Sequence[str]], set[str]]
 
 def cut_history(made: Repository, commit: str, depth: int) -> None:
     """Let ``made`` end ``depth`` commits below ``commit``, as a shallow clone does."""
-    listed = made.text("rev-list", "--parents", f"--max-count={_MOST_COMMITS}", commit)
+    most = 1 if depth == 1 else _MOST_COMMITS
+    listed = made.text("rev-list", "--parents", f"--max-count={most}", commit)
     parents = {words[0]: words[1:] for words in (line.split() for line in listed.split("\n"))}
     level, seen = {commit}, {commit}
     for _ in range(depth - 1):
@@ -134,10 +135,7 @@ def _fetch_module(call: ActionCall, outer: Repository, target: Path, path: str, 
         return
     if url.startswith(("./", "../")):
         url = _joined(outer.config("remote.origin.url") or "", url)
-    if url.startswith("-") or not url:
-        raise Unsupported(
-            "checks.checkout_submodules", f"The submodule {path} has no address ({url}).", "correct .gitmodules"
-        )
+    check_address(call, url)
     shutil.rmtree(target, ignore_errors=True)
     made = Repository.create(target)
     if not fetch_commit(made, url, staged[1], "HEAD"):
@@ -151,6 +149,18 @@ def _fetch_module(call: ActionCall, outer: Repository, target: Path, path: str, 
     made.run("checkout-index", "-a", "-f", "-q")
     made.set_config("remote.origin.url", url)
     call.say(f"brought the submodule {path} of {url}")
+
+
+def check_address(call: ActionCall, url: str) -> None:
+    """Raise :class:`Unsupported` for an address that a file of the tree may not make us ask.
+
+    We ask it outside whatever holds the job in: other folders of this machine, and hosts that know our keys, are out.
+    """
+    is_base = url.startswith(f"{call.session.remote.url}/") and ".." not in url.split("/")
+    if not is_base and not url.startswith(("https://", "http://")):
+        raise Unsupported(
+            "checks.address", f"The address '{url}' is not asked from here.", "Write it as https://HOST/OWNER/REPO."
+        )
 
 
 def _joined(origin: str, relative: str) -> str:

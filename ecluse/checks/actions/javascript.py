@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def run_main(call: ActionCall, manifest: Manifest) -> Outcome:
     """Run the action's main script; what cleans up after it is noted first, so that it runs when this one fails."""
     note_post(call.session, call.frame, call.step, manifest)
+    if manifest.pre and manifest.uses.startswith("."):
+        call.say(f"##[warning]`pre` execution is not supported for local action from '{manifest.uses}'")
     return run_script(call, manifest, manifest.main, "main")
 
 

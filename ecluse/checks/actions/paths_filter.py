@@ -10,7 +10,6 @@ from typing import Any
 
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.actions.changes import (
-    EMPTY_TREE,
     Changed,
     changes,
     pull_request_base,
@@ -23,6 +22,7 @@ from ecluse.checks.placing import inside
 from ecluse.errors import Invalid
 from ecluse.files import read_capped
 from ecluse.git import Repository
+from ecluse.git.repository import EMPTY_TREE
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 

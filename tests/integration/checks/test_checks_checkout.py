@@ -133,6 +133,21 @@ def test_submodules_from_the_tree_and_from_elsewhere(tree: Any, forge: Any) -> N
     )
 
 
+def test_files_of_the_tree_do_not_choose_folders_of_this_machine(tree: Any, forge: Any, tmp_path: Any) -> None:
+    forge.put("them/lib", {"x.txt": "one"})
+    for server in ("file:///tmp/elsewhere", f"{forge.url}/../other", "ssh://host"):
+        steps = f"- {{uses: actions/checkout@v4, with: {{repository: them/lib, github-server-url: '{server}'}}}}\n"
+        assert "is not asked from here" in tree.job(steps).steps[0].reason
+    tree.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", f"{forge.url}/them/lib", "lib")
+    tree.write(".gitmodules", f'[submodule "lib"]\n\tpath = lib\n\turl = file://{tmp_path}/other\n')
+    tree.commit("modules")
+    tree.git("submodule", "deinit", "-q", "-f", "lib")
+    job = tree.job("- {uses: actions/checkout@v4, with: {submodules: true}}\n")
+    assert "is not asked from here" in job.steps[0].reason
+    tree.write(".gitmodules", '[submodule "lib"]\n\tpath = ../out\n\turl = https://h.example/x\n')
+    assert "lies outside" in tree.job("- {uses: actions/checkout@v4, with: {submodules: true}}\n").steps[0].reason
+
+
 def test_a_step_that_writes_into_its_files_does_not_change_the_tree(tree: Any) -> None:
     good(tree, "- uses: actions/checkout@v4\n- run: for f in $(git ls-files); do echo more >> $f; done\n")
     assert tree.git("status", "--porcelain", "-uno") == ""

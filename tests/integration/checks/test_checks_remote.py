@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -101,6 +105,60 @@ def test_a_folder_stands_for_a_repository_and_its_parts(play: Any, tmp_path: Pat
     assert play.job(steps, **given).result is Result.SUCCESS
     built_in = {"local_actions": {"actions/checkout@v4": str(tmp_path / "stand-in")}}
     assert play.job(uses("actions/checkout@v4", "mine"), **built_in).result is Result.SUCCESS
+
+
+class GitOverHttp(BaseHTTPRequestHandler):
+    """Hands requests to git's own HTTP program."""
+
+    root: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        path, _, query = self.path.partition("?")
+        env = {
+            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": self.root, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_ADDR": "127.0.0.1",
+            "CONTENT_TYPE": self.headers.get("content-type", ""), "GIT_PROTOCOL": self.headers.get("git-protocol", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", ""),
+        }  # fmt: skip
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        out = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=True).stdout
+        head, _, data = out.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+def test_over_http_and_without_a_server_afterwards(play: Any, forge: Any) -> None:
+    forge.put("them/says", says("one"), tag="v1")
+    GitOverHttp.root = str(forge.folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), GitOverHttp)
+    url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        steps = uses("them/says@v1", "one")
+        assert play.job(steps, actions_url=url, lock_actions=True).result is Result.SUCCESS, play.lines
+        missing = play.job("- uses: them/nothing@v1\n", actions_url=url).steps[0].reason
+        assert "could not be fetched" in missing and "not found" in missing
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert play.job(steps, actions_url=url).result is Result.SUCCESS
+    gone = play.job("- uses: them/a@v1\n- {if: always(), uses: them/b@v1}\n", actions_url=url)
+    assert all("could not be fetched" in step.reason for step in gone.steps)
 
 
 CALLED = """
