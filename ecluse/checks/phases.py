@@ -23,14 +23,15 @@ Work = Callable[[ActionCall], Outcome]
 
 
 def run_before(
-    session: Session, frame: Frame, steps: tuple[Step, ...], above: tuple[str, ...] = ()
+    session: Session, frame: Frame, steps: tuple[Step, ...], above: tuple[str, ...] = (), job: Frame | None = None
 ) -> list[StepResult]:
     """Find the actions that ``steps`` use and run their pre scripts, also those inside composite actions.
 
     Actions of the workspace have none: it is still empty. What cannot be found is told by the step that needs it, so
     that a step which is skipped does not fail the job. ``above`` are the actions that led here: one that uses itself
-    is not followed.
+    is not followed; ``job`` is the job's own frame where ``frame`` is an action's.
     """
+    job = job or frame
     results: list[StepResult] = []
     for step in _flat(steps):
         if not step.uses or step.uses in above or session.aborted.is_set():
@@ -42,7 +43,7 @@ def run_before(
             if manifest.using == "composite" and any(one.uses for one in manifest.steps):
                 call = action_call(session, frame, step, environment_of(step.env, session, frame), {}, None)
                 inner = inner_frame(call, manifest, lambda _: None)
-                results += run_before(session, inner, manifest.steps, (*above, step.uses))
+                results += run_before(session, inner, manifest.steps, (*above, step.uses), job)
                 continue
         except (Problem, ExpressionProblem):
             continue
@@ -53,9 +54,7 @@ def run_before(
                 javascript.note_post(call.session, call.frame, call.step, found)
                 return javascript.run_script(call, found, script, "pre")
 
-            results.append(_run(session, Cleanup(frame, step, manifest.pre_if, work), "Pre", 0, frame))
-    if frame.depth == 0 and any(result.conclusion is Result.FAILURE for result in results):
-        frame.status = "failure"
+            results.append(_run(session, Cleanup(frame, step, manifest.pre_if, work), "Pre", 0, job))
     return results
 
 

@@ -38,7 +38,9 @@ def place(source: Path, target: Path, names: Iterable[str]) -> int:
         elif origin.is_file():
             copy_file(origin, goal)
         else:
-            continue  # a submodule's folder, or a file that is just being removed
+            if origin.is_dir():  # a submodule's folder: it is there, and empty
+                make_folders(target, name, ready)
+            continue  # else a file that is just being removed
         copied += 1
     return copied
 

@@ -95,14 +95,12 @@ class Session:
         aborted: threading.Event,
         remote: Remote,
     ) -> None:
-        self.tree = tree
-        self.remote = remote
+        self.tree, self.remote = tree, remote
         self.request = request
         self.workflow = workflow
         self.job = job
         self.log = log
-        self.cancelled = cancelled
-        self.aborted = aborted
+        self.cancelled, self.aborted = cancelled, aborted
         self.mark = f"{folder}/"
         self.artifacts = artifacts
         self.folder = folder

@@ -64,14 +64,15 @@ def _names_here(call: ActionCall) -> set[str]:
 def _bring_tree(call: ActionCall, target: Path) -> Outcome:
     session = call.session
     names = list_work_files(session.tree)
-    made = _borrow(call, target) if names is not None else None
+    is_work_tree = names is not None
+    made = _borrow(call, target) if is_work_tree else None
     names = names if names is not None else list_files(session.tree)
     rule = sparse_rule(call)
     chosen = sorted(rule(names)) if rule else names
     copied = place(session.tree, target, chosen)
     if made is not None and rule:
         keep_sparse(made, rule)
-    bring_submodules(call, target, Repository.discover(session.tree) if made is not None else None)
+    bring_submodules(call, target, Repository.discover(session.tree) if is_work_tree else None)
     call.outputs["ref"] = call.input("ref", str(session.github["ref"]))
     call.outputs["commit"] = str(session.github["sha"])
     call.say(f"brought {copied} files of {session.request.repository}")

@@ -118,6 +118,7 @@ def bring_submodules(call: ActionCall, target: Path, source: Repository | None, 
         lying = source.work_tree / path if source is not None and source.work_tree is not None else None
         if lying is not None and (lying / ".git").exists():
             inner = Repository.discover(lying)
+            _borrow_module(inner, place_)
             place(lying, place_, list_work_files(lying) or [])
             call.say(f"brought the submodule {path} as it lies in the tree")
         else:
@@ -125,6 +126,15 @@ def bring_submodules(call: ActionCall, target: Path, source: Repository | None, 
             inner = None
         if wish == "recursive":
             bring_submodules(call, place_, inner, depth + 1)
+
+
+def _borrow_module(inner: Repository, target: Path) -> None:
+    """A repository in ``target`` at the commit that a submodule of the tree is at."""
+    head = inner.resolve("HEAD")
+    if head is not None and not (target / ".git").exists():
+        made = inner.borrow(target)
+        made.run("update-ref", "--no-deref", "HEAD", head)
+        made.run("read-tree", head)
 
 
 def _fetch_module(call: ActionCall, outer: Repository, target: Path, path: str, url: str) -> None:

@@ -126,6 +126,7 @@ def test_submodules_from_the_tree_and_from_elsewhere(tree: Any, forge: Any) -> N
         - uses: actions/checkout@v4
         - run: test ! -e here/x.txt && test ! -e away/x.txt
         - {uses: actions/checkout@v4, with: {submodules: true}}
+        - run: test "$(git -C here status --porcelain)" = ' M x.txt'
         - run: test "$(cat here/x.txt)" = 'changed here' && test "$(cat away/x.txt)" = one && test ! -e away/in/deep.txt
         - {uses: actions/checkout@v4, with: {submodules: recursive, path: all}}
         - run: test "$(cat all/away/in/deep.txt)" = deep && git -C all/away rev-parse HEAD

@@ -143,6 +143,17 @@ def test_a_failing_pre_script_skips_the_steps_and_cleans_up(play: Any, forge: An
     job = play.job("- run: echo first\n- {uses: them/traced@v1, with: {fail-in: pre}}\n")
     assert [outcome for _, outcome in names(job)] == ["failure", "skipped", "skipped", "success"]
     assert "pre script" in job.steps[0].reason and "first" not in play.lines
+    inner = "runs: {using: composite, steps: [{uses: them/traced@v1, with: {fail-in: pre}}]}"
+    forge.put("them/outer", {"action.yml": inner})
+    job = play.job("- uses: them/outer@main\n- run: echo first\n")
+    assert [outcome for _, outcome in names(job)] == ["failure", "skipped", "skipped", "success"]
+    assert "first" not in play.lines
+
+
+def test_an_action_that_uses_itself_is_refused(play: Any, forge: Any) -> None:
+    forge.put("them/loop", {"action.yml": "runs: {using: composite, steps: [{uses: them/loop@main}]}"})
+    job = play.job("- uses: them/loop@main\n")
+    assert job.result is Result.FAILURE and any("more than 10 levels deep" in line for line in play.lines)
 
 
 def test_an_action_of_the_own_repository_needs_no_checkout(play: Any) -> None:
