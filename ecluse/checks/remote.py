@@ -105,7 +105,7 @@ class Remote:
 
     def _look_up(self, repository: str, ref: str, name: str) -> str:
         """Ask where a ref is; when nobody answers, where it was last time."""
-        from ecluse.git.remotes import list_remote
+        from ecluse.git.elsewhere import list_remote
 
         store = self._store(repository)
         mark = f"refs/seen/{ref}"
@@ -163,7 +163,7 @@ class Remote:
 
     def _bring(self, repository: str, store: Repository, commit: str, ref: str = "") -> None:
         """Have ``commit`` in ``store``. Raises :class:`Failed` when it cannot be had."""
-        from ecluse.git.remotes import fetch_commit
+        from ecluse.git.elsewhere import fetch_commit
 
         if store.resolve(commit) is not None:
             return
@@ -197,7 +197,7 @@ class Remote:
         """All files of ``repository`` at ``ref``, written below ``into`` once. Raises :class:`Problem`."""
         import tempfile
 
-        from ecluse.git.remotes import export
+        from ecluse.git.elsewhere import export
 
         target = into / repository.lower() / ref.replace("/", "-")
         if not target.is_dir():

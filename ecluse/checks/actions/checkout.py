@@ -163,7 +163,7 @@ def _unknown(ref: str) -> Unsupported:
 
 def _bring_other(call: ActionCall, target: Path, repository: str) -> Outcome:
     """Another repository, fetched without credentials from the base address of actions."""
-    from ecluse.git.remotes import fetch_commit, list_remote
+    from ecluse.git.elsewhere import fetch_commit, list_remote
 
     remote = call.session.remote
     if repository.count("/") != 1 or repository.startswith("-"):

@@ -138,7 +138,7 @@ def _borrow_module(inner: Repository, target: Path) -> None:
 
 
 def _fetch_module(call: ActionCall, outer: Repository, target: Path, path: str, url: str) -> None:
-    from ecluse.git.remotes import fetch_commit
+    from ecluse.git.elsewhere import fetch_commit
 
     staged = os.fsdecode(outer.run("ls-files", "-s", "-z", "--", path).stdout).split()
     if len(staged) < 2 or staged[0] != "160000":
