@@ -54,6 +54,9 @@ class ChecksConfig(_Section):
         description="patterns of the files that jobs leave test results and coverage in; empty: the usual names",
     )
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    actions_url: str = Field(
+        default="", description="base address that actions of other repositories are fetched from; empty: GitHub"
+    )
     secret_file: str = Field(
         default="", description="path in the trunk of an encrypted file with secrets, for runs of reviewed changes only"
     )

@@ -121,6 +121,7 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         event=run.event,
         ref=f"refs/heads/{branch}",
         base_branch=branch,
+        base_commit=_base_commit(history, run),
         commit=run.commit,
         tree=run.tree,
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
@@ -128,11 +129,29 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         platforms=dict(open_trunk(repository).config.checks.platforms),
         log_dir=log_folder(run.id) / str(run.attempt),
         results=open_trunk(repository).config.checks.results,
+        actions_url=open_trunk(repository).config.checks.actions_url,
+        identity=str(repository.common_dir),
+        cache_scope=_cache_scope(history, run),
     )
     document: dict[str, Any] = {"tree": str(tree), "request": request.to_json()}
     if sealed := _sealed(repository, history, run, folder):
         document["secrets"] = sealed
     write_atomically(folder / "check.json", json.dumps(document).encode(), mode=0o600)
+
+
+def _base_commit(history: History, run: Run) -> str:
+    """The commit that a run's candidate was built on; empty when the run is for none."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    return landing.base if landing is not None else ""
+
+
+def _cache_scope(history: History, run: Run) -> str:
+    """Where a run keeps its caches: with the target's, unless a person had to let the change in."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    change = history.get(Change, landing.change) if landing is not None else None
+    if change is not None and change.trusted_by.startswith(("key ", "policy: ", "release ")):
+        return ""
+    return f"change {change.id}" if change is not None else run.parent
 
 
 SECRETS = "secrets.sealed"

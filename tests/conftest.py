@@ -35,6 +35,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".state"))
     monkeypatch.setenv("ECLUSE_HOME", str(home / ".ecluse"))
+    monkeypatch.setenv("ECLUSE_ACTIONS_URL", f"file://{home}/forge")
     monkeypatch.delenv("NO_COLOR", raising=False)
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Person\n\temail = person@example.invalid\n[init]\n\tdefaultBranch = main\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
@@ -17,6 +17,9 @@ from ecluse.checks.values import text_to_number, to_text
 from ecluse.checks.workflow import GITHUB, MAX_FILE_BYTES, Job, Workflow, read
 from ecluse.files import read_capped
 
+if TYPE_CHECKING:
+    from ecluse.checks.remote import Remote
+
 _UNDECLARED = "Invalid secret, "
 
 _LONGEST = 500
@@ -26,8 +29,8 @@ Fetch = Callable[[str, str], "tuple[str, bytes] | None"]
 """From a ``uses`` and the path of the workflow that says it: the called file's name and bytes, or nothing."""
 
 
-def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
-    """Finds called workflows in ``tree`` and in the folders that stand for other repositories."""
+def fetch_from(tree: Path, local_actions: Mapping[str, str], remote: Remote | None = None) -> Fetch:
+    """Finds called workflows in ``tree``, in the folders that stand for other repositories, and by ``remote``."""
 
     def fetch(uses: str, caller: str) -> tuple[str, bytes] | None:
         base, name = tree, uses
@@ -42,7 +45,8 @@ def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
             location, _, ref = uses.partition("@")
             owner, name = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
             if f"{owner}@{ref}" not in local_actions:
-                return None
+                data = remote.read(owner, ref, name) if remote is not None else None
+                return None if data is None else (uses, data)
             base, shown = Path(local_actions[f"{owner}@{ref}"]), uses
         path = (base / name).resolve()
         if not path.is_relative_to(base.resolve()) or not path.is_file():

@@ -69,7 +69,7 @@ def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
         "sender": {"login": request.actor},
     }
     if request.event == "push":
-        payload |= {"ref": request.ref, "before": NO_COMMIT, "after": commit, "forced": False}
+        payload |= {"ref": request.ref, "before": request.base_commit or NO_COMMIT, "after": commit, "forced": False}
         payload["head_commit"] = {"id": commit, "tree_id": request.tree, "message": ""}
     elif request.event.startswith("pull_request"):
         payload |= {"action": "synchronize", "number": 1}
@@ -82,7 +82,7 @@ def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
             "labels": [],
             "user": {"login": request.actor},
             "head": {"ref": branch, "sha": commit, "repo": {"full_name": request.repository, "fork": False}},
-            "base": {"ref": base, "sha": NO_COMMIT, "repo": {"full_name": request.repository}},
+            "base": {"ref": base, "sha": request.base_commit or NO_COMMIT, "repo": {"full_name": request.repository}},
         }
     elif request.event == "workflow_dispatch":
         payload |= {"ref": request.ref, "inputs": {}}

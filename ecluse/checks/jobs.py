@@ -17,7 +17,9 @@ from ecluse.checks.joblog import JobLog, Listener
 from ecluse.checks.labels import Placement
 from ecluse.checks.linecoverage import summarise
 from ecluse.checks.matrix import resolve
+from ecluse.checks.phases import run_after, run_before
 from ecluse.checks.planning import permissions_of, placement
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import JobResults, collect, count
 from ecluse.checks.session import Frame, OnFailure, Session
@@ -25,7 +27,6 @@ from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
 from ecluse.clock import instant, now, parse
-from ecluse.errors import Problem
 from ecluse.measured import Coverage
 from ecluse.model import Annotation, Artifact, NotRunHere, Result
 from ecluse.model import Job as JobRecord
@@ -70,6 +71,7 @@ class Surroundings:
     masker: Masker
     listener: Listener | None
     aborted: threading.Event
+    remote: Remote
     on_failure: OnFailure | None = None
 
 
@@ -145,6 +147,7 @@ def _run(instance: Instance, around: Surroundings, log: JobLog, record: JobRecor
         cancelled=instance.cancelled,
         aborted=around.aborted,
         on_failure=around.on_failure,
+        remote=around.remote,
     )
     try:
         return _run_session(instance, session, record)
@@ -162,9 +165,9 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
         session.log.line(f"##[error]{problem.message}")
         reason = session.log.masker.mask(f"line {instance.job.line}: {problem.message}")
         return JobOutcome(replace(record, result=Result.FAILURE, reason=reason))
-    results = run_steps(session, frame, instance.job.steps)
-    if frame.status == "success":
-        _finish(session)
+    results = run_before(session, frame, instance.job.steps)
+    results += run_steps(session, frame, instance.job.steps)
+    results += run_after(session, frame, instance.job.steps)
     result = Result(frame.status)
     outputs = _outputs(instance, session, frame)
     environment, url = _environment(instance, session, frame)
@@ -211,15 +214,6 @@ def masked_coverage(coverage: Coverage | None, masker: Masker) -> Coverage | Non
     if coverage is None:
         return None
     return replace(coverage, files=tuple(replace(one, name=masker.mask(one.name)) for one in coverage.files))
-
-
-def _finish(session: Session) -> None:
-    """Do what actions left for the end of a job that succeeded; its failing is said and changes nothing."""
-    for work in reversed(session.at_end):
-        try:
-            work()
-        except Problem as problem:
-            session.log.note("warning", f"after the last step: {problem.message}")
 
 
 def _prepare(instance: Instance, session: Session, frame: Frame) -> None:

@@ -16,6 +16,7 @@ from ecluse.checks.inputs import check_given, dispatch_inputs
 from ecluse.checks.labels import Placement, check_platforms, place_labels
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.rights import Rights, rights_of
 from ecluse.checks.triggers import FOLDER, list_workflows, resolve_paths, select
@@ -111,8 +112,11 @@ def _as_texts(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in inputs.items()}
 
 
-def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
-    """The workflows of a request, read. Raises :class:`WorkflowProblem` with the faults of all of them."""
+def load_workflows(tree: Path, request: RunRequest, remote: Remote | None = None) -> tuple[Workflow, ...]:
+    """The workflows of a request, read, with those of other repositories that ``remote`` has or may fetch.
+
+    Without ``remote`` only what was fetched before is found. Raises :class:`WorkflowProblem` with all faults.
+    """
     check_platforms(request.platforms)
     if request.event not in EVENTS:
         near = closest(request.event, sorted(EVENTS))
@@ -138,7 +142,9 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
         )
     found: list[Workflow] = []
     faults: list[Fault] = []
-    fetch = fetch_from(tree.resolve(), request.local_actions)
+    fetch = fetch_from(
+        tree.resolve(), request.local_actions, remote or Remote(tree, request.actions_url, network=False)
+    )
     for path in paths:
         try:
             found.append(link(load(tree, path), fetch, strict=False))

@@ -28,6 +28,7 @@ from ecluse.checks.matrix import display_name, expand, resolve
 from ecluse.checks.nodes import Group, Node, worst
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
+from ecluse.checks.remote import LOCK_FILE, Remote, write_lock
 from ecluse.checks.request import RunRequest
 from ecluse.checks.rerun import Before, bring, keep
 from ecluse.checks.results import gather, not_run_here
@@ -36,6 +37,7 @@ from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Workflow
 from ecluse.clock import instant, now
+from ecluse.errors import Problem
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
@@ -52,6 +54,7 @@ class Runner:
         request: RunRequest,
         workflows: tuple[Workflow, ...],
         listener: Listener | None,
+        remote: Remote,
         *,
         before: Before | None = None,
         on_failure: OnFailure | None = None,
@@ -61,6 +64,7 @@ class Runner:
         self.planned = 0
         self.artifacts = Path()
         self.tree = tree.resolve()
+        self.remote = remote
         self.request = request
         self.masker = Masker()
         self.annotations: list[Annotation] = []
@@ -138,8 +142,10 @@ class Runner:
             if self.before is not None:
                 bring(self.before, self.artifacts)
             look = one_at_a_time(self.on_failure)
-            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted, look))
+            told = (self.tree, folder, self.request, self.masker, self.tell, self.aborted)
+            self.drive(Surroundings(*told, self.remote, look))
             self.keep_artifacts(self.artifacts)
+            self.keep_pins()
             report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
             if self.request.keep is not None:
                 why = keep(self.request.keep, self.request, report, self.artifacts)
@@ -411,6 +417,16 @@ class Runner:
         node.result = worst(results, len(results))
         node.needs_result = str(node.result)
 
+    def keep_pins(self) -> None:
+        """Say what is to be known of other repositories, and write down which commits their refs stood for."""
+        for text in dict.fromkeys(self.remote.notes):
+            self.note("notice", self.masker.mask(text))
+        if self.remote.pins and self.request.lock_actions:
+            try:
+                write_lock(self.tree / LOCK_FILE, self.remote.pins)
+            except Problem as problem:  # the run itself is done; what it found stays true
+                self.note("warning", f"The actions used could not be pinned: {problem.message}")
+
     def keep_artifacts(self, source: Path) -> None:
         """Copy the artifacts beside the logs; a name that holds a secret is masked first, here as everywhere."""
         for folder in sorted(source.iterdir()) if source.is_dir() else ():
@@ -487,7 +503,8 @@ def run(
     before: Before | None = None,
     on_failure: OnFailure | None = None,
 ) -> Report:
-    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
+    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to, except that
+    ``lock_actions`` adds to its lock file.
 
     ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
@@ -496,7 +513,8 @@ def run(
     """
     if not request.run_id:
         request = replace(request, run_id=str(int(now().timestamp() * 1000)))
-    workflows = load_workflows(tree, request)
+    remote = Remote(tree, request.actions_url, network=not request.dry_run, update=request.update_actions)
+    workflows = load_workflows(tree, request, remote)
     request = narrow(workflows, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:
@@ -524,6 +542,6 @@ def run(
             environment=describe_environment(),
             reason="dry run: nothing was run",
         )
-    runner = Runner(tree, request, workflows, on_event, before=before, on_failure=on_failure)
+    runner = Runner(tree, request, workflows, on_event, remote, before=before, on_failure=on_failure)
     runner.planned = len(intended.jobs)
     return runner.run()

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse import process
 from ecluse.checks.contexts import (
@@ -32,7 +32,11 @@ from ecluse.checks.launch import launch
 from ecluse.checks.matchers import Matcher
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import CaseSensitive
-from ecluse.checks.workflow import Job, Workflow
+from ecluse.checks.workflow import Job, Step, Workflow
+
+if TYPE_CHECKING:
+    from ecluse.checks.actions import ActionCall, Outcome
+    from ecluse.checks.remote import Remote
 
 MAX_JOB_MINUTES = 360.0
 GRACE_S = 300.0
@@ -75,7 +79,10 @@ def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
 
 @dataclass(slots=True)
 class Frame:
-    """Where steps run: the job itself, or one composite action inside it."""
+    """Where steps run: the job itself, or one composite action inside it.
+
+    ``trail`` are the numbers of the steps that lead to the action, ``source`` its repository and ref.
+    """
 
     inputs: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
@@ -84,6 +91,22 @@ class Frame:
     action_path: str = ""
     action: str = ""
     depth: int = 0
+    trail: tuple[int, ...] = ()
+    source: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """Work of an action for after the job's last step: done when ``condition`` (an expression) says so."""
+
+    frame: Frame
+    step: Step
+    condition: str
+    work: Callable[[ActionCall], Outcome]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        return (*self.frame.trail, self.step.number)
 
 
 class Session:
@@ -102,17 +125,17 @@ class Session:
         log: JobLog,
         cancelled: threading.Event,
         aborted: threading.Event,
+        remote: Remote,
         on_failure: OnFailure | None = None,
     ) -> None:
         self.on_failure = on_failure
         self.looked_at: list[int] = []
-        self.tree = tree
+        self.tree, self.remote = tree, remote
         self.request = request
         self.workflow = workflow
         self.job = job
         self.log = log
-        self.cancelled = cancelled
-        self.aborted = aborted
+        self.cancelled, self.aborted = cancelled, aborted
         self.mark = f"{folder}/"
         self.artifacts = artifacts
         self.folder = folder
@@ -132,7 +155,9 @@ class Session:
         self.summary: list[str] = []
         self.matchers: list[Matcher] = []
         self.is_debug = wants_debug(request)
-        self.at_end: list[Callable[[], None]] = []
+        self.cleanups: list[Cleanup] = []
+        self.states: dict[tuple[int, ...], dict[str, str]] = {}
+        self.noted_node: list[str] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
         self.runner = self._runner_context()
@@ -172,12 +197,7 @@ class Session:
         """What an expression of a step of ``frame`` sees."""
         env = {"ACT": "true", "ECLUSE": "true"}
         env |= self.request.env | self.env | frame.env | (step_env or {})
-        github = {
-            **self.github,
-            "action": frame.action,
-            "action_path": frame.action_path,
-            "action_status": frame.status,
-        }
+        github = {**self.github, "action": frame.action, **_origin(frame), "action_status": frame.status}
         contexts = {
             **self.contexts,
             "github": github,
@@ -195,10 +215,8 @@ class Session:
     def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
         """The whole environment of a process that a step starts; nothing overrides ``GITHUB_*`` and ``RUNNER_*``."""
         env = self.base_env | self.env | frame.env | step_env
-        github = {**self.github, "action": frame.action}
-        if frame.depth:
-            github["action_path"] = frame.action_path
-        env |= github_variables(github) | self.runner_env
+        own = {**self.github, "action": frame.action}
+        env |= github_variables({**own, **_origin(frame)} if frame.depth else own) | self.runner_env
         if added := [*self.fixed_path, *self.path]:
             env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
         return env
@@ -216,6 +234,14 @@ class Session:
         twin.path, twin.summary = [], []
         twin.matchers = [matcher.fresh() for matcher in self.matchers]
         return twin
+
+    def clean_up(self, cleanup: Cleanup) -> None:
+        """Have ``cleanup`` done after the job's last step, the one noted last first; once for each step."""
+        for place, other in enumerate(self.cleanups):
+            if other.key == cleanup.key:
+                self.cleanups[place] = replace(other, frame=cleanup.frame)
+                return
+        self.cleanups.append(cleanup)
 
     def new_file(self, suffix: str) -> Path:
         """A path for a file of its own, outside the workspace."""
@@ -254,6 +280,12 @@ class Session:
             for group in self.left:
                 process.end_group(group, grace_s=0.2)
         remove_folder(self.folder)
+
+
+def _origin(frame: Frame) -> dict[str, str]:
+    """What the ``github`` context says of the action whose steps run."""
+    repository, ref = frame.source
+    return {"action_path": frame.action_path, "action_repository": repository, "action_ref": ref}
 
 
 def remove_folder(folder: Path) -> None:

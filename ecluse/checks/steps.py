@@ -84,7 +84,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
     if not should_run:
-        return _record(session, frame, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
+        return keep_result(session, frame, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
     if not frame.depth:
         log.begin_step(step.number, name)
         log.tell("step.started", step=step.number, name=name)
@@ -102,7 +102,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     if outcome.reason:
         log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
     conclusion = outcome.result
-    if conclusion is Result.FAILURE and _continues(session, frame, step, step_env):
+    if conclusion is Result.FAILURE and continues(session, frame, step, step_env):
         conclusion = Result.SUCCESS
     result = StepResult(
         step=step,
@@ -117,7 +117,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     )
     if conclusion is Result.FAILURE:
         look_around(session, frame, step, name, step_env)
-    return _record(session, frame, result, outputs)
+    return keep_result(session, frame, result, outputs)
 
 
 def look_around(session: Session, frame: Frame, step: Step, name: str, step_env: dict[str, str]) -> None:
@@ -155,7 +155,8 @@ def _title(step: Step, scope: Any) -> str:
         return _one_line(title)
 
 
-def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:
+def keep_result(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:
+    """Enter what a step came to into its frame, and tell of it."""
     if result.step.id:
         frame.steps[result.step.id] = {
             "outputs": outputs,
@@ -180,7 +181,8 @@ def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[st
     return result
 
 
-def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, str]) -> bool:
+def continues(session: Session, frame: Frame, step: Step, step_env: dict[str, str]) -> bool:
+    """Whether a failure of the step is let pass (``continue-on-error``)."""
     try:
         return is_truthy(resolve(step.continue_on_error, session.scope(frame, step_env)))
     except ExpressionProblem as problem:
@@ -191,16 +193,30 @@ def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, s
 def _carry_out(
     session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str]
 ) -> Outcome:
-    scope = session.scope(frame, step_env)
+    limit = step_limit(step, session.scope(frame, step_env))
+    if step.uses:
+        call = action_call(session, frame, step, step_env, outputs, limit)
+        return guarded(session, limit, lambda: run_action(call))
+    return guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+
+
+def step_limit(step: Step, scope: Any) -> float | None:
+    """The seconds a step may take, as its ``timeout-minutes`` says. Raises :class:`ExpressionProblem`."""
     minutes = resolve(step.timeout_minutes, scope)
     limit = None if minutes is None else text_to_number(to_text(minutes)) * 60
     if limit is not None and not limit > 0:
-        return Outcome(Result.FAILURE, reason=f"timeout-minutes is '{to_text(minutes)}' and must be a number above 0")
-    if step.uses:
-        inputs = {name: interpolate(to_text(value), scope) for name, value in _inputs(step, scope).items()}
-        call = ActionCall(session, frame, step, inputs, step_env, outputs, limit)
-        return _guarded(session, limit, lambda: run_action(call))
-    return _guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+        text = f"timeout-minutes is '{to_text(minutes)}' and must be a number above 0"
+        raise ExpressionProblem("evaluation", text)
+    return limit
+
+
+def action_call(
+    session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str], limit: float | None
+) -> ActionCall:
+    """The use of an action by ``step``, its inputs computed. Raises :class:`ExpressionProblem`."""
+    scope = session.scope(frame, step_env)
+    inputs = {name: interpolate(to_text(value), scope) for name, value in _inputs(step, scope).items()}
+    return ActionCall(session, frame, step, inputs, step_env, outputs, limit)
 
 
 def _steer(step: Step, background: Background | None) -> Outcome:
@@ -214,7 +230,7 @@ def _inputs(step: Step, scope: Any) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _guarded(session: Session, limit: float | None, work: Any) -> Outcome:
+def guarded(session: Session, limit: float | None, work: Any) -> Outcome:
     """Run ``work``, turning a passed deadline and a cancellation into outcomes."""
     try:
         outcome: Outcome = work()

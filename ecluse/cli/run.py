@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     metavar="LABEL=here|skip|fail",
     help="What becomes of jobs with this runs-on label (a pattern); also [checks] platforms in ecluse.toml.",
 )
+@click.option("--actions-url", metavar="URL", default="", help="Where OWNER/REPO of actions is fetched from [GitHub].")
+@click.option("--update-actions", is_flag=True, help="Look up anew what the refs of actions are at.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, run nothing.")
 @click.option(
     "--results", multiple=True, metavar="GLOB", help="Files with test results and coverage, in the workspace."

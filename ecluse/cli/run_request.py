@@ -32,6 +32,8 @@ def request_of(
     base: str,
     local_actions: tuple[str, ...],
     platforms: tuple[str, ...],
+    actions_url: str,
+    update_actions: bool,
     results: tuple[str, ...],
     steps: tuple[str, ...],
     dry_run: bool,
@@ -60,6 +62,9 @@ def request_of(
         base_branch=base or facts.pop("base_branch", ""),
         local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
         platforms=_platforms(tree, dict(_pair(item, "=", "--platform") for item in platforms)),
+        actions_url=actions_url or os.environ.get("ECLUSE_ACTIONS_URL", "") or _configured_url(tree),
+        lock_actions=not dry_run,
+        update_actions=update_actions,
         results=results,
         steps=steps,
         dry_run=dry_run,
@@ -104,6 +109,20 @@ def _platforms(tree: Path, told: dict[str, str]) -> dict[str, str]:
     from ecluse import config
 
     return told | {label: said for label, said in config.parse(data).checks.platforms.items() if label not in told}
+
+
+def _configured_url(tree: Path) -> str:
+    """``actions_url`` of the folder's own ``ecluse.toml``, read without the rest of the policy."""
+    path = tree / "ecluse.toml"
+    if not path.is_file():
+        return ""
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("checks", {})
+    except (ValueError, OSError):  # who needs the policy says what is wrong with it
+        return ""
+    return str(table.get("actions_url", "")) if isinstance(table, dict) else ""
 
 
 def _base(repository: Any, branch: str) -> str:
