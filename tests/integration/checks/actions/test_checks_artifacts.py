@@ -108,7 +108,6 @@ def test_what_is_wrong_is_said(play: Any) -> None:
         ),
         ("- {uses: actions/upload-artifact@v4, with: {path: none, if-no-files-found: maybe}}", "must be warn, error"),
         ("- {uses: actions/upload-artifact@v4, with: {path: out, name: 'a/b'}}", "cannot be an artifact's name"),
-        ("- {uses: actions/upload-artifact@v4, with: {path: out, name: shh-very-quiet}}", "holds a secret"),
         ("- {uses: actions/upload-artifact@v7, with: {path: out, archive: false}}", "exactly one file"),
         (
             "- {uses: actions/download-artifact@v4, with: {name: no}}",
