@@ -382,8 +382,12 @@ class Runner:
                 self.note("warning", f"The actions used could not be pinned: {problem.message}")
 
     def keep_artifacts(self, source: Path) -> None:
-        if self.request.log_dir is not None and source.is_dir():
-            shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
+        kept = self.request.log_dir
+        if kept is None or not source.is_dir():
+            return
+        for entry in source.iterdir():
+            target = kept / "artifacts" / self.masker.mask(entry.name)
+            shutil.copytree(entry, target, symlinks=True, dirs_exist_ok=True)
 
     def report(self, started: str, duration_ms: float) -> Report:
         jobs: list[JobRecord] = []
