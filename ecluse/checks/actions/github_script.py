@@ -37,7 +37,7 @@ def run(call: ActionCall) -> Outcome:
         "retries": call.input("retries", "0"),
         "user_agent": call.input("user-agent", "actions/github-script"),
         "context": {
-            **{key: github[key] for key in _CONTEXT},
+            **{key: github.get(key, "") for key in _CONTEXT},
             "payload": github["event"],
             "eventName": github["event_name"],
             "runAttempt": int(str(github["run_attempt"])),
