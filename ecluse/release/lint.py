@@ -87,7 +87,7 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
         for key in shape.required
         if not unit.arguments.get(key)
     ]
-    if unit.name == "notify" and unit.arguments.get("template", "") not in ("", *playbook.templates):
+    if "template" in shape.keys and unit.arguments.get("template", "") not in ("", *playbook.templates):
         text = f"Communications has no template `{unit.arguments['template']}`"
         found.append(Fault(*at, "template.unknown", text))
     return found
