@@ -164,7 +164,7 @@ def _table_head(section: str) -> list[str]:
 def _row(section: str, text: str) -> list[str]:
     if section == "Rollback":
         return next(([row] for start, row in ROWS.items() if text.startswith(start)), [])
-    found = re.match(r"(.+? \(\d+\)) (.+) ((?:Yan ou )?Corentin.*)", text)
+    found = re.match(r"(.+? \(\d+\)) (.+?) ((?:Yan ou )?Corentin.*)", text)
     silence = "rollback" if text.startswith("Watch") else "abort"
     return [f"| {found[1]} | {found[2]} | {found[3]} | {silence} |"] if found else []
 
