@@ -246,6 +246,24 @@ class ForgeConfig(_Section):
     token: str = Field(description="name of the secret that holds the token")
 
 
+class StoreConfig(_Section):
+    """One of the two stores of a bridge: a collection of JSON records behind GET, POST, PUT and DELETE."""
+
+    url: str = Field(description="address of the collection; a record is below it by its id")
+    token: str = Field(default="", description="name of the secret that is sent as Bearer token; empty: none")
+    fields: dict[str, str] = Field(description="word of the bridge -> field of this store, for what both sides share")
+
+
+class BridgeConfig(_Section):
+    """Two stores that the step ``bridge.run`` keeps in step."""
+
+    listen: str = Field(default="127.0.0.1:8790", description="where the webhooks of both stores arrive")
+    secret: str = Field(description="name of the secret that both stores sign their webhooks with")
+    origin: str = Field(default="ecluse", description="what X-Bridge-Origin says of writes of this bridge")
+    left: StoreConfig
+    right: StoreConfig
+
+
 class EnvironmentConfig(_Section):
     """Where a release goes live."""
 
@@ -347,6 +365,7 @@ class Config(_Section):
     people: dict[str, PersonConfig] = {}
     environments: dict[str, EnvironmentConfig] = {}
     agents: dict[str, AgentConfig] = {}
+    bridges: dict[str, BridgeConfig] = {}
     forge: ForgeConfig | None = None
     notify: NotifyConfig = NotifyConfig()
 

@@ -33,6 +33,7 @@ ACTIONS: dict[str, str] = {
     "secrets.rotate": "secrets_rotate",
     "audit.report": "audit_report",
     "agent.run": "agent_run",
+    "bridge.run": "bridge_run",
     "deps.bump": "deps_bump",
     "incident.open": "incident_open",
     "incident.post-mortem": "incident_post_mortem",

@@ -60,6 +60,8 @@ SEEDED: list[tuple[str, str, str, str, str]] = [
     ("incident", "| learned | Is the post-mortem complete? | human | 1 |", "| learned | Done? | human | none |", "gate.needs", "| learned"),
     ("incident", "| incident.post-mortem | stop | no |", "| incident.post-mortem | dance | no |", "rollback.do", "dance"),
     ("incident", "yes / give up → abort", "yes", "gate.answers", "| mitigated"),
+    ("sync-bidirec", "- uses: bridge.run", "- uses: bridge.walk", "action.unknown", "bridge.walk"),
+    ("sync-bidirec", "## Sequence", "## Order", "playbook.no_sequence", ""),
 ]  # fmt: skip
 
 
