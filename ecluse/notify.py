@@ -156,7 +156,11 @@ def _apprise(addresses: tuple[str, ...], message: Message) -> None:
     try:
         apprise = import_module("apprise")
     except ImportError:
-        raise Problem("notify.no_apprise", "apprise is not installed.", "pip install 'ecluse[notify]'") from None
+        raise Problem(
+            "notify.no_apprise",
+            "apprise is not installed (pip install 'ecluse[notify]').",
+            "pip install 'ecluse[notify]'",
+        ) from None
     messenger = apprise.Apprise()
     if not all(messenger.add(os.path.expandvars(address)) for address in addresses):
         raise Problem("notify.apprise", "apprise does not understand one of the addresses.", "look at [notify] apprise")

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 WORKFLOW = """
-on: [push, pull_request, workflow_dispatch]
+on:
+  push:
+  pull_request:
+  workflow_dispatch:
+    inputs:
+      who: {type: string}
 jobs:
   say:
     runs-on: ubuntu-latest
