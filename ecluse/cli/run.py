@@ -118,7 +118,8 @@ def _keep(report: Report, request: RunRequest, tree: Path, report_file: str | No
     if request.dry_run:
         return ""
     papers.write(report, tree)
-    return str(tree / "reports" / "report.json")
+    path, here = tree / "reports" / "report.json", Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _look(frame: Frame, view: RunView) -> Callable[[Any], None]:

@@ -110,7 +110,7 @@ def test_fifty_jobs_at_a_terminal(cli: Any, place: Path) -> None:
     assert "many (7): Check, the last lines:" in text and "failed in 1 more: many (9)" in text
     assert text.count("said by a job") == 1
     assert re.search(r"red: 48 success, 2 failure  \S", text)
-    assert "--rerun-failed" in text and len(rows) < 90
+    assert "--rerun-failed" in text and "report: reports/report.json" in text and len(rows) < 90
 
 
 def test_plain_where_it_is_no_terminal(cli: Any, place: Path) -> None:
