@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ecluse.errors import Invalid
-from ecluse.kit import hooks, makefile, pieces, workflows
+from ecluse.kit import docker, guide, hooks, makefile, pieces, staging, workflows
 from ecluse.kit.report import Action, ActionKind
 from ecluse.kit.survey import Survey, look
 from ecluse.kit.wanted import Wanted, compare
@@ -35,12 +36,38 @@ def files(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[Wanted
         found += hooks.wanted(survey)
     if "ci" in kits:
         found += [*workflows.wanted(work_tree, survey), *makefile.wanted(survey)]
+    if "docker" in kits:
+        found += docker.wanted(work_tree, survey)
+    if "staging" in kits:
+        found += staging.wanted(survey)
+    if "release" in kits:
+        found.append(guide.playbook())
     return found
+
+
+def foreseen(survey: Survey, kits: tuple[str, ...]) -> Survey:
+    """The survey as it will be once ``kits`` are written, so that a second time finds nothing new."""
+    projects = survey.projects
+    if "docker" in kits:
+        projects = tuple(
+            replace(one, dockerfile=one.dockerfile or f"{'' if one.path == '.' else one.path + '/'}Dockerfile")
+            if docker.served(one)
+            else one
+            for one in projects
+        )
+    survey = replace(survey, projects=projects)
+    if "staging" in kits:
+        compose = {one.path for one in staging.wanted(survey) if not one.why and "compose" in one.path}
+        survey = replace(survey, compose=tuple(sorted(compose | set(survey.compose))))
+    return survey
 
 
 def plan(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[pieces.Piece]:
     """What is to be done about each file of ``kits``; moves of tests are proposed last."""
+    survey = foreseen(survey, kits)
     planned = [compare(work_tree, one) for one in files(work_tree, survey, kits)]
+    if "agents" in kits:
+        planned.append(guide.for_agents(work_tree, survey))
     if "ci" in kits:
         planned += [_moves(one.path, one.moves) for one in survey.projects if one.moves]
     return planned
@@ -48,7 +75,7 @@ def plan(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[pieces.
 
 def one_file(work_tree: Path, path: str) -> str:
     """The text that the kit has for ``path``, whatever is there. Raises :class:`Invalid` when it has none."""
-    made = {one.path: one.text for one in files(work_tree, look(work_tree), KITS)}
+    made = {one.path: one.text for one in files(work_tree, foreseen(look(work_tree), KITS), KITS)}
     made |= {"ecluse.toml": pieces.policy_text(None, None), "AGENTS.md": pieces.text("agents.md")}
     if path not in made:
         raise Invalid(

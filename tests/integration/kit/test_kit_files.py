@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ecluse import yaml12
 from ecluse.errors import Invalid
 from ecluse.kit import ActionKind, InitOptions, init, kits, survey
 
@@ -36,6 +38,10 @@ KINDS: dict[str, dict[str, str]] = {
     "elaborate": {**FILES, ".github/workflows/ci.yml": "on: push\njobs: {a: {runs-on: x, steps: [{run: ls}]}}\n"},
     "empty": {"notes.txt": "nothing here\n"},
 }
+
+
+def loaded(path: Path) -> Any:
+    return yaml12.plain(yaml12.parse(path.read_bytes()))
 
 
 def grow(bench, kind: str) -> Path:
@@ -130,3 +136,68 @@ def test_every_target_of_the_makefile_is_one_that_make_can_read(bench) -> None:
     done = subprocess.run(["make", "-n", *targets], cwd=bench.folder, capture_output=True, text=True, check=True)
     assert "cd services/api && . .venv/bin/activate && python -m pytest -q tests" in done.stdout
     assert "pre-commit install" in done.stdout
+
+
+def changes(bench, cli_run) -> tuple[dict[str, str], str]:
+    """What the job ``changes`` gives out for the pull request of the branch that is checked out, and what it says."""
+    done = cli_run(
+        "run", "--event", "pull_request", "--base", "main", "--job", "changes", "--json",
+        "--logs", str(bench.folder.parent / "logs"), ".github/workflows/test_and_deploy.yml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    log = (bench.folder.parent / "logs" / "changes.log").read_text()
+    return {name: log for name in ("api", "worker") if f"{name}: checked, because of" in log}, log
+
+
+def test_a_change_of_one_service_runs_only_its_jobs_and_says_why(bench, cli_run) -> None:
+    grow(bench, "monorepo")
+    init(bench.repository, InitOptions(kits=("ci",)))
+    bench.commit("kit")
+    bench.git("switch", "-q", "-c", "one")
+    bench.commit("one", services__api__api__more_dot_py="x = 1\n")
+    checked, log = changes(bench, cli_run)
+    assert set(checked) == {"api"}
+    assert "api: checked, because of services/api/api/more.py" in log
+    assert "worker: not checked, nothing of it changed" in log
+    page = loaded(bench.folder / ".github/workflows/test_and_deploy.yml")
+    for name in ("api", "worker"):
+        assert page["jobs"][f"test-{name}"]["if"] == f"needs.changes.outputs.{name} == 'true'"
+    lint = loaded(bench.folder / ".github/workflows/ci.yml")["jobs"]["lint"]["steps"]
+    gated = [step for step in lint if step.get("name", "").startswith("worker:")]
+    assert gated and all(step["if"] == "steps.changed.outputs.worker == 'true'" for step in gated)
+
+
+def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
+    grow(bench, "fastapi")
+    init(bench.repository, InitOptions(kits=("docker", "staging")))
+    page = (bench.folder / "backend/Dockerfile").read_text()
+    assert [line.split()[-1] for line in page.splitlines() if line.startswith("FROM")] == [
+        "builder",
+        "test",
+        "production",
+    ]
+    last = page.split("AS production")[1]
+    assert "USER app" in last and "tests" not in last and "app.main:app" in last
+    assert ".git\n" in (bench.folder / "backend/.dockerignore").read_text()
+    assert not (bench.folder / "frontend/Dockerfile").exists()
+    prod = loaded(bench.folder / ".github/workflows/deploy-prod.yml")
+    assert (prod["on"]["push"], prod["jobs"]["deploy"]["environment"]) == ({"tags": ["v*"]}, "production")
+    services = loaded(bench.folder / "compose.prod.yml")["services"]
+    assert services["backend"]["image"].startswith("${BACKEND_IMAGE:?") and "build" not in services["backend"]
+
+
+def test_a_dockerfile_of_ones_own_stays(bench) -> None:
+    grow(bench, "monorepo")
+    report = init(bench.repository, InitOptions(kits=("docker", "staging")))
+    own = next(action for action in report.actions if action.what == "services/api/Dockerfile")
+    assert (own.kind, own.diff) == (ActionKind.SKIPPED, "")
+    assert (bench.folder / "services/api/Dockerfile").read_text() == "FROM python:3.11-slim\nUSER nobody\n"
+
+
+def test_what_others_use_of_this_repository_names_commands_that_exist(bench, cli_run) -> None:
+    root = Path(__file__).resolve().parents[3]
+    action = loaded(root / "action.yml")
+    assert action["runs"]["using"] == "composite"
+    (hook,) = loaded(root / ".pre-commit-hooks.yaml")
+    assert (hook["id"], hook["entry"]) == ("ecluse-validate", "ecluse validate")
+    assert cli_run("validate", "--help").returncode == 0
