@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     default=None,
     help="Whose changes run here without a person: those a listed key vouches for (default), or everybody's.",
 )
-@click.option("--solo/--no-solo", default=None, help="A one-person team: a typed answer counts as an approval.")
+@click.option(
+    "--solo/--no-solo",
+    default=None,
+    help="A one-person team: a typed answer counts as an approval (asked at a terminal when not given).",
+)
 @click.option("--kit", default="", metavar="NAMES", help="Also: ci, hooks, docker, staging, release, agents, or all.")
 @click.option("--print", "shown", default="", metavar="FILE", help="Print one file of the kit, and nothing else.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
-@door()
+@door(input_flags=True)
 def command(
     frame: Frame, trunk: str | None, trust: str | None, solo: bool | None, kit: str, shown: str, dry_run: bool
 ) -> None:
@@ -42,7 +46,10 @@ def command(
     from ecluse.history.records import plain
     from ecluse.kit import InitOptions, init, kits
 
-    options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run, kits.chosen(kit))
+    chosen = kits.chosen(kit)
+    if solo is None and not dry_run and frame.interactive and not frame.yes:
+        solo = _ask_solo(frame)
+    options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run, chosen)
     report = init(frame.repository, options)
     document: dict[str, Any] = {**plain(report), "changed": report.changed}
     frame.emit(document, _text(report))
@@ -52,6 +59,18 @@ def _print(frame: Frame, path: str) -> None:
     from ecluse.kit import kits
 
     click.echo(kits.one_file(frame.repository.work_tree or frame.folder, path), nl=False)
+
+
+def _ask_solo(frame: Frame) -> bool | None:
+    """Ask whether one person is the whole team; ``None`` where a policy stands already, which init does not rewrite."""
+    from ecluse.kit.pieces import policy_place
+
+    work_tree = frame.repository.work_tree
+    if work_tree is None or policy_place(work_tree) is not None:
+        return None
+    frame.say("In a team, production takes the approval of somebody who neither started nor wrote a release.")
+    alone = click.confirm("Do you work alone here, so that your own typed answer counts?", default=False, err=True)
+    return alone or None
 
 
 def _text(report: InitReport) -> str:

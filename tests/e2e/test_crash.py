@@ -35,7 +35,7 @@ from ecluse.model import (
     ReleaseState,
 )
 
-KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "40"))
+KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "20"))
 KILLS_A_SCENARIO = 8
 SCENARIOS = max(1, -(-KILLS // KILLS_A_SCENARIO))
 SEED = int(os.environ.get("ECLUSE_TEST_SEED", "20251110"))
@@ -53,6 +53,7 @@ class Scenario:
         self.folder, self.cli, self.dice = folder, cli, dice
         self.at = folder / "repo"
         self.key = folder / "key"
+        self.starter = folder / "starter"
         self.bundle = folder / "change.tar"
         self.kills = 0
         self.moments: list[str] = []
@@ -73,6 +74,7 @@ class Scenario:
             )
         self.url = f"http://127.0.0.1:{port}"
         self.cli("keys", "make", "marie", "--role", "human", "--key", str(self.key), cwd=self.at)
+        self.cli("keys", "make", "starter", "--role", "agent", "--key", str(self.starter), cwd=self.at)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "chore: policy")
         self._export()
@@ -155,7 +157,7 @@ class Scenario:
 
     def _next_words(self, standing: str) -> tuple[str, ...]:
         if not standing:
-            return ("release", "start", "--no-input")
+            return ("release", "start", "--no-input", "--starter-key", str(self.starter))
         with self.history() as history:
             asked = history.find(Gate, release=standing, state=GateState.OPEN)
         if asked:
