@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from ecluse.files import read_capped
-from ecluse.kit import pieces
+from ecluse.kit import pieces, playbooks
 from ecluse.kit.report import Action, ActionKind
 from ecluse.kit.survey import Survey
 from ecluse.kit.wanted import Wanted
@@ -16,8 +15,7 @@ _BEGIN = "<!-- ecluse kit:begin -->"
 
 def playbook() -> Wanted:
     """The shipped release playbook, to be made one's own: it has no foot, so it is never renewed."""
-    page = resources.files("ecluse.demo").joinpath("template", "playbooks", "release.md")
-    return Wanted("playbooks/release.md", page.read_text(encoding="utf-8"))
+    return Wanted("playbooks/release.md", playbooks.page_of("release"))
 
 
 def section(survey: Survey) -> str:

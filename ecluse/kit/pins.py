@@ -15,8 +15,8 @@ ACTIONS = {
     "login": "docker/login-action@74a5d142397b4f367a81961eba4e8cd7edddf772 # v3.4.0",
     "trivy": "aquasecurity/trivy-action@915b19bbe73b92a6cf82a1bc12b087c9a19a5fe2 # 0.28.0",
 }
-RUFF = "0.14.5"
-MYPY = "1.18.2"
+RUFF = "0.17.5"
+MYPY = "2.4.1"
 BIOME = "2.3.5"
 PIP_AUDIT = "2.9.0"
 HOOKS = "v6.0.0"
