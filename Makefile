@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 N ?= 40
 STEPS ?= 10000
 
-.PHONY: setup demo test lint unit integration e2e crash property bench clean
+.PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench clean
 
 setup: $(STAMP)
 
@@ -36,7 +36,22 @@ integration: setup
 e2e: setup
 	$(BIN)/pytest -q -n 2 tests/e2e
 
-test: lint
+# The unit tests as the workflow of this repository runs them, by our own engine, in an environment of their own.
+smoke: setup
+	$(BIN)/ecluse run .github/workflows/ci.yml --job test-smoke
+
+# What a release does up to its publication, on a clone: changelog, wheel and sdist, a clean install, the demonstration.
+release-check: setup
+	rm -rf build/release-check
+	git clone --quiet . build/release-check
+	cd build/release-check && grep -q '^## \[Unreleased\]' CHANGELOG.md && $(CURDIR)/$(BIN)/hatchling version
+	cd build/release-check && $(CURDIR)/$(BIN)/hatchling build
+	$(PYTHON) -m venv build/release-check/clean
+	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --no-deps build/release-check/dist/*.whl
+	cd build && release-check/clean/bin/ecluse demo
+
+test: lint smoke
 	$(BIN)/pytest -q -n 2 --dist worksteal tests
 
 crash: setup

@@ -25,23 +25,40 @@ if TYPE_CHECKING:
     default=None,
     help="A one-person team: a typed answer counts as an approval (asked at a terminal when not given).",
 )
+@click.option("--kit", default="", metavar="NAMES", help="Also: ci, hooks, docker, staging, release, agents, or all.")
+@click.option("--print", "shown", default="", metavar="FILE", help="Print one file of the kit, and nothing else.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
 @door(input_flags=True)
-def command(frame: Frame, trunk: str | None, trust: str | None, solo: bool | None, dry_run: bool) -> None:
+def command(
+    frame: Frame, trunk: str | None, trust: str | None, solo: bool | None, kit: str, shown: str, dry_run: bool
+) -> None:
     """Prepare this repository: look at the machine, record the trunk, make the history, write a policy (ecluse.toml),
     the folders of .sync/, a .gitignore section, two git aliases and what agents need to know (AGENTS.md).
 
     What is there already stays; typing it again changes nothing. What it writes is left for you to commit.
-    """
-    from ecluse.history.records import plain
-    from ecluse.kit import InitOptions, init
 
+    With --kit it looks at what the repository is and writes workflows, hooks and the like that fit; for a file that
+    somebody wrote it proposes a diff.
+    """
+    if shown:
+        _print(frame, shown)
+        return
+    from ecluse.history.records import plain
+    from ecluse.kit import InitOptions, init, kits
+
+    chosen = kits.chosen(kit)
     if solo is None and not dry_run and frame.interactive and not frame.yes:
         solo = _ask_solo(frame)
-    options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run)
+    options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run, chosen)
     report = init(frame.repository, options)
     document: dict[str, Any] = {**plain(report), "changed": report.changed}
     frame.emit(document, _text(report))
+
+
+def _print(frame: Frame, path: str) -> None:
+    from ecluse.kit import kits
+
+    click.echo(kits.one_file(frame.repository.work_tree or frame.folder, path), nl=False)
 
 
 def _ask_solo(frame: Frame) -> bool | None:
@@ -61,10 +78,19 @@ def _text(report: InitReport) -> str:
     for check in report.checks:
         lines.append(f"  {check.state:<5} {check.name:<11} {check.found}")
         lines += [f"{'':<19} next: {check.hint}"] if check.hint else []
+    lines += ["", "Found:", *(f"  {one}" for one in report.found)] if report.found else []
     lines += ["", "Would do:" if report.dry_run else "Did:"]
     shown = [action for action in report.actions if action.kind.changes or action.why]
     lines += [f"  {a.kind:<9} {a.what}{f'  ({a.why})' if a.why else ''}" for a in shown]
     if not report.changed:
         lines.append(f"  nothing: this repository is prepared, its trunk is {report.trunk}")
+    for action in report.actions:
+        lines += (
+            ["", f"Proposed for {action.what}:", *(f"  {one}" for one in action.diff.splitlines())]
+            if action.diff
+            else []
+        )
+    if report.after:
+        lines += ["", "Doctor:", *(f"  {one.state:<5} {one.name:<11} {one.found}" for one in report.after)]
     lines += ["", "Next:", *(f"  {one}" for one in report.next)]
     return "\n".join(lines)

@@ -48,6 +48,7 @@ def request_of(
         key, value = _pair(item, ":", "--matrix")
         keep[key] = (*keep.get(key, ()), value)
     here = frame.folder.resolve()
+    guessed = facts.pop("base_branch", "")
     request = RunRequest(
         workflows=tuple(os.path.relpath(here / name, tree) for name in workflows),
         event=event,
@@ -59,7 +60,7 @@ def request_of(
         matrix=keep,
         jobs=jobs,
         actor=actor,
-        base_branch=base or facts.pop("base_branch", ""),
+        base_branch=base or guessed,
         local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
         platforms=_platforms(tree, dict(_pair(item, "=", "--platform") for item in platforms)),
         actions_url=actions_url or os.environ.get("ECLUSE_ACTIONS_URL", "") or _configured_url(tree),

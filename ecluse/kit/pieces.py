@@ -93,9 +93,9 @@ def policy_place(work_tree: Path) -> str | None:
 
 
 def _folder(work_tree: Path, path: str) -> Piece:
-    obstacle = _obstacle(work_tree, path)
-    if obstacle:
-        return Piece(Action(ActionKind.SKIPPED, path, obstacle))
+    why = obstacle(work_tree, path)
+    if why:
+        return Piece(Action(ActionKind.SKIPPED, path, why))
     if (work_tree / path).is_dir():
         return Piece(Action(ActionKind.KEPT, path))
     if (work_tree / path).exists():
@@ -104,9 +104,9 @@ def _folder(work_tree: Path, path: str) -> Piece:
 
 
 def _whole(work_tree: Path, path: str, wanted: str) -> Piece:
-    obstacle = _obstacle(work_tree, path)
-    if obstacle:
-        return Piece(Action(ActionKind.SKIPPED, path, obstacle))
+    why = obstacle(work_tree, path)
+    if why:
+        return Piece(Action(ActionKind.SKIPPED, path, why))
     if (work_tree / path).exists():
         return Piece(Action(ActionKind.KEPT, path))
     return Piece(Action(ActionKind.CREATED, path), wanted.encode("utf-8"))
@@ -115,9 +115,9 @@ def _whole(work_tree: Path, path: str, wanted: str) -> Piece:
 def _script(work_tree: Path, name: str) -> Piece:
     """An executable script; one that differs from ours is somebody's own, or of another version, and stays."""
     path, data = f".sync/scripts/{name}", script(name)
-    obstacle = _obstacle(work_tree, path)
-    if obstacle:
-        return Piece(Action(ActionKind.SKIPPED, path, obstacle))
+    why = obstacle(work_tree, path)
+    if why:
+        return Piece(Action(ActionKind.SKIPPED, path, why))
     target = work_tree / path
     if not target.exists():
         return Piece(Action(ActionKind.CREATED, path), data, 0o755)
@@ -135,9 +135,9 @@ def _policy(work_tree: Path, wanted: str) -> Piece:
 
 def _sections(work_tree: Path, path: str, sections: list[str]) -> Piece:
     """Add each section whose first line is not in the file yet, in the file's own line ends."""
-    obstacle = _obstacle(work_tree, path)
-    if obstacle:
-        return Piece(Action(ActionKind.SKIPPED, path, obstacle))
+    why = obstacle(work_tree, path)
+    if why:
+        return Piece(Action(ActionKind.SKIPPED, path, why))
     target = work_tree / path
     if not target.exists():
         return Piece(Action(ActionKind.CREATED, path), "\n\n".join(s.strip("\n") for s in sections).encode() + b"\n")
@@ -160,7 +160,7 @@ def _sections(work_tree: Path, path: str, sections: list[str]) -> Piece:
     return Piece(Action(ActionKind.APPENDED, path), new, target.stat().st_mode & 0o777)
 
 
-def _obstacle(work_tree: Path, path: str) -> str:
+def obstacle(work_tree: Path, path: str) -> str:
     """Why nothing may be written at ``path``: a link could lead anywhere, also out of the repository."""
     place = work_tree
     parts = path.split("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ecluse import doctor
@@ -31,6 +32,7 @@ class InitOptions:
     trust: Literal["signed", "all"] | None = None
     solo: bool | None = None
     dry_run: bool = False
+    kits: tuple[str, ...] = ()
 
 
 def init(repository: Repository, options: InitOptions) -> InitReport:
@@ -43,9 +45,12 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
     checks = _checks(repository)
     branch = _choose_trunk(repository, options.trunk)
     _agree_with_policy(repository, options)
-    planned = []
+    planned: list[pieces.Piece] = []
+    found: tuple[str, ...] = ()
     if repository.work_tree is not None:
         planned = pieces.look_at(repository.work_tree, trust=options.trust, solo=options.solo)
+        if options.kits:
+            planned, found = _with_kits(repository.work_tree, planned, options.kits)
     settings = _settings(repository, branch)
     actions = [_history_action(repository), *(action for action, _ in settings), *(piece.action for piece in planned)]
     actions += _notes(repository)
@@ -57,7 +62,21 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
         checks=checks,
         actions=tuple(actions),
         next=_next(repository, planned, options),
+        found=found,
+        after=()
+        if options.dry_run or not options.kits
+        else tuple(doctor.examine(repository.work_tree or repository.common_dir)),
     )
+
+
+def _with_kits(
+    work_tree: Path, planned: list[pieces.Piece], names: tuple[str, ...]
+) -> tuple[list[pieces.Piece], tuple[str, ...]]:
+    """What ``init`` always writes, then the files of the kits named; and what was found in the repository."""
+    from ecluse.kit import kits, survey
+
+    seen = survey.look(work_tree)
+    return planned + kits.plan(work_tree, seen, names), seen.found
 
 
 def _checks(repository: Repository) -> tuple[doctor.Check, ...]:
@@ -196,7 +215,7 @@ def _write(repository: Repository, piece: pieces.Piece) -> None:
 def _next(repository: Repository, planned: list[pieces.Piece], options: InitOptions) -> tuple[str, ...]:
     """The commands to go on with; committing what was written comes first, as long as it is not committed."""
     if options.dry_run:
-        return ("ecluse init",)
+        return (f"ecluse init --kit {','.join(options.kits)}" if options.kits else "ecluse init",)
     commands = []
     if repository.resolve("HEAD") is None and repository.work_tree is not None:
         commands.append("git add -A && git commit -m 'first commit'")

@@ -9,26 +9,33 @@ from ecluse.doctor import Check
 
 
 class ActionKind(StrEnum):
-    """``KEPT`` was there already and is right; ``SKIPPED`` was not done, for the reason given."""
+    """``KEPT`` was there already and is right; ``SKIPPED`` was not done, for the reason given; ``RENEWED`` is a file of
+    the kit that nobody edited; ``PROPOSED`` is left to a person."""
 
     CREATED = "created"
     APPENDED = "appended"
     SET = "set"
     KEPT = "kept"
     SKIPPED = "skipped"
+    RENEWED = "renewed"
+    PROPOSED = "proposed"
 
     @property
     def changes(self) -> bool:
-        return self in (ActionKind.CREATED, ActionKind.APPENDED, ActionKind.SET)
+        return self in (ActionKind.CREATED, ActionKind.APPENDED, ActionKind.SET, ActionKind.RENEWED)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that init takes care of: a path, a setting; and why it was left alone, when it was."""
+    """One thing that init takes care of: a path, a setting; and why it was left alone, when it was.
+
+    ``diff`` is what is proposed for a file that somebody wrote.
+    """
 
     kind: ActionKind
     what: str
     why: str = ""
+    diff: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,10 @@ class InitReport:
     checks: tuple[Check, ...]
     actions: tuple[Action, ...]
     next: tuple[str, ...]
+    found: tuple[str, ...] = ()
+    """What the look at the repository found, a line each, when a kit was asked for."""
+    after: tuple[Check, ...] = ()
+    """What the doctor says after a kit was written."""
 
     @property
     def changed(self) -> bool:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +69,14 @@ class Copy:
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
     return Copy(tmp_path / "locks")
+
+
+@pytest.fixture
+def cli_run(bench: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``ecluse`` in the bench's folder."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-P", "-m", "ecluse", *words]
+        return subprocess.run(argv, cwd=bench.folder, capture_output=True, text=True, timeout=120)
+
+    return run

@@ -243,7 +243,7 @@ def test_the_door_prints_what_was_done_and_what_comes_next(bench) -> None:
     assert second.returncode == 0
     assert "nothing: this repository is prepared, its trunk is main" in second.stdout
     assert "created" not in second.stdout
-    usage = ecluse(bench.folder, "init", "--kit", "ci")
+    usage = ecluse(bench.folder, "init", "--kit", "moon")
     assert usage.returncode == 2
     assert "--kit" in usage.stderr
 

@@ -1,0 +1,206 @@
+"""``ci.yml`` and ``test_and_deploy.yml``, fitted to what lies in the repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecluse.kit import pins
+from ecluse.kit.survey import Project, Survey
+from ecluse.kit.wanted import Wanted, environment, fill, untouched
+
+CI = ".github/workflows/ci.yml"
+DEPLOY = ".github/workflows/test_and_deploy.yml"
+_TOOLS = {"ruff": pins.RUFF, "mypy": pins.MYPY}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a job: its name and the lines of its script."""
+
+    name: str
+    lines: tuple[str, ...]
+    lenient: bool = False
+    keys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image to build, and the projects whose tests come first."""
+
+    name: str
+    file: str
+    context: str
+    needs: tuple[str, ...]
+
+
+def wanted(work_tree: Path, survey: Survey) -> list[Wanted]:
+    """Both workflows. The second needs the first to be callable, also when the first is somebody's own."""
+    context = _context(survey)
+    ci = fill("ci.yml", lint_steps=lambda one: lint(one, survey), smoke_steps=lambda one: smoke(one, survey), **context)
+    return [Wanted(CI, ci), Wanted(DEPLOY, fill("test_and_deploy.yml", **context), why=_uncallable(work_tree))]
+
+
+def _uncallable(work_tree: Path) -> str:
+    try:
+        text = (work_tree / CI).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    if untouched(text) or "workflow_call" in text:
+        return ""
+    return f"it calls {CI}, which is yours and has no workflow_call; add that to its triggers first"
+
+
+def _context(survey: Survey) -> dict[str, Any]:
+    projects = survey.projects
+    context: dict[str, Any] = {
+        "many": survey.many,
+        "projects": projects,
+        "filters": {one.name: globs(one, survey) for one in projects},
+        "key": f"{survey.name.upper().replace('-', '_')}_KEY",
+        "images": images(survey),
+        "scanned": scanned(projects),
+        "test_steps": lambda one: tests(one, survey),
+        "audit_lines": lambda one: audit(one),
+        "place": lambda one: "" if one.path == "." else f"{one.path}/",
+        "cached": cached,
+    }
+    parts = environment().get_template("parts.yml").make_module({"pins": pins.ACTIONS, "cached": cached})
+    context |= {name: _lines(getattr(parts, name)) for name in ("changed", "tools")}
+    return context
+
+
+def _lines(macro: Any) -> Any:
+    return lambda *words: str(macro(*words)).strip("\n")
+
+
+def scanned(projects: tuple[Project, ...]) -> tuple[Project, ...]:
+    """The scan itself is written in Python: a repository without it still gets one set up."""
+    if any(one.language == "python" for one in projects):
+        return projects
+    return (*projects, Project("scan", ".", "python", "pip", ()))
+
+
+def cached(projects: tuple[Project, ...], language: str) -> list[str]:
+    """The files whose change makes a cache of packages stale."""
+    named = [one for one in projects if one.language == language and one.lock]
+    return [one.lock if one.path == "." else f"{one.path}/{one.lock}" for one in named] or [CI]
+
+
+def globs(project: Project, survey: Survey) -> tuple[str, ...]:
+    """The paths that a project consists of; the workflows belong to each."""
+    if project.path != ".":
+        return (f"{project.path}/**", ".github/workflows/**")
+    others = tuple(f"!{one.path}/**" for one in survey.projects if one.path != ".")
+    if others:  # the filter joins its patterns by "or", so what is the root's is named instead
+        return (*(f"{source}/**" if "." not in source else source for source in project.sources),
+                *(f"{path}/**" for test in project.tests for path in test.paths if "/" not in path and "." not in path),
+                *((project.lock,) if project.lock else ()), ".github/workflows/**")  # fmt: skip
+    return ("**",)
+
+
+def images(survey: Survey) -> tuple[Image, ...]:
+    """One for each Dockerfile; the root's needs every project, as it may take from all of them."""
+    found = {one.dockerfile: one for one in survey.projects if one.dockerfile}
+    made = []
+    for file, one in sorted(found.items()):
+        needs = (one.name,) if one.path != "." else tuple(project.name for project in survey.projects)
+        made.append(Image(one.name, file, one.path, needs))
+    return tuple(made)
+
+
+def lint(project: Project, survey: Survey) -> tuple[Step, ...]:
+    """What is configured decides whole; what is not shows only errors that no taste is needed for."""
+    return tuple(_python_lint(project, survey) if project.language == "python" else _javascript_lint(project))
+
+
+def _python_lint(project: Project, survey: Survey) -> list[Step]:
+    run, sources = project.runner, " ".join(project.sources) or "."
+    bring = _install(project, survey, "ruff", "mypy")
+    ruff = [f"{run}ruff check ."] if "ruff" in project.configured else [f"{run}ruff check --select E9,F63,F7,F82 ."]
+    ruff += [f"{run}ruff format --check ."] if "format" in project.configured else []
+    typed = "mypy" in project.configured
+    mypy = f"{run}mypy" if "mypy-paths" in project.configured else f"{run}mypy {sources}"
+    mypy += "" if typed else " --ignore-missing-imports"
+    again = _enter(project, survey)
+    return [
+        Step("bring what it needs", bring),
+        Step("ruff", (*again, *ruff)),
+        Step("mypy", (*again, mypy), lenient=not typed),
+    ]
+
+
+def _javascript_lint(project: Project) -> list[Step]:
+    steps = [Step("bring what it needs", project.install)]
+    if "lint" in project.scripts:
+        steps.append(Step("lint", ("npm run lint",)))
+    else:
+        level = "" if "biome" in project.configured else " --only=correctness/noUndeclaredVariables"
+        words = f"npx --yes @biomejs/biome@{pins.BIOME} lint{level} ."
+        steps.append(Step("biome", (words,), lenient="biome" not in project.configured))
+    if "types" in project.configured:
+        steps.append(Step("types", ("npx --yes --package typescript tsc --noEmit",)))
+    return steps
+
+
+def smoke(project: Project, survey: Survey) -> tuple[Step, ...]:
+    """The unit tests, ending at the third failure; without any, that every file can be read by the language."""
+    if project.language == "javascript":
+        check = ("npm test",) if project.tests else ("git ls-files '*.js' '*.mjs' '*.cjs' | xargs -r -n1 node --check",)
+        return (Step("bring what it needs", project.install), Step("smoke", check))
+    enter = _enter(project, survey)
+    paths = project.paths_of("unit")
+    if not paths:
+        files = " ".join(project.sources) or "."
+        return (Step("smoke: no unit tests, so every file is compiled", ("python -m compileall -q " + files,)),)
+    return (
+        Step("bring what it needs", _install(project, survey)),
+        Step("smoke", (*enter, f"{project.runner}python -m pytest -q --maxfail=3 {' '.join(paths)}")),
+    )
+
+
+def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
+    """Every kind of a project's tests, with results and coverage where the runner writes them."""
+    if not project.tests:
+        return smoke(project, survey)
+    if project.language == "javascript":
+        return (Step("bring what it needs", project.install), Step("tests", ("npm test",), keys=True))
+    steps = [Step("bring what it needs", _install(project, survey))]
+    for kind in project.tests:
+        words = f"{project.runner}python -m pytest -q {' '.join(kind.paths)} --junitxml=reports/{kind.kind}.xml"
+        words += f" --cov=. --cov-report=xml:reports/coverage-{kind.kind}.xml"
+        steps.append(Step(f"{kind.kind} tests", (*_enter(project, survey), words), keys=True))
+    return tuple(steps)
+
+
+def audit(project: Project) -> tuple[str, ...]:
+    """The commands that look for known weaknesses of a project's dependencies."""
+    if project.language == "javascript":
+        if project.manager != "npm" or not project.lock:
+            return (f"{project.manager} audit" if project.manager != "npm" else "npm install --no-fund && npm audit",)
+        return ("npm audit --audit-level=high",)
+    return (
+        'python -m venv "$RUNNER_TEMP/audit"',
+        f'"$RUNNER_TEMP/audit/bin/pip" install --quiet pip-audit=={pins.PIP_AUDIT}',
+        '"$RUNNER_TEMP/audit/bin/pip-audit" .' if project.lock == "pyproject.toml" else _audit_list(project),
+    )
+
+
+def _audit_list(project: Project) -> str:
+    if project.lock == "requirements.txt":
+        return '"$RUNNER_TEMP/audit/bin/pip-audit" -r requirements.txt'
+    return f'{project.install[0]} && "$RUNNER_TEMP/audit/bin/pip-audit" --local --path "$(python -c \'import sysconfig; print(sysconfig.get_path("purelib"))\')"'
+
+
+def _enter(project: Project, survey: Survey) -> tuple[str, ...]:
+    """Projects of a monorepo have an environment each: what one brings cannot hide what another lacks."""
+    return (f'. "$RUNNER_TEMP/{project.name}/bin/activate"',) if survey.many else ()
+
+
+def _install(project: Project, survey: Survey, *tools: str) -> tuple[str, ...]:
+    made = (f'python -m venv "$RUNNER_TEMP/{project.name}"',) if survey.many else ()
+    own = [tool for tool in tools if f"has-{tool}" not in project.configured]
+    named = " ".join(f"{tool}=={_TOOLS[tool]}" for tool in own)
+    pip = "uv pip install" if project.manager == "uv" else f"{project.runner}python -m pip install"
+    return (*made, *_enter(project, survey), *project.install, *((f"{pip} {named}",) if named else ()))
