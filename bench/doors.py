@@ -32,7 +32,8 @@ def measure_doors(folder: Path, ecluse: str, rounds: int) -> bool:
     tasks = [Task(label, words, filled) for label, words, _ in rows]
     interleave(tasks, rounds)
     head(f"doors, {rounds} interleaved rounds, whole processes, milliseconds")
-    return all([report(task.label, task.taken, bar) for task, (_, _, bar) in zip(tasks, rows, strict=True)])
+    met = [report(task.label, task.taken, bar) for task, (_, _, bar) in zip(tasks, rows, strict=True)]
+    return all(met)
 
 
 def measure_demo(folder: Path, ecluse: str, runs: int) -> bool:

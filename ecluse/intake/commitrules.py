@@ -45,10 +45,11 @@ def judge_commits(
     found: list[Finding] = []
     others = {name.casefold() for name in principals} - {signer.casefold()}
     with Reader(repository) as reader:
-        for commit in commits:
+        raw = reader.read_many(commit.id for commit in commits)
+        for commit, (_, _, data) in zip(commits, raw, strict=True):
             found += _judge_people(commit, others)
             found += _judge_message(commit)
-            found += _judge_raw(commit, reader.read(commit.id)[1])
+            found += _judge_raw(commit, data)
             if len(commit.parents) > 1:
                 found += _judge_merge(repository, commit)
     return found

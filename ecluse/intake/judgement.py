@@ -16,8 +16,9 @@ from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.intake import archives, bundlefile
 from ecluse.intake.commitrules import is_untrusted
 from ecluse.intake.content import judge_content
+from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import ChangeCounter, Reader
+from ecluse.intake.objects import commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
 from ecluse.intake.series import Form, apply_text, candidate_bases, form_of, read_text
@@ -70,6 +71,7 @@ class _Case:
     method: str = ""
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
+    by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
     conflicts: tuple[str, ...] = ()
     validations: list[dict[str, Any]] = field(default_factory=list)
 
@@ -117,7 +119,7 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
     _count(case)
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
         case.findings += judge_content(
-            case.room, case.trunk, case.base, case.head, case.commits, case.changes, _merged_tree(case),
+            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _merged_tree(case),
             case.signer.name if case.signer else "",
         )  # fmt: skip
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
@@ -270,26 +272,47 @@ def _relate(case: _Case) -> None:
 
 
 def _count(case: _Case) -> None:
-    """Count the changed files of the result and of every commit before anything lists them; then list the result's."""
+    """Count the changed files of the result and of every commit before anything lists them; then list them."""
     limit = case.trunk.config.intake.max_files
-    with Reader(case.room) as reader:
-        counter = ChangeCounter(reader)
-        pairs = [(case.base, case.head)]
-        pairs += [
-            (commit.parents[0] if commit.parents else "", commit.id)
-            for commit in case.commits
-            if len(commit.parents) < 2
-        ]
-        trees = {commit.id: commit.tree for commit in case.commits}
-        for old, new in pairs:
-            before = trees.get(old) or (case.room.tree_id(old) if old else "")
-            number = counter.count(before, trees.get(new) or case.room.tree_id(new))
-            if number > limit:
-                raise bundlefile.refuse(
-                    "limit.files", f"The change touches {_rounded(number)} files, the cap is {limit:,}"
-                )
-    case.changes = case.room.changed_paths(case.base or EMPTY_TREE, case.head)
+    trees = {commit.id: commit.tree for commit in case.commits}
+    for oid in {case.base, *(parent for commit in case.commits for parent in commit.parents)} - trees.keys():
+        trees[oid] = case.room.tree_id(oid) if oid else ""
+    whole = (trees[case.base], case.tree)
+    linear = {
+        commit.id: (trees[commit.parents[0]] if commit.parents else "", commit.tree)
+        for commit in case.commits
+        if len(commit.parents) < 2
+    }
+    with Differences(case.room, limit) as differences:
+        differences.load([whole, *linear.values()])
+        for number in map(differences.count, *zip(whole, *linear.values(), strict=True)):
+            _check_count(number, limit)
+        for commit in case.commits:
+            if commit.id not in linear:
+                _check_count(_least(differences, [trees[one] for one in commit.parents], commit.tree, limit), limit)
+        case.changes = differences.paths(*whole)
+        case.by_commit = {oid: differences.paths(*pair) for oid, pair in linear.items()}
+    merges = [commit.id for commit in case.commits if commit.id not in linear]
+    if merges:
+        case.by_commit |= commit_changes(case.room, merges)
     _compare_files(case)
+
+
+def _least(differences: Differences, parents: list[str], tree: str, limit: int) -> int:
+    """How much a merge differs from the parent that it is most like; what it has of the other was counted there."""
+    least = limit + 1
+    for parent in reversed(parents):  # what was merged in comes last, and the change is what it lacks
+        differences.load([(parent, tree)])
+        least = min(least, differences.count(parent, tree))
+        if least <= limit:
+            break
+    return least
+
+
+def _check_count(number: int, limit: int) -> None:
+    if number > limit:
+        said = "more" if number == limit + 1 else _rounded(number)
+        raise bundlefile.refuse("limit.files", f"The change touches {said} files, the cap is {limit:,}")
 
 
 def _rounded(number: int) -> str:

@@ -18,7 +18,7 @@ from ecluse.intake import manifest as manifests
 from ecluse.intake.baseline import Baseline, find_baseline
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import commit_changes
+from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.pathrules import shown
 from ecluse.intake.publication import Publication, default_folder, make_payload, publish
 from ecluse.intake.secretrules import find_secrets
@@ -127,7 +127,9 @@ def _refuse_empty(work: Snapshot) -> None:
 
 def _refuse_secrets(repository: Repository, commits: list[Commit], changes: list[ChangedPath]) -> None:
     by_commit = commit_changes(repository, [commit.id for commit in commits])
-    found = find_secrets(repository, commits, by_commit, changes)
+    history = [change for listed in by_commit.values() for change in listed]
+    with Reader(repository) as reader:
+        found = find_secrets(Blobs(reader, changes, history), commits, by_commit, changes)
     if not found:
         return
     rows = [{"code": f.code, "path": shown(f.path), "line": f.line, "message": f.message} for f in found]

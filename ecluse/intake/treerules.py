@@ -15,11 +15,11 @@ _LINK_HOPS = 40
 _LINK_CAP = 4096
 
 
-def list_modes(repository: Repository, tree: str) -> dict[str, str]:
-    """Path to mode, of every file of a tree. Only for trees whose size is known to be sane."""
+def list_entries(repository: Repository, tree: str) -> dict[str, tuple[str, str]]:
+    """Path to (mode, id), of every file of a tree. Only for trees whose size is known to be sane."""
     listed = os.fsdecode(repository.run("ls-tree", "-r", "-z", "--full-tree", tree).stdout)
     rows = (line.partition("\t") for line in listed.split("\0") if line)
-    return {path: facts[:6] for facts, _, path in rows}
+    return {path: (facts[:6], facts[-40:]) for facts, _, path in rows}
 
 
 def judge_entries(changes: Iterable[ChangedPath], sizes: Mapping[str, int], max_file_bytes: int) -> list[Finding]:

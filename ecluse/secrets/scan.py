@@ -89,6 +89,11 @@ def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:
     return [SecretHit(rule, line) for rule, line, value in found if value not in old]
 
 
+def is_lock_file(path: str) -> bool:
+    """Whether a file of this name lists checksums, which look like anything: only provider tokens count in it."""
+    return _LOCK_FILE.search(path) is not None
+
+
 def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
     raw: list[tuple[int, str, bytes]] = []
     for rule, words, shape in _COMPILED:
@@ -97,7 +102,7 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
                 value = match.groupdict().get("value") or match.group()
                 if not _PLACEHOLDER.search(value):
                     raw.append((match.start(), rule, match.group()))
-    lower = b"" if _LOCK_FILE.search(path) else data.lower()
+    lower = b"" if is_lock_file(path) else data.lower()
     if b"\0" not in data[:8192] and any(name in lower for name in _NAMES):
         taken = [(start, start + len(value)) for start, _, value in raw]
         for match in _ASSIGNMENT.finditer(data):
