@@ -149,6 +149,8 @@ class Repository:
         user_config: bool = False,
         extra_env: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        stdout: IO[bytes] | None = None,
+        limits: process.Limits | None = None,
     ) -> process.Completed:
         """Run one git command in this repository (from the top of its work tree when it has one)."""
         return git(
@@ -159,11 +161,14 @@ class Repository:
             user_config=user_config,
             extra_env=extra_env,
             timeout_s=timeout_s,
+            stdout=stdout,
+            limits=limits,
         )
 
-    def open_pipe(self, *args: str) -> process.Pipe:
+    def open_pipe(self, *args: str, limits: process.Limits | None = None) -> process.Pipe:
         """A long-lived git command, such as ``cat-file --batch``; the caller closes its ends and waits for it."""
-        return process.open_pipe(["git", "--git-dir", str(self.git_dir), *args], env=clean_environment())
+        words = ["git", "--git-dir", str(self.git_dir), *args]
+        return process.open_pipe(words, env=clean_environment(), limits=limits)
 
     def text(self, *args: str, check: bool = True) -> str:
         """What a git command prints, decoded byte for byte, without the last line end."""
@@ -485,12 +490,6 @@ class Repository:
         """Fill an empty work tree with ``commit``, detached."""
         self.run("update-ref", "--no-deref", "HEAD", commit)
         self.run("read-tree", "-m", "-u", commit)
-
-    def adopt(self, other: Repository, new: str, have: Sequence[str]) -> None:
-        """Copy the objects that ``new`` needs beyond ``have`` from ``other`` into this repository, checked."""
-        wanted = "".join(f"{oid}\n" for oid in [new, *(f"^{oid}" for oid in have)])
-        pack = other.run("pack-objects", "--stdout", "--revs", "--thin", "-q", stdin=wanted.encode("ascii"))
-        self.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=pack.stdout)
 
 
 def list_work_files(folder: Path) -> list[str] | None:

@@ -14,6 +14,7 @@ from types import TracebackType
 from ecluse.errors import Refused
 from ecluse.git import ChangedPath, Repository
 from ecluse.git.repository import EMPTY_TREE, ZERO
+from ecluse.intake.quarantine import limits_for
 from ecluse.process import Pipe
 
 MAX_TREE_DEPTH = 200
@@ -129,7 +130,7 @@ class Differences:
     def _ask(self, pairs: Sequence[Pair]) -> bytes:
         if self._process is None:
             words = ("diff-tree", "--stdin", "-z", "--raw", "--no-renames", "--no-abbrev")
-            self._process = self._repository.open_pipe(*words)
+            self._process = self._repository.open_pipe(*words, limits=limits_for(0))
         assert self._process.stdin  # noqa: S101 - open_pipe always makes pipes
         asked = b"".join(f"{old or EMPTY_TREE} {new or EMPTY_TREE}\n".encode("ascii") for old, new in pairs)
         try:

@@ -36,7 +36,10 @@ _FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target."""
+    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target.
+
+    ``objects`` are the ids of everything that was looked at, where that is known to be all that the change needs.
+    """
 
     verdict: Verdict
     reason: str
@@ -53,6 +56,7 @@ class Judgement:
     conflicts: tuple[str, ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
+    objects: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class _Case:
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
+    objects: frozenset[str] = frozenset()
     conflicts: tuple[str, ...] = ()
     validations: list[dict[str, Any]] = field(default_factory=list)
 
@@ -222,10 +227,10 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     branches = frozenset(case.trunk.repository.refs("refs/heads"))
     case.head, _ = bundlefile.choose_ref(header, declared, branches)
     _check_prerequisites(case, header)
-    bundlefile.walk_pack(
+    facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
     )
-    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes)
+    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
     if case.room.resolve(case.head) != case.head:
         raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
     case.tree = case.room.tree_id(case.head)
@@ -292,9 +297,13 @@ def _count(case: _Case) -> None:
                 _check_count(_least(differences, [trees[one] for one in commit.parents], commit.tree, limit), limit)
         case.changes = differences.paths(*whole)
         case.by_commit = {oid: differences.paths(*pair) for oid, pair in linear.items()}
+        folders = differences.trees
     merges = [commit.id for commit in case.commits if commit.id not in linear]
     if merges:
         case.by_commit |= commit_changes(case.room, merges)
+    elif case.method == "bundle":  # in a line, whatever is new is what some commit changed
+        files = (change.new_id for changes in case.by_commit.values() for change in changes)
+        case.objects = frozenset((*linear, *(tree for _, tree in linear.values()), *folders, *files))
     _compare_files(case)
 
 
@@ -367,4 +376,5 @@ def _sum_up(case: _Case) -> Judgement:
         conflicts=case.conflicts,
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
+        objects=case.objects,
     )
