@@ -1,20 +1,13 @@
-"""``ecluse.toml``'s bytes to a :class:`Config`. The caller reads the bytes, from the trunk when they are policy.
-
-Loading this costs a validation library; read-only commands do not import it.
-"""
+"""``ecluse.toml``'s bytes to a :class:`Config`. The caller reads the bytes, from the trunk when they are policy."""
 
 from __future__ import annotations
 
 import tomllib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from ecluse.errors import Invalid
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from ecluse.settings import Faults, Field
+from ecluse.settings import Section as _Section
 
 
 class IntakeConfig(_Section):
@@ -118,12 +111,11 @@ def parse_pyproject(data: bytes) -> Config:
 def from_table(table: dict[str, Any], name: str) -> Config:
     """Validate a parsed table. Raises :class:`Invalid` naming every setting that is wrong."""
     try:
-        return Config.model_validate(table)
-    except ValidationError as error:
-        wrong = [f"{'.'.join(str(part) for part in e['loc']) or 'the file'}: {e['msg']}" for e in error.errors()]
+        return Config.read(table)
+    except Faults as faults:
         raise Invalid(
-            "config.invalid", f"{name} is not valid: {'; '.join(wrong)}.", f"edit {name}, then type: ecluse doctor"
-        ) from error
+            "config.invalid", f"{name} is not valid: {faults}.", f"edit {name}, then type: ecluse doctor"
+        ) from faults
 
 
 def _table(data: bytes, name: str) -> dict[str, Any]:

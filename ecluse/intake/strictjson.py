@@ -11,7 +11,8 @@ from ecluse.errors import Refused
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 20
 MAX_INTEGER = 2**53
-_SCALARS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
 
 
 def loads(data: bytes, name: str = "the manifest") -> Any:
@@ -48,13 +49,12 @@ def refused(code: str, why: str) -> Refused:
 
 def _check_depth(data: bytes, name: str) -> None:
     depth = 0
-    for match in _SCALARS.finditer(data):
-        first = match.group()[:1]
-        if first in b"[{":
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        if bracket in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise refused("meta.depth", f"{name} is nested deeper than {MAX_DEPTH}")
-        elif first in b"]}":
+        else:
             depth -= 1
 
 

@@ -52,11 +52,12 @@ def judge_result(changes: Sequence[ChangedPath], modes: Mapping[str, str]) -> li
 def _hidden_repositories(changed: Sequence[str], modes: Mapping[str, str]) -> list[Finding]:
     """A folder with HEAD, objects and refs is a repository to git, with a configuration that may start programs."""
     below: dict[str, set[str]] = {}
-    for path in modes:
-        parts = path.split("/")
+    folders = {path.rpartition("/")[0] for path in modes}
+    for path in (path for path in modes if path.endswith("HEAD") and path.rpartition("/")[2] == "HEAD"):
+        below.setdefault(path.rpartition("/")[0], set()).add("HEAD")
+    for parts in (folder.split("/") for folder in folders if "objects" in folder or "refs" in folder):
         for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            if (part == "HEAD" and last) or (part in ("objects", "refs") and not last):
+            if part in ("objects", "refs"):
                 below.setdefault("/".join(parts[:number]), set()).add(part)
     found = []
     for folder, marks in below.items():

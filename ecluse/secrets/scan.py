@@ -96,14 +96,12 @@ def is_lock_file(path: str) -> bool:
 
 def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
     raw: list[tuple[int, str, bytes]] = []
-    for rule, words, shape in _COMPILED:
-        if any(word in data for word in words):
-            for match in shape.finditer(data):
-                value = match.groupdict().get("value") or match.group()
-                if not _PLACEHOLDER.search(value):
-                    raw.append((match.start(), rule, match.group()))
-    lower = b"" if is_lock_file(path) else data.lower()
-    if b"\0" not in data[:8192] and any(name in lower for name in _NAMES):
+    for rule, shape in _candidates(data):
+        for match in shape.finditer(data):
+            value = match.groupdict().get("value") or match.group()
+            if not _PLACEHOLDER.search(value):
+                raw.append((match.start(), rule, match.group()))
+    if _may_assign(data, path):
         taken = [(start, start + len(value)) for start, _, value in raw]
         for match in _ASSIGNMENT.finditer(data):
             value = match.group("quoted") or match.group("bare")
@@ -115,6 +113,27 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
                 raw.append((at, judged, value))
     raw.sort()
     return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
+
+
+def _candidates(data: bytes) -> list[tuple[str, re.Pattern[bytes]]]:
+    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file."""
+    found = []
+    for rule, words, shape in _COMPILED:
+        for word in words:
+            if word in data:
+                found.append((rule, shape))
+                break
+    return found
+
+
+def _may_assign(data: bytes, path: str) -> bool:
+    if b"\0" in data[:8192] or is_lock_file(path):
+        return False
+    lower = data.lower()
+    for name in _NAMES:  # noqa: SIM110 - a loop costs a third of a generator here
+        if name in lower:
+            return True
+    return False
 
 
 def _judge_assignment(name: bytes, value: bytes, *, quoted: bool) -> str | None:
