@@ -139,7 +139,8 @@ class Repository:
         """Make a new repository in ``folder``, without any template."""
         folder.mkdir(parents=True, exist_ok=True)
         git(["init", "-q", "--template=", *(["--bare"] if bare else []), "-b", branch, "."], cwd=folder)
-        return cls.discover(folder)
+        top = folder.resolve()
+        return cls(top, top, None) if bare else cls(top / ".git", top / ".git", top)
 
     def run(
         self,
@@ -184,11 +185,10 @@ class Repository:
 
     def identity(self) -> Identity | None:
         """The user's own name and mail address, or ``None`` when git has none."""
-        name = self.run("config", "--get", "user.name", check=False, user_config=True)
-        email = self.run("config", "--get", "user.email", check=False, user_config=True)
-        if name.code or email.code:
-            return None
-        return Identity(name.stdout.decode("utf-8", "replace").strip(), email.stdout.decode("utf-8", "replace").strip())
+        asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
+        items = (item.partition("\n") for item in asked.stdout.decode("utf-8", "replace").split("\0"))
+        said = {key: value.strip() for key, newline, value in items if newline}
+        return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
 
     # -- revisions and refs ------------------------------------------------------------------------------------
 
@@ -215,6 +215,14 @@ class Repository:
         if found is None:
             raise Invalid("rev.unknown", f"There is no tree called {revision!r} here.", "git log --oneline --all")
         return found
+
+    def tree_of(self, commit: str) -> str | None:
+        """The tree of exactly this commit (an id), or ``None`` when there is no such commit."""
+        got = self.run(
+            "rev-parse", "--quiet", "--end-of-options", f"{commit}^{{commit}}", f"{commit}^{{tree}}", check=False
+        )
+        lines = got.stdout.decode("ascii", "replace").split()[-2:]
+        return lines[1] if got.code == 0 and len(lines) == 2 and lines[0] == commit else None
 
     def branch(self) -> str | None:
         """The branch that is checked out (short name), or ``None`` when HEAD is detached."""
@@ -287,14 +295,16 @@ class Repository:
 
     def read(self, revision: str, path: str, cap: int = 8 << 20) -> bytes | None:
         """The bytes of ``path`` in ``revision``, or ``None``. Raises :class:`Refused` above ``cap`` bytes."""
-        entries = [e for e in self.list_tree(revision, path) if e.path == path and e.kind == "blob"]
-        if not entries:
+        said = self.run("cat-file", "--batch", stdin=os.fsencode(f"{revision}:{path}\n")).stdout
+        head, _, data = said.partition(b"\n")
+        words = head.split()
+        if len(words) != 3 or words[1] != b"blob":
             return None
-        if entries[0].size > cap:
+        if int(words[2]) > cap:
             raise Refused(
-                "limit.file_size", f"{path} has {entries[0].size:,} bytes, more than {cap:,}.", "make it smaller"
+                "limit.file_size", f"{path} has {int(words[2]):,} bytes, more than {cap:,}.", "make it smaller"
             )
-        return self.blob(entries[0].id)
+        return data[:-1]
 
     def blob(self, oid: str) -> bytes:
         return self.run("cat-file", "blob", oid).stdout
@@ -458,8 +468,6 @@ class Repository:
                     removed.append(path.name)
         return tuple(removed)
 
-    # -- clones and transfer -----------------------------------------------------------------------------------
-
     @contextlib.contextmanager
     def temporary_clone(self, *, bare: bool = True, parent: Path | None = None) -> Iterator[Repository]:
         """An empty repository that borrows this one's objects and is removed at the end of the block.
@@ -490,16 +498,3 @@ class Repository:
         """Fill an empty work tree with ``commit``, detached."""
         self.run("update-ref", "--no-deref", "HEAD", commit)
         self.run("read-tree", "-m", "-u", commit)
-
-
-def list_work_files(folder: Path) -> list[str] | None:
-    """Tracked and untracked-but-not-ignored files below ``folder``, relative to it; ``None`` outside a work tree."""
-    try:
-        repository = Repository.discover(folder)
-    except Invalid:
-        return None
-    if repository.work_tree is None:
-        return None
-    listed = git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], cwd=folder)
-    names = [name for name in os.fsdecode(listed.stdout).split("\0") if name]
-    return [name for name in names if os.path.lexists(folder / name)]

@@ -18,7 +18,7 @@ from ecluse.intake.commitrules import is_untrusted
 from ecluse.intake.content import judge_content
 from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import commit_changes
+from ecluse.intake.objects import Reader, commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
 from ecluse.intake.series import Form, apply_text, candidate_bases, form_of, read_text
@@ -31,6 +31,8 @@ from ecluse.signing import Principal
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
+_COMMIT_CAP = 1 << 20
+_COMMITS_CAP = 32 << 20
 _FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
 
 
@@ -231,9 +233,10 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
     )
     case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
-    if case.room.resolve(case.head) != case.head:
+    tree = case.room.tree_of(case.head)
+    if tree is None:
         raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
-    case.tree = case.room.tree_id(case.head)
+    case.tree = tree
     if case.claims and case.claims.tree and case.claims.tree != case.tree:
         raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
     case.method = "bundle"
@@ -242,20 +245,26 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
     declared = case.claims.base if case.claims else ""
     known = case.trunk.repository
-    missing = [oid for oid in (*header.prerequisites, *([declared] if declared else [])) if known.resolve(oid) != oid]
+    needed = dict.fromkeys((*header.prerequisites, *([declared] if declared else [])))
+    missing = [oid for oid in needed if known.resolve(oid) != oid]
     if missing:
         raise _missing(missing[0])
     if declared:
         for oid in header.prerequisites:
-            if not known.is_ancestor(oid, declared):
+            if oid != declared and not known.is_ancestor(oid, declared):
                 raise bundlefile.refuse(
                     "bundle.prerequisite", f"The bundle needs {oid[:12]}, which the declared base does not include"
                 )
 
 
+def _tip(case: _Case) -> str:
+    """Where the target stands: the trunk as it was looked at, or another branch as it is now."""
+    return case.trunk.tip if case.target == case.trunk.ref else case.trunk.repository.commit_id(case.target)
+
+
 def _relate(case: _Case) -> None:
     """Where the change leaves the target's history, and which commits it brings."""
-    tip = case.trunk.repository.commit_id(case.target)
+    tip = _tip(case)
     common = case.room.merge_base(tip, case.head)
     if common is None:
         raise bundlefile.refuse(
@@ -266,13 +275,16 @@ def _relate(case: _Case) -> None:
         text = "everything in this change is on the target already"
         case.findings.append(Finding("change.nothing_new", Verdict.WARN, text))
     limit = case.trunk.config.intake.max_commits
-    words = ("rev-list", "--count", f"--max-count={limit + 1}", case.head, f"^{tip}")
-    count = int(case.room.text(*words))
-    if count > limit:
+    listed = case.room.text("rev-list", f"--max-count={limit + 1}", case.head, f"^{tip}").split()
+    if len(listed) > limit:
         raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
+    with Reader(case.room) as reader:
+        sizes = reader.sizes(listed).values()
+    if max(sizes, default=0) > _COMMIT_CAP or sum(sizes) > _COMMITS_CAP:
+        raise bundlefile.refuse("message.too_long", "The commits of the change say more than anybody could read")
     case.commits = case.room.commits(case.head, f"^{tip}")
     declared = case.claims.base if case.claims else ""
-    if declared and case.method == "bundle" and not case.room.is_ancestor(declared, case.head):
+    if declared not in ("", common) and case.method == "bundle" and not case.room.is_ancestor(declared, case.head):
         raise bundlefile.refuse("meta.base", "The declared base is not an ancestor of the head")
 
 
@@ -342,8 +354,8 @@ def _compare_files(case: _Case) -> None:
 
 def _merged_tree(case: _Case) -> str:
     """The tree after a merge into the target as it is now; the head's own where that conflicts."""
-    tip = case.trunk.repository.commit_id(case.target)
-    if case.room.is_ancestor(tip, case.head):
+    tip = _tip(case)
+    if tip == case.base:  # the change stands on it
         return case.tree
     merged = case.room.merge(tip, case.head)
     case.conflicts = merged.conflicts

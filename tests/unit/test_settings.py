@@ -28,7 +28,7 @@ class Outer(Section):
     names: tuple[str, ...] = ()
     flag: bool = False
     inner: Inner = Inner(name="x")
-    many: dict[str, Inner] = {}
+    many: dict[str, Inner] = Field(default={})
     rows: tuple[Inner, ...] = ()
     short: Annotated[str, AfterValidator(_short)] = ""
     maybe: int | None = None
