@@ -13,11 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from ecluse.clock import instant
 from ecluse.errors import Failed
@@ -28,6 +28,7 @@ GRACE_S = 5.0
 
 HEARTBEAT_S = 0.05
 _LINE_CAP = 1 << 20
+Result = TypeVar("Result")
 
 
 Pipe = subprocess.Popen[bytes]
@@ -282,6 +283,35 @@ def _start(
         raise Failed(
             "tool.not_executable", f"`{argv[0]}` may not be executed: {error.strerror}.", f"ls -l {argv[0]}"
         ) from error
+
+
+@contextlib.contextmanager
+def background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Do ``work`` (commands that take their time) beside the block; at its end it is over. Gives what fetches its result.
+
+    What fetches the result raises what the work raised.
+    """
+    done: list[Result] = []
+    failed: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is fetched
+            failed.append(error)
+
+    def fetch() -> Result:
+        thread.join()
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    try:
+        yield fetch
+    finally:
+        thread.join()
 
 
 class JobState(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from ecluse.git.invocation import clean_environment, git
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ZERO = "0" * 40
+_ON_BRANCH = "ref: refs/heads/"
 
 
 class Identity(NamedTuple):
@@ -183,12 +185,16 @@ class Repository:
     def set_config(self, key: str, value: str) -> None:
         self.run("config", "--local", key, value)
 
-    def identity(self) -> Identity | None:
-        """The user's own name and mail address, or ``None`` when git has none."""
+    @functools.cached_property
+    def _identity(self) -> Identity | None:
         asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
         items = (item.partition("\n") for item in asked.stdout.decode("utf-8", "replace").split("\0"))
         said = {key: value.strip() for key, newline, value in items if newline}
         return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
+
+    def identity(self) -> Identity | None:
+        """The user's own name and mail address, asked once, or ``None`` when git has none."""
+        return self._identity
 
     # -- revisions and refs ------------------------------------------------------------------------------------
 
@@ -226,6 +232,10 @@ class Repository:
 
     def branch(self) -> str | None:
         """The branch that is checked out (short name), or ``None`` when HEAD is detached."""
+        with contextlib.suppress(OSError):  # a plain HEAD is one line of one file; anything else is asked of git
+            said = os.fsdecode((self.git_dir / "HEAD").read_bytes())
+            if said.startswith(_ON_BRANCH) and said.endswith("\n") and not said.startswith(f"{_ON_BRANCH}."):
+                return said[len(_ON_BRANCH) : -1]
         got = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False)
         return os.fsdecode(got.stdout).strip() if got.code == 0 else None
 

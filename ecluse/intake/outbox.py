@@ -25,6 +25,7 @@ from ecluse.intake.secretrules import find_secrets
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
 from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
+from ecluse.process import background
 
 BUNDLE_REF = "refs/heads/change"
 PATCH_CAP = 64 << 20
@@ -83,14 +84,15 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
             _refuse_empty(work)
         commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), tip)
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-        _refuse_secrets(temporary, commits, changes)
+        with background(lambda: _make_payloads(temporary, based.commit, tip)) as payloads_made:
+            _refuse_secrets(temporary, commits, changes)
         validations = validate_tree(
             temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True
         )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
         with Publication(outputs) as publication:
-            payloads, left = _write_payloads(temporary, publication, based.commit, tip)
+            payloads, left = _take_payloads(publication, *payloads_made())
             described = Manifest(
                 id=lineage.id,
                 revision=lineage.revision,
@@ -99,7 +101,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 base=based.commit,
                 base_tree=temporary.tree_id(based.commit) if based.commit else "",
                 head=tip,
-                tree=temporary.tree_id(tip),
+                tree=commits[-1].tree if commits and commits[-1].id == tip else temporary.tree_id(tip),
                 payloads=tuple(payloads),
                 target=clean(based.target),
                 uncommitted=work.commit,
@@ -155,23 +157,27 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
         )
 
 
-def _write_payloads(
-    repository: Repository, publication: Publication, base: str, tip: str
-) -> tuple[list[Payload], dict[str, Any]]:
-    repository.run("update-ref", BUNDLE_REF, tip)
-    bundle, patch = publication.file("bundle"), publication.file("patch")
+def _make_payloads(temporary: Repository, base: str, tip: str) -> tuple[Path, Path]:
+    """Write bundle and patch beside the temporary repository, while what they hold is judged; nobody sees them yet."""
+    temporary.run("update-ref", BUNDLE_REF, tip)
+    bundle, patch = temporary.git_dir / "payload.bundle", temporary.git_dir / "payload.patch"
     exclude = [f"^{base}"] if base else []
-    repository.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
-    repository.run(
+    temporary.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
+    temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
     )  # fmt: skip
+    return bundle, patch
+
+
+def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
+    """Hand the payloads to the publication; a patch that is too large is left out, and that is said."""
+    bundle = publication.take("bundle", made)
     payloads = [make_payload("bundle", bundle, publication)]
     size = patch.stat().st_size
     if size > PATCH_CAP:
-        patch.unlink()
         return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "too large", "size": size}]}
-    return [*payloads, make_payload("patch", patch, publication)], {}
+    return [*payloads, make_payload("patch", publication.take("patch", patch), publication)], {}
 
 
 def _title(commits: list[Commit], work: Snapshot, request: ExportRequest) -> str:

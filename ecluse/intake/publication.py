@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import shutil
-import tarfile
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -80,6 +79,15 @@ class Publication:
         """Where to write that file for now."""
         return self._aside / self.name(suffix)
 
+    def take(self, suffix: str, made: Path) -> Path:
+        """Take a file that was made elsewhere; where it is now."""
+        path = self.file(suffix)
+        try:
+            shutil.move(made, path)
+        except OSError as error:
+            raise storage_problem(error, path) from error
+        return path
+
     def place(self, suffixes: list[str]) -> Path:
         """Move the files into place in this order; the last one is what makes the export exist."""
         try:
@@ -96,6 +104,8 @@ class Publication:
         return self.folder / self.name(suffixes[-1])
 
     def _place_tar(self, suffixes: list[str]) -> Path:
+        import tarfile
+
         aside = self._aside / "whole"
         with aside.open("wb") as handle:
             with tarfile.open(fileobj=handle, mode="w", format=tarfile.USTAR_FORMAT) as tar:

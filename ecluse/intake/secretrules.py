@@ -8,7 +8,7 @@ from ecluse.git import ChangedPath, Commit
 from ecluse.intake.objects import Blobs
 from ecluse.intake.pathrules import shown
 from ecluse.model import Finding, Verdict
-from ecluse.secrets.scan import is_lock_file, scan, scan_added, sensitive_path
+from ecluse.secrets.scan import Sieve, is_lock_file, scan, scan_added, sensitive_path
 
 _SCAN_CAP = 8 << 20
 _FINDINGS_CAP = 50
@@ -59,7 +59,8 @@ def _suspects(blobs: Blobs, changes: Sequence[ChangedPath]) -> set[str]:
     for change in changes:
         if _brings_content(change) and (change.new_id not in names or is_lock_file(names[change.new_id])):
             names[change.new_id] = change.path
-    return {oid for oid, data in blobs.each(names, _SCAN_CAP) if scan(data, names[oid])}
+    sieve = Sieve()
+    return {oid for oid, data in blobs.each(names, _SCAN_CAP) if sieve.may_hold(data) and scan(data, names[oid])}
 
 
 def _values(blobs: Blobs, suspects: set[str], changes: Sequence[ChangedPath], code: str) -> list[Finding]:
