@@ -136,6 +136,8 @@ class Blobs:
         self._wanted = {*former, *(change.new_id for change in changes)}
         self._kept: dict[str, bytes] = {}
         self._held = 0
+        for _ in self.each(former, READ_CAP):
+            pass
 
     def __call__(self, oid: str) -> bytes:
         """The bytes of one file. Raises :class:`Refused` (``limit.file_size``) above :data:`READ_CAP`."""

@@ -6,6 +6,7 @@ assigned to a name such as ``password``. A cheap search for fixed words decides 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -205,6 +206,7 @@ _BELOW = {".ssh": "ssh-folder", ".gnupg": "gnupg-folder"}
 _PAIRS = {(".aws", "credentials"), (".docker", "config.json"), (".kube", "config")}
 
 
+@functools.lru_cache(maxsize=10_000)
 def sensitive_path(path: str) -> str | None:
     """The rule by which a file of this name holds secrets, or ``None``. Examples and source code are let through."""
     parts = PurePosixPath(path).parts
