@@ -13,7 +13,7 @@ from types import TracebackType
 from ecluse import signing
 from ecluse.clock import now
 from ecluse.errors import Invalid
-from ecluse.files import storage_problem, sync_folder, write_atomically
+from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
 from ecluse.intake.manifest import Manifest, Payload
 
@@ -41,6 +41,7 @@ class Publication:
             raise Invalid("export.to", f"{self.folder} is a file.", "ecluse export --to FOLDER (or --to FILE.tar)")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            remove_stale(self.folder, ".export-*")
             self._aside = Path(tempfile.mkdtemp(prefix=".export-", dir=self.folder))
             self.stamp = self._claim_stamp()
         except OSError as error:

@@ -10,6 +10,9 @@ from ecluse.errors import Refused
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 20
+MAX_VALUES = 1_000_000
+"""Values (counted by their commas) that one document may hold: small ones take a hundred times their length in memory."""
+
 MAX_INTEGER = 2**53
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
@@ -25,6 +28,8 @@ def loads(data: bytes, name: str = "the manifest") -> Any:
         raise refused("meta.size", f"{name} has {len(data):,} bytes, more than {MAX_BYTES:,}")
     if not data.strip():
         raise refused("meta.type", f"{name} is empty")
+    if data.count(b",") > MAX_VALUES:
+        raise refused("meta.size", f"{name} holds more than {MAX_VALUES:,} values")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
