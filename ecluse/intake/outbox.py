@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,18 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
     outputs = default_folder(repository) if request.to is None else request.to
     with repository.temporary_clone() as temporary:
         who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
-        work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+        with background(lambda: _committed(temporary, based.commit, head)) as committed:
+            work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
         if tip == based.commit:
             _refuse_empty(work)
-        commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), tip)
+        commits, by_commit = committed()
+        if work.commit:
+            commits += temporary.commits(f"^{head}", tip)
+            by_commit |= commit_changes(temporary, [tip])
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
         with background(lambda: _make_payloads(temporary, based.commit, tip)) as payloads_made:
-            _refuse_secrets(temporary, commits, changes)
+            _refuse_secrets(temporary, commits, by_commit, changes)
         validations = validate_tree(
             temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True
         )
@@ -127,8 +131,18 @@ def _refuse_empty(work: Snapshot) -> None:
     )
 
 
-def _refuse_secrets(repository: Repository, commits: list[Commit], changes: list[ChangedPath]) -> None:
-    by_commit = commit_changes(repository, [commit.id for commit in commits])
+def _committed(repository: Repository, base: str, head: str) -> tuple[list[Commit], dict[str, list[ChangedPath]]]:
+    """The commits since the base and what each of them changed, oldest first; found while the checkout is surveyed."""
+    commits = repository.commits(*([f"^{base}"] if base else []), head)
+    return commits, commit_changes(repository, [commit.id for commit in commits])
+
+
+def _refuse_secrets(
+    repository: Repository,
+    commits: Sequence[Commit],
+    by_commit: Mapping[str, Sequence[ChangedPath]],
+    changes: Sequence[ChangedPath],
+) -> None:
     history = [change for listed in by_commit.values() for change in listed]
     with Reader(repository) as reader:
         found = find_secrets(Blobs(reader, changes, history), commits, by_commit, changes)
