@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ecluse.errors import Refused
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake import judgement, outbox
@@ -158,3 +159,15 @@ def test_a_pack_of_judged_objects_is_taken_as_it_is_and_another_one_is_not(
     assert bench.git("rev-parse", change.ref) == head
     there = subprocess.run(["git", "cat-file", "-e", hidden], cwd=bench.folder, capture_output=True, check=False)
     assert there.returncode != 0
+
+
+def test_a_text_of_any_size_is_not_held(bench: Any, history: History, helpers: Any, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.txt"
+    with huge.open("wb") as handle:
+        handle.write(b"some words\n")
+        handle.truncate(65 << 20)
+    with pytest.raises(Refused) as caught:
+        helpers.take_in(bench, history, huge)
+    assert caught.value.code == "text.too_large"
+    (change,) = [helpers.take_in(bench, history, huge.rename(tmp_path / "huge.patch"))]
+    assert (change.state, change.reason.partition(":")[0]) == (ChangeState.REJECTED, "limit.patch_size")
