@@ -14,7 +14,6 @@ from ecluse.intake.series import Form, form_of
 
 _PATCHES = (".patch", ".diff", ".mbox", ".eml")
 _SERIES_CAP = 1_000
-_TEXT_CAP = 64 << 20
 _GIVE = (
     "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), a `git bundle`, a patch, a mail box "
     "of patches, a folder of *.patch files, or a JSON list of edits"
@@ -80,10 +79,10 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
     if form is Form.ARCHIVE:
         folder = archives.unpack_archive(source, scratch / "unpacked", cap)
         return _from_folder(folder, scratch, cap, unpacked=True)
-    if source.stat().st_size > _TEXT_CAP:  # never held: as a patch it is refused for its size later on
+    if source.stat().st_size > textchunks.TEXT_CAP:  # never held: as a patch it is refused for its size later on
         if form is Form.UNKNOWN:
-            raise Refused("text.too_large", f"{source} is a text of more than {_TEXT_CAP:,} bytes.", _GIVE)
-    elif textchunks.looks_like_chunks(read_capped(source, _TEXT_CAP)):
+            raise Refused("text.too_large", f"{source} is a text of more than {textchunks.TEXT_CAP:,} bytes.", _GIVE)
+    elif textchunks.looks_like_chunks(read_capped(source, textchunks.TEXT_CAP)):
         return _from_text(source, scratch, cap)
     if form in (Form.EDITS, Form.MAIL, Form.PATCH) and head.lstrip()[:1] != b"{":
         return _parcel(source.parent, "", (source.name,), "")
@@ -95,7 +94,7 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
 def _from_text(source: Path, scratch: Path, cap: int) -> Parcel:
     """The bundle that numbered text chunks make together, as if it had come as one file."""
     joined = scratch / "joined.tar"
-    joined.write_bytes(textchunks.read_chunks(read_capped(source, _TEXT_CAP)))
+    joined.write_bytes(textchunks.read_chunks(read_capped(source, textchunks.TEXT_CAP)))
     if textchunks.looks_like_chunks(read_capped(joined, cap)):
         raise Refused("text.nested", "The text chunks hold text chunks again.", _GIVE)
     return open_parcel(joined, scratch, cap)
