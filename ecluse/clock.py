@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +28,21 @@ def after(seconds: float) -> str:
 def parse(text: str) -> datetime:
     """The moment that :func:`instant` wrote. Raises ``ValueError`` for any other form."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def span(text: str) -> float:
+    """The seconds of a length of time such as ``30m``, ``45s``, ``2h`` or ``1d``; a bare number is seconds.
+
+    Raises ``ValueError`` for any other form, and for less than a tenth of a second or more than a year.
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhd]?)", text.strip().lower())
+    seconds = float(found.group(1)) * _UNITS[found.group(2) or "s"] if found else 0.0
+    if not 0.1 <= seconds <= 366 * 86400:
+        raise ValueError(f"{text!r} is not a length of time such as 30m, 45s, 2h")
+    return seconds
 
 
 def new_id(prefix: str) -> str:

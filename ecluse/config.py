@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from ecluse import clock
 from ecluse.errors import Invalid
-from ecluse.settings import Faults, Field
+from ecluse.settings import AfterValidator, Faults, Field
 from ecluse.settings import Section as _Section
+
+
+def _span(text: str) -> str:
+    if text:
+        clock.span(text)
+    return text
+
+
+Span = Annotated[str, AfterValidator(_span)]
+"""A length of time as people write it (``30m``); empty: none was set."""
 
 
 class IntakeConfig(_Section):
@@ -30,12 +42,56 @@ class ChecksConfig(_Section):
         default=(), description="workflow files that decide, instead of the triggered ones"
     )
     optional: tuple[str, ...] = Field(default=(), description="job ids that may fail or be unable to run here")
+    results: tuple[str, ...] = Field(
+        default=(),
+        description="patterns of the files that jobs leave test results and coverage in; empty: the usual names",
+    )
     timeout_minutes: float = Field(default=60.0, gt=0, description="limit for one run")
+    actions_url: str = Field(
+        default="", description="base address that actions of other repositories are fetched from; empty: GitHub"
+    )
+    secret_file: str = Field(
+        default="", description="path in the trunk of an encrypted file with secrets, for runs of reviewed changes only"
+    )
+    secret_key: str = Field(
+        default="", description="file outside the repository that opens it; may be written env:NAME"
+    )
+    platforms: dict[str, Literal["here", "skip", "fail"]] = Field(
+        default={}, description="what becomes of jobs whose runs-on label matches a pattern: here, skip or fail"
+    )
 
 
 class LandingConfig(_Section):
     targets: tuple[str, ...] = Field(default=(), description="branches a change may land on; empty: the trunk only")
     max_attempts: int = Field(default=5, ge=1, description="new candidates built when the target moves meanwhile")
+    push: bool = Field(default=False, description="push the target to its remote after each landing")
+    remote: str = Field(default="", description="the remote to push to; empty: the branch's own, or origin")
+    backups: int = Field(default=20, ge=0, description="branches backup/before-sync-* kept; 0: none are made")
+
+
+class ExportConfig(_Section):
+    """Rolling checkpoints (``ecluse export --watch``)."""
+
+    every: Span = Field(default="", description="how often the work is looked at, for example 30m; empty: 5m")
+
+
+class SyncConfig(_Section):
+    """Both directions without a forge (``ecluse sync``)."""
+
+    every: Span = Field(default="", description="how often both sides are looked at, for example 5m; empty: 1m")
+    folders: dict[str, str] = Field(
+        default={}, description="agent -> folder that both sides see, looked at while `ecluse serve` runs"
+    )
+    land: bool = Field(default=False, description="what comes in through such a folder is to land")
+
+
+class DocumentsConfig(_Section):
+    """What is written for people about what was handed over."""
+
+    export: bool = Field(default=True, description="the three documents beside a bundle that is exported")
+    landing: bool = Field(
+        default=False, description="AGENT_SYNC.md and docs/passation/ are kept up to date by what lands"
+    )
 
 
 class ReleaseConfig(_Section):
@@ -72,9 +128,34 @@ class EnvironmentConfig(_Section):
     )
 
 
+class TelegramConfig(_Section):
+    token: str = Field(description="token of the bot, as env:NAME")
+    chat: str = Field(description="id of the chat")
+    api: str = Field(default="https://api.telegram.org", description="address of the service")
+
+
+class MailConfig(_Section):
+    server: str = Field(description="smtp://host:port, smtps://host:port or smtp+starttls://host:port")
+    sender: str = Field(description="address that the mails come from")
+    to: tuple[str, ...] = Field(min_length=1, description="addresses that get the mails")
+    user: str = Field(default="", description="name to log in with; empty: no log-in")
+    password: str = Field(default="", description="as env:NAME")
+
+
 class NotifyConfig(_Section):
+    """Who is told what. Addresses and tokens may be written env:NAME: a variable of the process that drives the line."""
+
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
-    events: tuple[str, ...] = ("landing.red", "landing.landed", "release.done", "release.rolled_back", "gate.opened")
+    slack: str = Field(default="", description="address of a Slack incoming webhook")
+    telegram: TelegramConfig | None = None
+    mail: MailConfig | None = None
+    apprise: tuple[str, ...] = Field(
+        default=(), description="addresses for apprise (Slack, mail, ...); $NAME is taken from the environment"
+    )
+    events: tuple[str, ...] = (
+        "checks.failed", "checks.recovered", "change.ready", "change.quarantined", "change.rejected", "import.refused",
+        "landing.red", "landing.landed", "push.failed", "release.done", "release.rolled_back", "gate.opened",
+    )  # fmt: skip
 
 
 class Config(_Section):
@@ -89,7 +170,13 @@ class Config(_Section):
     play: bool = Field(
         default=False, description="demonstrations only: release start --play answers gates without a key"
     )
+    language: Literal["en", "fr", ""] = Field(
+        default="", description="language of the documents: en, fr; empty: as the locale says"
+    )
     intake: IntakeConfig = IntakeConfig()
+    export: ExportConfig = ExportConfig()
+    sync: SyncConfig = SyncConfig()
+    documents: DocumentsConfig = DocumentsConfig()
     checks: ChecksConfig = ChecksConfig()
     landing: LandingConfig = LandingConfig()
     release: ReleaseConfig = ReleaseConfig()
@@ -106,6 +193,18 @@ def parse_pyproject(data: bytes) -> Config:
     """Read the policy from ``[tool.ecluse]`` of a ``pyproject.toml``; without that table, the defaults."""
     tool = _table(data, "pyproject.toml").get("tool", {})
     return from_table(tool.get("ecluse", {}) if isinstance(tool, dict) else {}, "pyproject.toml [tool.ecluse]")
+
+
+def of_checkout(work_tree: Path | None) -> Config:
+    """What the files of a checkout say, landed or not: for settings that decide about nothing but this machine's work.
+
+    Raises :class:`Invalid` for a file that is wrong; without a file, or without a checkout, the defaults.
+    """
+    if work_tree is not None and (work_tree / "ecluse.toml").is_file():
+        return parse((work_tree / "ecluse.toml").read_bytes())
+    if work_tree is not None and (work_tree / "pyproject.toml").is_file():
+        return parse_pyproject((work_tree / "pyproject.toml").read_bytes())
+    return Config()
 
 
 def from_table(table: dict[str, Any], name: str) -> Config:

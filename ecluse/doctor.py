@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -26,10 +27,17 @@ STALE_LOCK_S = 60
 
 OPTIONAL_TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("ssh-keygen", (), "signed bundles and approvals"),
-    ("node", ("--version",), "workflows that use actions/setup-node"),
+    ("node", ("--version",), "workflows that use actions/setup-node, and the build of package.json"),
     ("uv", ("--version",), "workflows that ask for another Python than this one"),
 )
 """Program, how it is asked for its version, what it is for."""
+
+OPTIONAL_PACKAGES: tuple[tuple[str, str], ...] = (
+    ("pytest", "ecluse validate --level standard"),
+    ("ruff", "ecluse validate --level complete"),
+    ("mypy", "ecluse validate --level complete"),
+)
+"""Python package, what it is for. Missed only where the project is set up for it."""
 
 UNUSED_TOOLS: tuple[tuple[str, str], ...] = (
     ("bwrap", "a stranger's change waits for a person; this version has no sandbox"),
@@ -75,6 +83,7 @@ def examine(start: Path) -> list[Check]:
         _repository,
         _identity,
         _remotes,
+        _packages,
         _trunk,
         _history,
         _line,
@@ -169,6 +178,23 @@ def _identity(repository: Repository) -> Iterator[Check]:
 def _remotes(repository: Repository) -> Iterator[Check]:
     names = repository.text("remote").split()
     yield Check("remotes", CheckState.OK, ", ".join(names) or "none (none is needed)")
+
+
+def _packages(repository: Repository) -> Iterator[Check]:
+    from ecluse.intake.project import INSTALL, find_modules, read_project
+
+    if repository.work_tree is None:
+        return
+    found = find_modules(repository.work_tree, tuple(name for name, _ in OPTIONAL_PACKAGES), dict(os.environ))
+    project = read_project(repository.work_tree)
+    for name, purpose in OPTIONAL_PACKAGES:
+        if name in found:
+            yield Check(name, CheckState.OK, f"in {found[name]}")
+        elif name in project.configs:
+            missed = f"not here, and {project.configs[name]} sets it up; for {purpose}"
+            yield Check(name, CheckState.WARN, missed, INSTALL[project.python_manager])
+        else:
+            yield Check(name, CheckState.OK, f"not here; optional, for {purpose}")
 
 
 def _trunk(repository: Repository) -> Iterator[Check]:

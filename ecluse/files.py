@@ -167,11 +167,24 @@ def is_locked(path: Path) -> bool:
 def _lock(handle: IO[Any], *, wait: bool) -> bool:
     if os.name == "nt":
         return _lock_windows(handle, wait=wait)
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:
+        return _lock_plain(handle, wait=wait)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_plain(handle: IO[Any], *, wait: bool) -> bool:
+    """A record lock, where Python was built without ``fcntl``: it belongs to the process and is not inherited."""
+    try:
+        os.lockf(handle.fileno(), os.F_LOCK if wait else os.F_TLOCK, 0)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise
         return False
     return True
 

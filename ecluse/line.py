@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ecluse import runs
+from ecluse import notify, runs
 from ecluse.clock import instant
 from ecluse.errors import Problem
 from ecluse.files import FileLock
@@ -21,6 +21,7 @@ from ecluse.history import History, wakes
 from ecluse.history.requests import request_landing
 from ecluse.history.sync_copy import refresh_beside
 from ecluse.model import Change, ChangeState, Event, Landing, Run
+from ecluse.trunk import open_trunk
 
 IDLE_S = 0.05
 """Pause between two looks when nothing is due, in seconds."""
@@ -30,7 +31,7 @@ RETRY_S = 30.0
 
 
 def advance(repository: Repository, history: History, subject: str) -> None:
-    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``release/…``)."""
+    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``push/…``, ``release/…``)."""
     kind, _, key = subject.partition("/")
     if kind == "change":
         from ecluse.intake import advance as advance_change
@@ -43,6 +44,10 @@ def advance(repository: Repository, history: History, subject: str) -> None:
         from ecluse.landing import advance as advance_landing
 
         advance_landing(repository, history, key)
+    elif kind == "push":
+        from ecluse.landing import advance_push
+
+        advance_push(repository, history, key)
     elif kind == "release":
         from ecluse.release import advance as advance_release
 
@@ -76,6 +81,7 @@ def step(repository: Repository, history: History) -> str | None:
         if not due:
             return None
         subject = due[0]
+        before = history.last_event()
         wakes.claim(history, subject)
         try:
             advance(repository, history, subject)
@@ -84,9 +90,22 @@ def step(repository: Repository, history: History) -> str | None:
             problem.details.setdefault("subject", subject)
             raise
         wakes.finish(history, subject)
+        if any(event.kind in notify.KINDS for event in history.events(after=before, limit=1000)):
+            _tell(repository, history)
         return subject
     finally:
         lock.release()
+
+
+def announce(repository: Repository, history: History) -> None:
+    """Send the messages that the policy wants about what was recorded outside of :func:`step`. Failing stops nothing."""
+    with FileLock(repository.state_dir / "line.lock").held():
+        _tell(repository, history)
+
+
+def _tell(repository: Repository, history: History) -> None:
+    with contextlib.suppress(Problem):  # a policy that cannot be read is told by whatever needs it
+        notify.announce(history, lambda: open_trunk(repository).config.notify)
 
 
 def _postpone(history: History, subject: str, problem: Problem) -> None:

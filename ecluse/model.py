@@ -1,4 +1,4 @@
-"""The nouns of Écluse and their states. Imports nothing of ours.
+"""The nouns of Écluse and their states. Imports nothing of ours but the nouns of measurements.
 
 All nouns are frozen; a new state is a new value (``dataclasses.replace``) stored together with the event that made
 it. Instants are text as :func:`ecluse.clock.instant` writes them; durations are milliseconds; commit and tree ids are
@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # commands that only read start faster without these
+    from ecluse.measured import CaseCounts, Coverage, TestResults
 
 Instant = str
 
@@ -137,6 +140,16 @@ class Result(StrEnum):
     SKIPPED = "skipped"
 
 
+class Cause(StrEnum):
+    """What kind of thing made a step fail; ``docs/report.md`` has the rules."""
+
+    TIMEOUT = "timeout"
+    TEST = "test"
+    SYNTAX = "syntax"
+    PERMISSION = "permission"
+    NETWORK = "network"
+
+
 class Role(StrEnum):
     """What a key in the trunk's ``allowed_signers`` may do."""
 
@@ -170,7 +183,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One revision of one change. ``key`` (``id/revision``) is unique; ``id`` is stable over re-exports."""
+    """One revision of one change. ``key`` (``id/revision``) is unique; ``id`` is stable over re-exports.
+
+    ``task`` names what several attempts have in common. ``about`` holds what is known besides, each only where it is:
+    ``tool``, ``model``, ``session`` (claims), ``signed_by`` and ``key`` (proven), ``people`` (authors and committers
+    that no listed key stands for), ``branch`` (where it was made), ``uncommitted`` (the marked tip), ``message_edited``.
+    """
 
     key: str
     id: str
@@ -199,10 +217,17 @@ class Change:
     size_bytes: int = 0
     trusted_by: str = ""
     wants_landing: bool = False
+    task: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
         return f"change/{self.key}"
+
+    @property
+    def agent_name(self) -> str:
+        """Who is answerable: the principal whose key signed it, else who it says it is by."""
+        return str(self.about.get("signed_by") or self.agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +243,43 @@ class Step:
     exit_code: int | None = None
     reason: str = ""
     tail: tuple[str, ...] = ()
+    started_at: Instant = ""
+    cause: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Files that a job handed on under a name; sizes are bytes."""
+
+    name: str
+    job: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotRunHere:
+    """Something that a workflow asks for and that was not done here, with the reason."""
+
+    job: str
+    what: str
+    why: str
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of a run as it went. ``reason`` says why it was skipped or could not run here; ``log`` is a file."""
+    """One job of a run as it went, or one combination of its matrix; ``key`` is unique in the run.
+
+    ``result`` is its own. ``job_result`` is what the job counts as for the run and for ``needs``: all its combinations
+    together, after ``continue-on-error``; nothing when the job was never finished.
+
+    ``reason`` says why it was skipped, could not run here, or ran unlike on GitHub; ``log`` is a file. ``permissions``
+    are those that the workflow asks for, ``environment`` and ``environment_url`` the deployment environment it names
+    and its address: recorded, nothing is granted. ``reused`` is when the run began from which the result was taken over, for
+    a job that was not run again.
+    """
 
     id: str
     name: str
@@ -236,22 +293,36 @@ class Job:
     steps: tuple[Step, ...] = ()
     reason: str = ""
     log: str = ""
+    job_result: Result | None = None
+    key: str = ""
+    cause: str = ""
+    permissions: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
+    tests: CaseCounts | None = None
+    coverage: Coverage | None = None
+    reused: str = ""
+    environment_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, already masked."""
+    """A ``::error::``, ``::warning::`` or ``::notice::`` of a step, or what a problem matcher found; already masked."""
 
     level: str
     message: str
     job: str = ""
     path: str = ""
     line: int = 0
+    column: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``."""
+    """What a run of workflows came to; ``schema_version`` names the JSON form of ``reports/report.json``.
+
+    ``workflows`` has ``name`` and ``run_name`` of each file that ran, by its path.
+    """
 
     result: Result
     event: str
@@ -263,7 +334,13 @@ class Report:
     annotations: tuple[Annotation, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    workflows: dict[str, dict[str, str]] = field(default_factory=dict)
     schema_version: int = 1
+    tests: TestResults | None = None
+    coverage: Coverage | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    not_run_here: tuple[NotRunHere, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

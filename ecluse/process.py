@@ -131,6 +131,17 @@ def run(
     return completed
 
 
+def run_at_terminal(argv: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+    """Run a program that talks to the person at this terminal (an editor), in our own session; its exit status.
+
+    Raises :class:`Failed` when the program is missing.
+    """
+    try:
+        return subprocess.call(list(argv), env=None if env is None else dict(env))
+    except (FileNotFoundError, PermissionError) as error:
+        raise missing_tool(argv[0]) from error
+
+
 def open_pipe(
     argv: Sequence[str],
     *,
@@ -212,6 +223,18 @@ def _pump(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> N
             on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
+def interact(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a program that talks to the terminal we stand at, and return its exit status when it has ended.
+
+    It stays in our session, because the terminal belongs to it. Raises :class:`Failed` when there is no such program.
+    """
+    try:
+        with subprocess.Popen(list(argv), cwd=cwd, env=dict(env)) as program:
+            return program.wait()
+    except FileNotFoundError as error:
+        raise missing_tool(argv[0]) from error
+
+
 def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
     """End the process group that ``pid`` leads: ask first, then kill after ``grace_s`` seconds. Gone is success."""
     if os.name == "nt":
@@ -244,7 +267,53 @@ def end_marked(variable: str, prefix: str) -> int:
     return found
 
 
+_GUARDIAN = """
+trap '' HUP INT TERM
+read -r word
+for round in 1 2 3 4 5 6 7 8 9 10; do
+    found=$(grep -lF "$1" /proc/[0-9]*/environ 2>/dev/null)
+    [ -n "$found" ] || break
+    for file in $found; do kill -9 "$(basename "${file%/environ}")" 2>/dev/null; done
+done
+chmod -R u+rwX "$2" 2>/dev/null
+rm -rf "$2"
+"""
+"""Waits until its standard input ends, which it does when we die, however that comes about; then it clears up."""
+
+
+@contextlib.contextmanager
+def guarded(folder: Path, variable: str, prefix: str) -> Iterator[None]:
+    """While the block runs, a small process stands by; if we are killed, it kills what is marked and removes ``folder``.
+
+    Marked is every process whose environment has ``variable`` with a value that begins with ``prefix`` (found where
+    the system shows environments). After the block nothing is done: whoever comes to its end clears up itself. Where
+    there is no shell there is no guardian, and the next run has to sweep.
+    """
+    try:
+        guardian = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARDIAN, "ecluse-guardian", f"{variable}={prefix}", str(folder)],
+            cwd="/",
+            env={"PATH": os.defpath},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        guardian.kill()
+        guardian.wait()
+        if guardian.stdin:
+            guardian.stdin.close()
+
+
 def _group_lives(pid: int) -> bool:
+    if os.name == "nt":
+        return False  # there are no groups to be left behind in
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a zombie leader would keep its group alive for ever
     try:

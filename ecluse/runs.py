@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,12 +18,13 @@ from typing import Any
 
 from ecluse import process
 from ecluse.clock import instant, now, parse
-from ecluse.errors import Failed
+from ecluse.errors import Failed, Invalid, Problem
 from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake, wake_in
-from ecluse.model import Event, Landing, Run, RunState
+from ecluse.model import Change, Event, Landing, Run, RunState
+from ecluse.secrets.source import from_environment
 from ecluse.trunk import open_trunk
 
 LOOK_EVERY_S = 0.1
@@ -119,14 +121,77 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         event=run.event,
         ref=f"refs/heads/{branch}",
         base_branch=branch,
+        base_commit=_base_commit(history, run),
         commit=run.commit,
         tree=run.tree,
         repository=f"local/{(repository.work_tree or repository.common_dir).name}",
         changed=tuple(changed),
+        platforms=dict(open_trunk(repository).config.checks.platforms),
         log_dir=log_folder(run.id) / str(run.attempt),
+        results=open_trunk(repository).config.checks.results,
+        actions_url=open_trunk(repository).config.checks.actions_url,
+        identity=str(repository.common_dir),
+        cache_scope=_cache_scope(history, run),
     )
-    document = {"tree": str(tree), "request": request.to_json()}
+    document: dict[str, Any] = {"tree": str(tree), "request": request.to_json()}
+    if sealed := _sealed(repository, history, run, folder):
+        document["secrets"] = sealed
     write_atomically(folder / "check.json", json.dumps(document).encode(), mode=0o600)
+
+
+def _base_commit(history: History, run: Run) -> str:
+    """The commit that a run's candidate was built on; empty when the run is for none."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    return landing.base if landing is not None else ""
+
+
+def _cache_scope(history: History, run: Run) -> str:
+    """Where a run keeps its caches: with the target's, unless a person had to let the change in."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    change = history.get(Change, landing.change) if landing is not None else None
+    if change is not None and change.trusted_by.startswith(("key ", "policy: ", "release ")):
+        return ""
+    return f"change {change.id}" if change is not None else run.parent
+
+
+SECRETS = "secrets.sealed"
+
+
+def _sealed(repository: Repository, history: History, run: Run, folder: Path) -> dict[str, str] | None:
+    """Put the trunk's encrypted secrets into the run's folder, when a person answers for the code that it runs.
+
+    That is a change signed by a person, accepted by one, or made by a release. A change that only policy or an agent's
+    key lets in runs without secrets: nobody has read it. Raises :class:`Invalid` when the policy names no such file.
+    """
+    trunk = open_trunk(repository)
+    settings = trunk.config.checks
+    if not settings.secret_file or not may_have_secrets(history, run):
+        return None
+    data = trunk.read(settings.secret_file)
+    if data is None:
+        raise Invalid(
+            "run.secret_file",
+            f"The policy names {settings.secret_file} as the file with secrets, and the trunk has no such file.",
+            "commit it, or take checks.secret_file out of ecluse.toml",
+        )
+    key = from_environment(settings.secret_key) if settings.secret_key else ""
+    write_atomically(folder / SECRETS, data, mode=0o600)
+    return {"file": SECRETS, "key": str(Path(key).expanduser()) if key else ""}
+
+
+_BY_PEOPLE = re.compile(r"person |release |key .* \((?:human|admin)\)$")
+
+
+def may_have_secrets(history: History, run: Run) -> bool:
+    """Whether the change that a run tests was signed or accepted by a person, or made by a release."""
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    change = history.get(Change, landing.change) if landing is not None else None
+    return change is not None and is_answered_for(change.trusted_by)
+
+
+def is_answered_for(trusted_by: str) -> bool:
+    """Whether a person stands behind what makes a change trusted (``Change.trusted_by``), not only policy or a bot."""
+    return _BY_PEOPLE.match(trusted_by) is not None
 
 
 def _look(repository: Repository, history: History, run: Run) -> None:
@@ -192,7 +257,33 @@ def _end(
         history.record(over, Event(f"run.{state}", run.subject, text, actor, data))
         if run.parent:
             wake(history, run.parent, f"{run.id} is {state}")
+    _tell(repository, history, over)
     shutil.rmtree(job_folder(repository, run) / "tree", ignore_errors=True)
+
+
+def _tell(repository: Repository, history: History, run: Run) -> None:
+    """Send out that the checks of a branch failed, or that they are green again; what cannot be sent is recorded."""
+    from ecluse import notify
+    from ecluse.history.outcomes import last_decided
+    from ecluse.landing.policy import failed_tests
+
+    landing = history.get(Landing, run.parent.partition("/")[2])
+    if landing is None or run.state not in (RunState.GREEN, RunState.RED, RunState.ERROR):
+        return
+    branch = landing.target.removeprefix("refs/heads/")
+    failed = run.state is not RunState.GREEN
+    if not failed and last_decided(history, landing.target, before=run.id) is not RunState.RED:
+        return
+    tests = failed_tests(run.report, run.report.get("jobs", []))
+    cause = f" (cause: {run.report['cause']})" if run.report.get("cause") else ""
+    said = f"failed{cause}: {run.reason}" + (f"\n{tests}" if tests else "") if failed else "are green again"
+    text = f"The checks for {branch} {said}\n{landing.change}, {run.id}"
+    facts = {"run": run.id, "landing": landing.id, "change": landing.change, "branch": branch, "commit": run.commit}
+    try:
+        settings = open_trunk(repository).config.notify
+        notify.send(history, settings, "checks.failed" if failed else "checks.recovered", text, facts)
+    except Problem as problem:
+        history.note(Event("notify.failed", run.subject, f"nobody was told: {problem.message}"))
 
 
 def _read_report(folder: Path) -> dict[str, Any] | None:
@@ -213,6 +304,7 @@ def _tail(path: Path) -> str:
 
 def _summary(report: dict[str, Any]) -> str:
     jobs = report.get("jobs", [])
-    green = sum(1 for job in jobs if job.get("result") == "success")
-    bad = [str(job.get("name") or job.get("id")) for job in jobs if job.get("result") not in ("success", "skipped")]
+    outcomes = [(str(job.get("name") or job.get("id")), job.get("outcome", job.get("result"))) for job in jobs]
+    green = sum(1 for _, outcome in outcomes if outcome == "success")
+    bad = [name for name, outcome in outcomes if outcome not in ("success", "skipped")]
     return f"{green} of {len(jobs)} jobs green" + (f", not green: {', '.join(bad)}" if bad else "")

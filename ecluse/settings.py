@@ -55,15 +55,21 @@ class _Declared:
     default: Any
     bounds: tuple[tuple[str, float], ...]
     description: str
+    min_length: int = 0
 
 
 def Field(  # noqa: N802 - reads like the declarations that everybody knows
     *, default: Any = _MISSING, description: str = "", ge: float | None = None, gt: float | None = None,
-    le: float | None = None, lt: float | None = None,
+    le: float | None = None, lt: float | None = None, min_length: int = 0,
 ) -> Any:  # fmt: skip
-    """Declare a setting: its default (without one it must be given), its bounds, and what it is for."""
+    """Declare a setting: its default (without one it must be given), its bounds, and what it is for.
+
+    ``min_length`` is the least number of entries of a list.
+    """
     given = (("at least", ge), ("more than", gt), ("at most", le), ("less than", lt))
-    return _Declared(default, tuple((word, bound) for word, bound in given if bound is not None), description)
+    return _Declared(
+        default, tuple((word, bound) for word, bound in given if bound is not None), description, min_length
+    )
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
@@ -125,6 +131,8 @@ def _read_section(kind: type[Section], table: Any, where: str, found: list[Fault
         for word, bound in kind._declared[name].bounds:
             if isinstance(made, int | float) and not _holds(made, word, bound):
                 _wrong(found, inside, f"must be {word} {bound:g}")
+        if isinstance(made, tuple) and len(made) < kind._declared[name].min_length:
+            _wrong(found, inside, f"must have at least {kind._declared[name].min_length}")
     for name, one in kind._declared.items():
         if one.default is _MISSING and name not in table:
             _wrong(found, f"{where}.{name}" if where else name, "must be given")
@@ -170,6 +178,9 @@ def _read_either(arguments: tuple[Any, ...], value: Any, where: str, found: list
         made = _read_value(one, value, where, tried)
         if not tried:
             return made
+        if isinstance(one, type) and issubclass(one, Section) and isinstance(value, Mapping):
+            found += tried  # a table is meant: what is wrong inside it says more
+            return None
     return _wrong(found, where, "is of none of the kinds that are allowed here")
 
 

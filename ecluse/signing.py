@@ -7,6 +7,7 @@ and nothing else; a human's signs approvals too; an admin's also changes of keys
 from __future__ import annotations
 
 import base64
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,12 @@ def verify(payload: bytes, signature: str, allowed_signers: bytes, namespace: st
         f"The signature is not by a key that may sign here ({namespace}).",
         "ecluse keys list shows who may; ecluse keys add NAME --role ROLE adds one",
     )
+
+
+def fingerprint(principal: Principal) -> str:
+    """The key's fingerprint as ``ssh-keygen -l`` prints it (``SHA256:…``)."""
+    digest = hashlib.sha256(base64.b64decode(principal.key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
 def _is_key(kind: str, body: str) -> bool:

@@ -256,5 +256,6 @@ def _tagged(text: str, tag: str, event: Any) -> Value:
         "float": isinstance(value, int | float) and not isinstance(value, bool),
     }[name]
     if not fits:
-        raise _problem(f"The value '{text}' is invalid for the type '{tag}'", event)
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        raise _problem(f"The value '{text}' on line {line} and column {column} is invalid for the type '{tag}'", event)
     return float(value) if name == "float" and value is not None else value

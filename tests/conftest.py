@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -31,6 +35,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / ".state"))
     monkeypatch.setenv("ECLUSE_HOME", str(home / ".ecluse"))
+    monkeypatch.setenv("ECLUSE_ACTIONS_URL", f"file://{home}/forge")
     monkeypatch.delenv("NO_COLOR", raising=False)
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test Person\n\temail = person@example.invalid\n[init]\n\tdefaultBranch = main\n"
@@ -54,6 +59,28 @@ def shared() -> Path:
     if not (folder / "conformance").is_dir():
         pytest.skip("the reference data folder is absent (set ECLUSE_SHARED)")
     return folder
+
+
+@pytest.fixture
+def seal(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
+    """Encrypts a text with a fresh passphrase by real GnuPG; gives the file and the file with the passphrase."""
+    if shutil.which("gpg") is None or shutil.which("gpgconf") is None:
+        pytest.skip("gpg is not on this machine")
+
+    def make(text: str, *words: str) -> tuple[Path, Path]:
+        path, key = tmp_path / "secrets.gpg", tmp_path / "passphrase"
+        key.write_text(secrets.token_urlsafe(20) + "\n")
+        home = tempfile.mkdtemp(prefix="gpg-")  # a short path: its agent's socket lies in it
+        gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--yes", "--pinentry-mode", "loopback"]
+        gpg += ["--passphrase-file", str(key), "--symmetric", "--cipher-algo", "AES256", *words, "-o", str(path)]
+        try:
+            subprocess.run(gpg, input=text.encode(), check=True)
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+            shutil.rmtree(home, ignore_errors=True)
+        return path, key
+
+    return make
 
 
 class Workbench:

@@ -1,6 +1,7 @@
 """The entry of a detached run: ``python -m ecluse.checks JOB_FOLDER``.
 
-The folder holds ``check.json`` (``{"tree": path, "request": document}``). It receives ``events.jsonl`` as things
+The folder holds ``check.json`` (``{"tree": path, "request": document}``, and ``"secrets": {"file": name, "key": path}``
+when the run may have those of the encrypted file beside it: they are opened here and never written). It receives ``events.jsonl`` as things
 happen and, by rename at the end, ``report.json``: the report, or ``{"problem": {code, message, hint}}``. The exit
 status is 0 when all is green, 5 when red, 2 when the workflow or the request is wrong, 1 when the machine failed.
 """
@@ -10,9 +11,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from ecluse.errors import ExitStatus, Invalid, Problem
+from ecluse.errors import ExitStatus, Failed, Invalid, Problem
 from ecluse.files import read_capped, write_atomically
 
 _CAP = 64 << 20
@@ -47,9 +49,12 @@ def _run(folder: Path) -> tuple[bool, bytes]:
     try:
         document = json.loads(read_capped(folder / "check.json", _CAP))
         tree, request = Path(document["tree"]), RunRequest.from_json(document["request"])
+        sealed = document.get("secrets")
     except (ValueError, KeyError, TypeError) as error:
         why = f"{folder / 'check.json'} is no request for checks: {error}."
         raise Invalid("request.invalid", why, "ecluse run, which writes no such file") from error
+    if sealed is not None:
+        request = replace(request, secrets=_opened(folder / sealed["file"], sealed["key"]))
     with (folder / "events.jsonl").open("a", encoding="utf-8", errors="replace") as events:
 
         def keep(event: dict[str, object]) -> None:
@@ -58,6 +63,16 @@ def _run(folder: Path) -> tuple[bool, bytes]:
 
         report = run(tree, request, keep)
     return report.result is Result.SUCCESS, to_bytes(report)
+
+
+def _opened(path: Path, key: str) -> dict[str, str]:
+    """The run's secrets. What keeps them shut is this machine's fault, not the change's: :class:`Failed`."""
+    from ecluse.secrets.vault import read
+
+    try:
+        return read(path, Path(key) if key else None)
+    except Invalid as problem:
+        raise Failed(problem.code, problem.message, problem.hint) from problem
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ RunStep = Callable[["Session", "Frame", "Step"], "StepResult"]
 
 
 class Linked(threading.Event):
-    """An event that is set when it, or the one it follows, is."""
+    """An event that is set when it, or the one it follows, is; ``reason`` says why, when it was set by itself."""
 
     def __init__(self, leader: threading.Event) -> None:
         super().__init__()
         self.leader = leader
+        self.reason = ""
 
     def is_set(self) -> bool:
         return super().is_set() or self.leader.is_set()

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.limits import Limits
 from ecluse.checks.matrix import resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
-from ecluse.checks.rights import Rights, excess, rights_of
+from ecluse.checks.rights import Rights, default_rights, excess, rights_of
 from ecluse.checks.values import text_to_number, to_text
-from ecluse.checks.workflow import MAX_FILE_BYTES, Job, Workflow, read
+from ecluse.checks.workflow import GITHUB, MAX_FILE_BYTES, Job, Workflow, read
 from ecluse.files import read_capped
+
+if TYPE_CHECKING:
+    from ecluse.checks.remote import Remote
 
 _UNDECLARED = "Invalid secret, "
 
 _LONGEST = 500
 """Characters of a fault with its place, after which GitHub cuts it."""
 
-MAX_DEPTH = 9
-"""How many workflows may be called inside one another below the first, as on GitHub."""
-
 Fetch = Callable[[str, str], "tuple[str, bytes] | None"]
 """From a ``uses`` and the path of the workflow that says it: the called file's name and bytes, or nothing."""
 
 
-def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
-    """Finds called workflows in ``tree`` and in the folders that stand for other repositories."""
+def fetch_from(tree: Path, local_actions: Mapping[str, str], remote: Remote | None = None) -> Fetch:
+    """Finds called workflows in ``tree``, in the folders that stand for other repositories, and by ``remote``."""
 
     def fetch(uses: str, caller: str) -> tuple[str, bytes] | None:
         base, name = tree, uses
@@ -44,7 +45,8 @@ def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
             location, _, ref = uses.partition("@")
             owner, name = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
             if f"{owner}@{ref}" not in local_actions:
-                return None
+                data = remote.read(owner, ref, name) if remote is not None else None
+                return None if data is None else (uses, data)
             base, shown = Path(local_actions[f"{owner}@{ref}"]), uses
         path = (base / name).resolve()
         if not path.is_relative_to(base.resolve()) or not path.is_file():
@@ -54,7 +56,7 @@ def fetch_from(tree: Path, local_actions: Mapping[str, str]) -> Fetch:
     return fetch
 
 
-def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True) -> Workflow:
+def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True, limits: Limits = GITHUB) -> Workflow:
     """``workflow`` with every job that calls another one joined to what it calls, at any depth.
 
     Raises :class:`WorkflowProblem` with all faults of the calls and of the called files. What ``fetch`` does not
@@ -64,7 +66,12 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True) -> Workflow:
     if not any(job.calls for job in workflow.jobs):
         return workflow
     faults: list[Fault] = []
-    linked = _link(workflow, fetch, (workflow.path,), rights_of(workflow.permissions), faults)
+    rights = rights_of(workflow.permissions)
+    allowed = default_rights(limits.permissions) if rights is None else rights
+    linked = _link(workflow, _Linking(fetch, limits, faults), (workflow.path,), allowed)
+    if (count := count_jobs(linked)) > limits.jobs and not faults:
+        told = f"The workflow may not contain more than {limits.jobs} jobs"
+        faults.append(Fault("", 0, 0, told, f"{workflow.path} comes to {count}"))
     warnings = () if strict else tuple(fault for fault in faults if fault.message.startswith(_UNDECLARED))
     faults = [fault for fault in faults if fault not in warnings]
     if faults:
@@ -72,36 +79,51 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True) -> Workflow:
     return replace(linked, warnings=warnings)
 
 
-def _link(
-    workflow: Workflow, fetch: Fetch, above: tuple[str, ...], allowed: Rights | None, faults: list[Fault]
-) -> Workflow:
+@dataclass(frozen=True, slots=True)
+class _Linking:
+    """What stays the same while calls are followed down."""
+
+    fetch: Fetch
+    limits: Limits
+    faults: list[Fault]
+
+
+def count_jobs(workflow: Workflow) -> int:
+    """How many jobs a workflow stands for: its own, calls among them, and those of the workflows it calls."""
+    return sum(1 + (count_jobs(job.target) if job.target is not None else 0) for job in workflow.jobs)
+
+
+def _link(workflow: Workflow, linking: _Linking, above: tuple[str, ...], allowed: Rights | None) -> Workflow:
     jobs = []
     for job in workflow.jobs:
         if job.calls:
             own = allowed if job.permissions is None else rights_of(job.permissions)
-            job = replace(job, target=_target(workflow.path, job, fetch, above, own, faults))
+            job = replace(job, target=_target(workflow.path, job, linking, above, own))
         jobs.append(job)
     return replace(workflow, jobs=tuple(jobs))
 
 
-def _target(
-    path: str, job: Job, fetch: Fetch, above: tuple[str, ...], allowed: Rights | None, faults: list[Fault]
-) -> Workflow | None:
+def _target(path: str, job: Job, linking: _Linking, above: tuple[str, ...], allowed: Rights | None) -> Workflow | None:
+    faults, limits = linking.faults, linking.limits
     line, column = job.places.get("uses", (job.line, job.column))
     try:
-        found = fetch(job.calls, path)
+        found = linking.fetch(job.calls, path)
     except FileNotFoundError as error:
         faults.append(Fault(path, line, column, f"There is no workflow {error} to call", "check the path after uses:"))
         return None
     if found is None:
         return None
     name, data = found
-    if len(above) > MAX_DEPTH or name in above:
+    if name in above:
         chain = " -> ".join((*above, name))
-        faults.append(Fault(path, line, column, f"Workflows call one another without end or too deep: {chain}"))
+        faults.append(Fault(path, line, column, f"Workflows call one another without end: {chain}"))
+        return None
+    if len(above) > limits.calls:
+        told = f"Nested reusable workflow depth exceeded {limits.calls}."
+        faults.append(Fault("", 0, 0, told, " -> ".join((*above, name))))
         return None
     try:
-        called = read(data, name)
+        called = read(data, name, limits)
     except WorkflowProblem as problem:
         faults += problem.faults
         return None
@@ -116,7 +138,7 @@ def _target(
             text = text if len(text) <= room else f"{text[:room]}[...]"
             faults.append(Fault(path, job.line, job.column, text))
     inner = allowed if called.permissions is None else rights_of(called.permissions)
-    return _link(called, fetch, (*above, name), inner, faults)
+    return _link(called, linking, (*above, name), inner)
 
 
 def _declared(called: Workflow, kind: str) -> dict[str, dict[str, Any]]:

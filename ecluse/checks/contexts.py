@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.labels import system_here
 from ecluse.checks.request import RunRequest
-from ecluse.checks.values import text_to_number, to_text
+from ecluse.checks.values import to_text
 from ecluse.checks.workflow import Workflow
-from ecluse.errors import Invalid
 
 NO_COMMIT = "0" * 40
 SERVER = "https://github.com"
@@ -44,7 +43,7 @@ def inherited_environment(source: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def runner_os() -> str:
-    return {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}.get(sys.platform, "Linux")
+    return system_here()
 
 
 def runner_architecture() -> str:
@@ -52,7 +51,7 @@ def runner_architecture() -> str:
     return {"x86_64": "X64", "amd64": "X64", "aarch64": "ARM64", "arm64": "ARM64"}.get(machine, machine.upper())
 
 
-def event_payload(request: RunRequest) -> dict[str, Any]:
+def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
     """The event's document: the given one, completed by what the request itself says."""
     owner, _, name = request.repository.partition("/")
     commit = request.commit or NO_COMMIT
@@ -70,7 +69,7 @@ def event_payload(request: RunRequest) -> dict[str, Any]:
         "sender": {"login": request.actor},
     }
     if request.event == "push":
-        payload |= {"ref": request.ref, "before": NO_COMMIT, "after": commit, "forced": False}
+        payload |= {"ref": request.ref, "before": request.base_commit or NO_COMMIT, "after": commit, "forced": False}
         payload["head_commit"] = {"id": commit, "tree_id": request.tree, "message": ""}
     elif request.event.startswith("pull_request"):
         payload |= {"action": "synchronize", "number": 1}
@@ -83,10 +82,13 @@ def event_payload(request: RunRequest) -> dict[str, Any]:
             "labels": [],
             "user": {"login": request.actor},
             "head": {"ref": branch, "sha": commit, "repo": {"full_name": request.repository, "fork": False}},
-            "base": {"ref": base, "sha": NO_COMMIT, "repo": {"full_name": request.repository}},
+            "base": {"ref": base, "sha": request.base_commit or NO_COMMIT, "repo": {"full_name": request.repository}},
         }
     elif request.event == "workflow_dispatch":
         payload |= {"ref": request.ref, "inputs": {}}
+    elif request.event == "schedule":
+        times = (workflow.triggers.get("schedule") or {}).get("entries") or []
+        payload["schedule"] = next((str(entry.get("cron")) for entry in times), "")
     return payload | request.event_payload
 
 
@@ -98,7 +100,6 @@ def github_context(request: RunRequest, workflow: Workflow, payload: dict[str, A
     ref = request.ref if request.event == "pull_request_target" else ref
     is_tag = ref.startswith("refs/tags/")
     return {
-        "action": "",
         "actor": request.actor,
         "actor_id": "0",
         "api_url": "https://api.github.com",
@@ -112,12 +113,13 @@ def github_context(request: RunRequest, workflow: Workflow, payload: dict[str, A
         "ref_protected": False,
         "ref_type": "tag" if is_tag else "branch",
         "repository": request.repository,
+        "repositoryUrl": f"git://github.com/{request.repository}.git",
         "repository_id": "0",
         "repository_owner": request.repository.partition("/")[0],
         "repository_owner_id": "0",
         "retention_days": "90",
         "run_attempt": "1",
-        "run_id": "1",
+        "run_id": request.run_id or "1",
         "run_number": "1",
         "secret_source": "Actions" if request.secrets else "None",
         "server_url": SERVER,
@@ -145,6 +147,11 @@ def github_variables(github: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def wants_debug(request: RunRequest) -> bool:
+    """Whether steps are to say more: ``ACTIONS_STEP_DEBUG`` is ``true`` among the secrets or variables."""
+    return "true" in (request.secrets.get("ACTIONS_STEP_DEBUG"), request.vars.get("ACTIONS_STEP_DEBUG"))
+
+
 def fixed_variables() -> dict[str, str]:
     """Variables with which programs recognise where they run.
 
@@ -153,52 +160,3 @@ def fixed_variables() -> dict[str, str]:
     """
     flags = dict.fromkeys(("CI", "GITHUB_ACTIONS", "ACT", "ECLUSE"), "true")
     return {**flags, "PIP_REQUIRE_VIRTUALENV": "true", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def dispatch_inputs(request: RunRequest, workflow: Workflow, payload: dict[str, Any]) -> dict[str, Any]:
-    """The ``inputs`` context of a run started by hand, with defaults and kinds applied.
-
-    Raises :class:`Invalid` when a required input is missing or a value does not fit its kind.
-    """
-    declared = (workflow.triggers.get("workflow_dispatch") or {}).get("inputs") or {}
-    given = (
-        {**(payload.get("inputs") or {}), **request.inputs} if isinstance(payload.get("inputs"), dict | None) else {}
-    )
-    found: dict[str, Any] = {name: value for name, value in given.items() if name not in declared}
-    for name, rule in declared.items():
-        rule = rule or {}
-        value = given.get(name, rule.get("default"))
-        if value is None and rule.get("required") and request.event == "workflow_dispatch":
-            raise Invalid(
-                "workflow.input_missing",
-                f"{workflow.path} needs the input '{name}', and it was not given.",
-                f"add: --input {name}=VALUE",
-            )
-        found[name] = _typed(name, value, rule, workflow)
-    return found
-
-
-def _typed(name: str, value: Any, rule: dict[str, Any], workflow: Workflow) -> Any:
-    kind = rule.get("type", "string")
-    text = to_text(value)
-    if kind == "boolean":
-        if text not in ("", "true", "false"):
-            raise _misfit(name, text, "true or false", workflow)
-        return text == "true"
-    if kind == "number":
-        number = text_to_number(text)
-        if number != number:
-            raise _misfit(name, text, "a number", workflow)
-        return number
-    options = [to_text(option) for option in rule.get("options") or []]
-    if kind == "choice" and options and text and text not in options:
-        raise _misfit(name, text, "one of " + ", ".join(options), workflow)
-    return text
-
-
-def _misfit(name: str, text: str, wanted: str, workflow: Workflow) -> Invalid:
-    return Invalid(
-        "workflow.input_wrong",
-        f"The input '{name}' of {workflow.path} is '{text}', and must be {wanted}.",
-        f"give it again with: --input {name}=VALUE",
-    )

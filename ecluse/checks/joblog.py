@@ -10,12 +10,15 @@ from typing import IO, Any
 
 from ecluse.clock import instant
 from ecluse.files import storage_problem
-from ecluse.model import Annotation
+from ecluse.model import Annotation, Artifact, NotRunHere
 from ecluse.secrets.mask import Masker
 
 TAIL_LINES = 40
 MAX_LOG_CHARACTERS = 200_000_000
 """What one job may write to its log; the rest is dropped, and the log says so."""
+
+MAX_SUMMARY_CHARACTERS = 1 << 20
+"""What a step may write into its summary, as on GitHub; the rest is dropped."""
 
 Listener = Callable[[dict[str, object]], None]
 
@@ -29,6 +32,9 @@ class JobLog:
         self.listener = listener
         self.path = path
         self.annotations: list[Annotation] = []
+        self.summaries: dict[int, str] = {}
+        self.artifacts: dict[str, Artifact] = {}
+        self.not_run_here: list[NotRunHere] = []
         self.step = 0
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._written = 0
@@ -59,9 +65,28 @@ class JobLog:
         self.write(text)
         self.tell("line", step=self.step, text=text)
 
-    def note(self, level: str, message: str, path: str = "", line: int = 0) -> None:
+    def note(
+        self, level: str, message: str, path: str = "", line: int = 0, *, column: int = 0, title: str = ""
+    ) -> None:
         """An annotation: ``error``, ``warning`` or ``notice``."""
-        self.annotations.append(Annotation(level, self.masker.mask(message), self.key, self.masker.mask(path), line))
+        mask = self.masker.mask
+        self.annotations.append(
+            Annotation(level, mask(message), self.key, mask(path), line, column=column, title=mask(title))
+        )
+
+    def summarise(self, text: str) -> None:
+        """What the present step wrote into its summary; a second text of one step is added to the first."""
+        before = self.summaries.get(self.step, "")
+        room = MAX_SUMMARY_CHARACTERS - len(before)
+        self.summaries[self.step] = before + self.masker.mask(text)[: max(0, room)]
+
+    def artifact(self, name: str, files: int, size_bytes: int) -> None:
+        """An artifact that this job made, or added to, as it stands now."""
+        self.artifacts[name] = Artifact(self.masker.mask(name), self.key, files, size_bytes)
+
+    def not_here(self, what: str, why: str) -> None:
+        """Something that was asked for and is not done here; the job goes on, and the report says so."""
+        self.not_run_here.append(NotRunHere(self.key, self.masker.mask(what), self.masker.mask(why), self.step))
 
     def tell(self, event: str, **fields: Any) -> None:
         """Send an event; its texts are masked."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ecluse.checks.calls import fetch_from, inputs_of, link
-from ecluse.checks.contexts import dispatch_inputs, event_payload, github_context
+from ecluse.checks.contexts import event_payload, github_context
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
+from ecluse.checks.grammar import EVENTS
+from ecluse.checks.inputs import check_given, dispatch_inputs
+from ecluse.checks.labels import Placement, check_platforms, place_labels
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
+from ecluse.checks.rights import Rights, rights_of
 from ecluse.checks.triggers import FOLDER, list_workflows, resolve_paths, select
 from ecluse.checks.values import to_text
 from ecluse.checks.workflow import Job, Step, Workflow, load
@@ -31,7 +35,11 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """One job to be. ``reason`` says why it cannot run here; ``open_matrix`` that its needs decide the matrix."""
+    """One job to be. ``reason`` says why it cannot run here, ``note`` what is unlike GitHub when it does.
+
+    ``open_matrix`` says that its needs decide the matrix. ``permissions`` are those of its token on GitHub, and
+    ``environment`` the name of the deployment environment, as written.
+    """
 
     id: str
     name: str
@@ -41,7 +49,10 @@ class PlannedJob:
     condition: str = ""
     steps: tuple[PlannedStep, ...] = ()
     reason: str = ""
+    note: str = ""
     open_matrix: bool = False
+    permissions: Rights | None = None
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,10 @@ def plan(tree: Path, request: RunRequest) -> Plan:
 
     Raises :class:`WorkflowProblem` with all faults of all files, and :class:`Invalid` when nothing is triggered.
     """
-    return plan_workflows(load_workflows(tree, request), request)
+    from ecluse.checks.choosing import cut, narrow
+
+    workflows = load_workflows(tree, request)
+    return cut(plan_workflows(workflows, narrow(workflows, request)), workflows, request)
 
 
 def plan_workflows(workflows: Sequence[Workflow], request: RunRequest) -> Plan:
@@ -79,7 +93,7 @@ def plan_workflows(workflows: Sequence[Workflow], request: RunRequest) -> Plan:
 
 def workflow_scope(request: RunRequest, workflow: Workflow) -> Scope:
     """What expressions of a workflow see before any job has run."""
-    payload = event_payload(request)
+    payload = event_payload(request, workflow)
     inputs = dispatch_inputs(request, workflow, payload)
     if request.event == "workflow_dispatch":
         payload = {**payload, "inputs": {**(payload.get("inputs") or {}), **_as_texts(inputs)}}
@@ -98,8 +112,19 @@ def _as_texts(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: str(value).lower() if isinstance(value, bool) else value for name, value in inputs.items()}
 
 
-def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
-    """The workflows of a request, read. Raises :class:`WorkflowProblem` with the faults of all of them."""
+def load_workflows(tree: Path, request: RunRequest, remote: Remote | None = None) -> tuple[Workflow, ...]:
+    """The workflows of a request, read, with those of other repositories that ``remote`` has or may fetch.
+
+    Without ``remote`` only what was fetched before is found. Raises :class:`WorkflowProblem` with all faults.
+    """
+    check_platforms(request.platforms)
+    if request.event not in EVENTS:
+        near = closest(request.event, sorted(EVENTS))
+        raise Invalid(
+            "workflow.event_unknown",
+            f"There is no event '{request.event}'" + (f" ({near})." if near else "."),
+            "name one that GitHub has, for example: ecluse run --event pull_request",
+        )
     if request.workflows:
         paths = resolve_paths(tree, request.workflows, request.event)
     else:
@@ -117,7 +142,9 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
         )
     found: list[Workflow] = []
     faults: list[Fault] = []
-    fetch = fetch_from(tree.resolve(), request.local_actions)
+    fetch = fetch_from(
+        tree.resolve(), request.local_actions, remote or Remote(tree, request.actions_url, network=False)
+    )
     for path in paths:
         try:
             found.append(link(load(tree, path), fetch, strict=False))
@@ -126,6 +153,8 @@ def load_workflows(tree: Path, request: RunRequest) -> tuple[Workflow, ...]:
     if faults:
         raise WorkflowProblem(faults)
     _check_chosen(found, request)
+    check_given(found, request)
+    _check_matrix_keys(found, request)
     return tuple(found)
 
 
@@ -140,6 +169,36 @@ def _check_chosen(workflows: Sequence[Workflow], request: RunRequest) -> None:
                 + (f" ({near})." if near else "."),
                 "list the jobs with: ecluse run --dry-run",
             )
+
+
+def _check_matrix_keys(workflows: Sequence[Workflow], request: RunRequest) -> None:
+    """Refuse a ``--matrix`` key that no job has, where the keys are written down and not computed."""
+    known: set[str] = set()
+    for job in (job for workflow in workflows for job in _all_jobs(workflow)):
+        matrix = job.strategy.get("matrix", job.strategy.get(""))
+        parts = [matrix, *_included(matrix)]
+        if any(isinstance(part, str) for part in parts):
+            return
+        known |= {key for part in parts if isinstance(part, dict) for key in part}
+    for key in request.matrix:
+        if key not in known - {"include", "exclude"}:
+            near = closest(key, sorted(known - {"include", "exclude"}))
+            raise Invalid(
+                "workflow.matrix_unknown",
+                f"No job has the matrix key '{key}'" + (f" ({near})." if near else "."),
+                "list the combinations with: ecluse run --dry-run",
+            )
+
+
+def _all_jobs(workflow: Workflow) -> list[Job]:
+    """The jobs of a workflow and of those it calls."""
+    inner = [job for caller in workflow.jobs if caller.target is not None for job in _all_jobs(caller.target)]
+    return [*workflow.jobs, *inner]
+
+
+def _included(matrix: Any) -> list[Any]:
+    more = matrix.get("include") if isinstance(matrix, dict) else None
+    return more if isinstance(more, list) else [more] if more else []
 
 
 def chosen_jobs(workflow: Workflow, request: RunRequest) -> tuple[Job, ...]:
@@ -160,9 +219,11 @@ def chosen_jobs(workflow: Workflow, request: RunRequest) -> tuple[Job, ...]:
     return tuple(ordered)
 
 
-def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) -> list[PlannedJob]:
+def _planned(
+    workflow: Workflow, job: Job, scope: Scope, request: RunRequest, *, has_open_inputs: bool = False
+) -> list[PlannedJob]:
     raw = job.strategy.get("matrix", job.strategy.get(""))
-    is_open = bool(job.needs) and names_context(raw, "needs")
+    is_open = (bool(job.needs) and names_context(raw, "needs")) or (has_open_inputs and names_context(raw, "inputs"))
     combinations = [{}] if is_open or "" in job.strategy else expand(resolve(raw, scope), request.matrix)
     made = []
     for combination in combinations:
@@ -170,6 +231,7 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
         if job.target is not None:
             made += _planned_call(job, job.target, combination, inner, request)
             continue
+        placed = placement(job, inner, request)
         made.append(
             PlannedJob(
                 id=job.id,
@@ -179,8 +241,11 @@ def _planned(workflow: Workflow, job: Job, scope: Scope, request: RunRequest) ->
                 matrix=combination,
                 condition=job.condition,
                 steps=tuple(PlannedStep(step.number, step.id, step_title(step), step.uses) for step in job.steps),
-                reason=cannot_run(job, inner),
+                reason=placed.reason if placed.choice != "here" else "",
+                note=placed.reason if placed.choice == "here" else "",
                 open_matrix=is_open,
+                permissions=permissions_of(workflow, job),
+                environment=environment_name(job),
             )
         )
     return made
@@ -191,14 +256,27 @@ def _planned_call(
 ) -> list[PlannedJob]:
     """The jobs of a called workflow, named after the calling one; those without needs wait for what it needs."""
     title = display_name(job.name or job.id, combination, scope)
-    inputs = dict.fromkeys(job.inputs) if job.needs else inputs_of(job, target, scope)
+    unknown = {name for name, value in job.inputs.items() if job.needs and names_context(value, "needs")}
+    known = {name: value for name, value in job.inputs.items() if name not in unknown}
+    inputs = inputs_of(replace(job, inputs=known), target, scope) | dict.fromkeys(unknown)
     inside = scope.with_contexts(inputs=inputs, needs={}, matrix=None)
     found = []
     for inner in chosen_jobs(target, replace(request, jobs=())):
-        for planned in _planned(target, inner, inside, request):
+        for planned in _planned(target, inner, inside, request, has_open_inputs=bool(unknown)):
             name, needs = f"{title} / {planned.name}", planned.needs or job.needs
             found.append(replace(planned, name=name, needs=needs, condition=planned.condition or job.condition))
     return found
+
+
+def permissions_of(workflow: Workflow, job: Job) -> Rights | None:
+    """What a job's token may do on GitHub, as the job, else its workflow says; ``None`` when neither does."""
+    return rights_of(workflow.permissions if job.permissions is None else job.permissions)
+
+
+def environment_name(job: Job) -> str:
+    """The deployment environment a job names, as written."""
+    written = job.environment.get("name") if isinstance(job.environment, dict) else job.environment
+    return to_text(written)
 
 
 _KINDS = {"wait": "Wait", "wait-all": "Wait for all", "cancel": "Cancel", "parallel": "Run in parallel"}
@@ -214,31 +292,31 @@ def step_title(step: Step) -> str:
     return f"Run {first}" if step.run else _KINDS.get(step.other, "step")
 
 
-def cannot_run(job: Job, scope: Scope) -> str:
-    """Why this job cannot run on this machine, with what to do about it; empty when it can."""
+def placement(job: Job, scope: Scope, request: RunRequest) -> Placement:
+    """Whether this job can run on this machine; when not, why and what to do about it."""
     if job.calls and job.target is None:
         location, _, ref = job.calls.partition("@")
-        return (
+        return Placement(
+            "fail",
             f"calls the reusable workflow {job.calls} of another repository, which is not fetched here: "
-            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR"
+            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR",
         )
     if job.target is not None:
-        return ""
+        return Placement()
+    placed = place_labels(resolve(job.runs_on, scope), request.platforms)
+    if placed.choice != "here":
+        return placed
     services = _images(resolve(job.services, scope))
     if services:
-        return (
+        return Placement(
+            "fail",
             f"needs the service containers {', '.join(services)}: no container engine is used here; "
-            "start what they offer in a step instead"
+            "start what they offer in a step instead",
         )
     for image in _images({"": resolve(job.container, scope)}).values():
-        return f"runs in the container {image}: no container engine is used here; remove `container:` to run directly"
-    runs_on = resolve(job.runs_on, scope)
-    labels = runs_on.get("labels") if isinstance(runs_on, dict) else runs_on
-    for label in labels if isinstance(labels, list) else [labels]:
-        wanted = _system_of(str(label or "").lower())
-        if wanted and wanted != _system_here():
-            return f"asks for a {wanted} machine ({label}), and this one runs {_system_here()}"
-    return ""
+        said = f"runs in the container {image}: no container engine is used here; remove `container:` to run directly"
+        return Placement("fail", said)
+    return placed
 
 
 def _images(containers: Any) -> dict[str, str]:
@@ -249,15 +327,3 @@ def _images(containers: Any) -> dict[str, str]:
         if image:
             found[name] = image
     return found
-
-
-def _system_of(label: str) -> str:
-    if label.startswith(("windows", "win-")):
-        return "Windows"
-    if label.startswith(("macos", "mac-", "osx")):
-        return "macOS"
-    return "Linux" if label.startswith(("ubuntu", "linux", "debian")) else ""
-
-
-def _system_here() -> str:
-    return {"win32": "Windows", "darwin": "macOS"}.get(sys.platform, "Linux")

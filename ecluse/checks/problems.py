@@ -20,8 +20,8 @@ class Fault:
     suggestion: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        return f"{place}: {self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
+        place = f"{self.path}:{self.line}:{self.column}: " if self.line else self.path and f"{self.path}: "
+        return f"{place}{self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
 
 
 class WorkflowProblem(Invalid):

@@ -100,6 +100,20 @@ def _ask_uv(wish: str, path: str) -> Interpreter | None:
     return found if found is not None and matches(wish, found.version) else None
 
 
+def bring(wish: str, path: str) -> Interpreter | None:
+    """An interpreter that uv fetches, where uv is on this machine; ``None`` when it does not."""
+    uv = process.which("uv", path)
+    if uv is None:
+        return None
+    env = {"PATH": path, "HOME": os.environ.get("HOME", "/")}
+    wanted = wish.replace(".x", "") if wish.endswith(".x") else wish
+    try:
+        process.run([uv, "python", "install", "-q", wanted], env=env, timeout_s=300)
+    except Failed:
+        return None
+    return _ask_uv(wish, path)
+
+
 def make_environment(interpreter: Interpreter, folder: Path) -> Path:
     """Make an environment of ``interpreter`` in ``folder``; return its folder of programs."""
     base = Path(interpreter.path)

@@ -14,14 +14,23 @@ from typing import Any
 from ecluse.clock import now
 from ecluse.errors import Invalid
 from ecluse.files import read_capped, storage_problem, write_atomically
-from ecluse.model import Annotation, Job, Report, Result, Step
+from ecluse.measured import CaseCounts, CaseTime, Coverage, FailedCase, FileCoverage, TestResults
+from ecluse.model import Annotation, Artifact, Job, NotRunHere, Report, Result, Step
 
 _CAP = 256 << 20
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The document of a report (``schema_version`` 1): the dataclass's fields, results in GitHub's words."""
+    """The document of a report (``schema_version`` 1): the dataclass's fields, results in GitHub's words.
+
+    As a step has ``outcome`` and ``conclusion``, a job has ``outcome``, what this combination came to, and ``result``,
+    what the job counts as (``needs.ID.result``): one value for all its combinations, after ``continue-on-error``.
+    """
     document = asdict(report)
+    for job in document["jobs"]:
+        counts_as = job.pop("job_result")
+        job["outcome"] = job["result"]
+        job["result"] = counts_as or job["result"]
     return {"schema_version": document.pop("schema_version"), **document}
 
 
@@ -35,9 +44,12 @@ def from_json(document: Mapping[str, Any]) -> Report:
                 "run the checks again with: ecluse run",
             )
         jobs = tuple(_job(job) for job in document["jobs"])
-        notes = tuple(Annotation(**note) for note in document.get("annotations", ()))
-        rest = {key: value for key, value in document.items() if key not in ("jobs", "annotations", "result")}
-        return Report(result=Result(document["result"]), jobs=jobs, annotations=notes, **rest)
+        rest = dict(document) | {"jobs": jobs, "result": Result(document["result"])}
+        for name, noun in (("annotations", Annotation), ("artifacts", Artifact), ("not_run_here", NotRunHere)):
+            rest[name] = tuple(noun(**one) for one in document.get(name, ()))
+        rest["tests"] = _tests(document.get("tests"))
+        rest["coverage"] = _coverage(document.get("coverage"))
+        return Report(**rest)
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(
             "report.invalid", f"This is not a report of checks: {error}.", "run the checks again with: ecluse run"
@@ -47,13 +59,52 @@ def from_json(document: Mapping[str, Any]) -> Report:
 def _job(document: Mapping[str, Any]) -> Job:
     rest = dict(document)
     steps = tuple(_step(step) for step in rest.pop("steps", ()))
-    return Job(**rest | {"steps": steps, "result": Result(rest["result"]), "needs": tuple(rest.get("needs", ()))})
+    counts_as = Result(rest["result"])
+    own = Result(rest.pop("outcome", counts_as))
+    rest |= {"steps": steps, "result": own, "job_result": counts_as, "needs": tuple(rest.get("needs", ()))}
+    tests = rest.get("tests")
+    rest |= {"tests": CaseCounts(**tests) if tests else None, "coverage": _coverage(rest.get("coverage"))}
+    return Job(**rest)
+
+
+def _tests(document: Mapping[str, Any] | None) -> TestResults | None:
+    if document is None:
+        return None
+    return TestResults(
+        counts=CaseCounts(**document["counts"]),
+        failures=tuple(FailedCase(**one) for one in document["failures"]),
+        slowest=tuple(CaseTime(**one) for one in document["slowest"]),
+        flaky=tuple(document["flaky"]),
+        files=tuple(document["files"]),
+    )
+
+
+def _coverage(document: Mapping[str, Any] | None) -> Coverage | None:
+    if document is None:
+        return None
+    return Coverage(**dict(document) | {"files": tuple(FileCoverage(**one) for one in document["files"])})
 
 
 def _step(document: Mapping[str, Any]) -> Step:
     rest = dict(document)
     outcome, conclusion = Result(rest.pop("outcome")), Result(rest.pop("conclusion"))
     return Step(**rest | {"outcome": outcome, "conclusion": conclusion, "tail": tuple(rest.get("tail", ()))})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the document, as shipped in ``report.schema.json`` beside this module; a test compares."""
+    from pydantic import TypeAdapter
+
+    from ecluse import measured, model
+
+    adapter = TypeAdapter(Report)
+    adapter.rebuild(_types_namespace=vars(model) | vars(measured))  # model names these nouns for type checkers only
+    made = adapter.json_schema(mode="serialization")
+    fields = made["$defs"]["Job"]["properties"]
+    fields.pop("job_result")
+    fields["outcome"] = dict(fields["result"])
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of ecluse run, version 1"}
+    return head | {key: value for key, value in made.items() if key != "title"}
 
 
 def to_bytes(report: Report) -> bytes:

@@ -14,11 +14,22 @@ class RunRequest:
     """One request for checks.
 
     ``workflows`` are files or folders relative to the tree; empty means every file of ``.github/workflows`` that
-    ``event`` triggers. ``commit`` and ``tree`` are object ids, recorded in the report. ``matrix`` keeps only the
+    ``event`` triggers. ``commit`` and ``tree`` are object ids, recorded in the report; ``base_commit`` is what the change
+    is compared with, where that is known. ``matrix`` keeps only the
     combinations whose key ``k`` has one of the given values; ``jobs`` only these jobs and what they need.
     ``changed`` are the changed paths for path filters (``None``: unknown, so they match). ``log_dir`` receives one
     log per job. ``local_actions`` maps ``owner/repo@ref`` to a folder to take that action from. ``vars`` are the
-    configuration variables of the ``vars`` context.
+    configuration variables of the ``vars`` context. ``platforms`` maps patterns of ``runs-on`` labels to ``here``,
+    ``skip`` or ``fail``. ``results`` are patterns of the files that jobs leave their test results and coverage in; empty:
+    the usual names. ``run_id`` is ``github.run_id``; a run that is given none makes one. ``steps`` are ids, names or
+    numbers of the only steps that run (see :mod:`ecluse.checks.choosing`); ``keep`` is a folder that receives what a
+    later run may take over. ``actions_url`` is the base address of other
+    repositories' actions (empty: the environment's, else GitHub's); ``lock_actions`` writes what they are at into the
+    tree's lock file, ``update_actions`` looks all of them up anew. ``identity`` tells this repository from others with its
+    name (empty: its first commits do). ``cache_scope`` is where caches are kept instead of at the ref: only runs of the
+    same scope read them, so what an untrusted change keeps reaches no other.
+
+    What the payload says of the ref of a push, or of the base of a pull request, goes before ``ref`` and ``base_branch``.
     """
 
     workflows: tuple[str, ...] = ()
@@ -36,10 +47,31 @@ class RunRequest:
     matrix: dict[str, tuple[str, ...]] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     base_branch: str = ""
+    base_commit: str = ""
     changed: tuple[str, ...] | None = None
     dry_run: bool = False
     log_dir: Path | None = None
     local_actions: dict[str, str] = field(default_factory=dict)
+    platforms: dict[str, str] = field(default_factory=dict)
+    results: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    keep: Path | None = None
+    run_id: str = ""
+    actions_url: str = ""
+    lock_actions: bool = False
+    update_actions: bool = False
+    identity: str = ""
+    cache_scope: str = ""
+
+    def __post_init__(self) -> None:
+        payload = self.event_payload
+        ref = payload.get("ref")
+        if self.event == "push" and isinstance(ref, str) and ref.startswith("refs/"):
+            object.__setattr__(self, "ref", ref)
+        pull = payload.get("pull_request")
+        base = pull.get("base") if isinstance(pull, dict) else None
+        if isinstance(base, dict) and isinstance(base.get("ref"), str) and base["ref"]:
+            object.__setattr__(self, "base_branch", base["ref"])
 
     @property
     def branch(self) -> str:
@@ -65,10 +97,21 @@ class RunRequest:
             "matrix": {key: list(values) for key, values in self.matrix.items()},
             "jobs": list(self.jobs),
             "base_branch": self.base_branch,
+            "base_commit": self.base_commit,
             "changed": None if self.changed is None else list(self.changed),
             "dry_run": self.dry_run,
             "log_dir": None if self.log_dir is None else str(self.log_dir),
             "local_actions": self.local_actions,
+            "platforms": self.platforms,
+            "results": list(self.results),
+            "run_id": self.run_id,
+            "steps": list(self.steps),
+            "keep": None if self.keep is None else str(self.keep),
+            "actions_url": self.actions_url,
+            "lock_actions": self.lock_actions,
+            "update_actions": self.update_actions,
+            "identity": self.identity,
+            "cache_scope": self.cache_scope,
         }
 
     @classmethod
@@ -82,11 +125,12 @@ class RunRequest:
                 f"The request for checks has keys that are not known here: {', '.join(unknown)}.",
                 "ecluse doctor",
             )
-        for name in ("workflows", "jobs", "changed"):
+        for name in ("workflows", "jobs", "changed", "results", "steps"):
             if known.get(name) is not None:
                 known[name] = tuple(known[name])
         if "matrix" in known:
             known["matrix"] = {key: tuple(values) for key, values in known["matrix"].items()}
-        if known.get("log_dir") is not None:
-            known["log_dir"] = Path(known["log_dir"])
+        for name in ("log_dir", "keep"):
+            if known.get(name) is not None:
+                known[name] = Path(known[name])
         return cls(**known)

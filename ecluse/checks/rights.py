@@ -27,6 +27,13 @@ def rights_of(permissions: Any) -> Rights | None:
     return {name: str(level) for name, level in permissions.items()}
 
 
+def default_rights(policy: str) -> Rights | None:
+    """What a token may do where no workflow says it, under the policy ``read`` or ``write``; else not known."""
+    if policy == "read":
+        return {"contents": "read", "packages": "read"}
+    return dict.fromkeys(SCOPES, "write") if policy == "write" else None
+
+
 def excess(uses: str, called: Workflow, allowed: Rights) -> list[str]:
     """A sentence for the called workflow, and for each of its jobs, that asks for more than ``allowed``."""
     found = []

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from ecluse import __version__, process
+from ecluse import __version__
+from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
-from ecluse.checks.evaluate import Scope, condition, status_functions
+from ecluse.checks.choosing import narrow
+from ecluse.checks.concurrency import POLL_S, claim_of
+from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
-from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
+from ecluse.checks.guards import Guards
+from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
+from ecluse.checks.linecoverage import join, summarise
 from ecluse.checks.matrix import display_name, expand, resolve
+from ecluse.checks.nodes import Group, Node, worst
+from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
+from ecluse.checks.remote import LOCK_FILE, Remote, write_lock
 from ecluse.checks.request import RunRequest
-from ecluse.checks.session import TRACKING, remove_folder
+from ecluse.checks.rerun import Before, bring, keep
+from ecluse.checks.results import gather, not_run_here
+from ecluse.checks.reuse import taken_over
+from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
-from ecluse.checks.workflow import Job, Workflow
-from ecluse.clock import instant
+from ecluse.checks.workflow import Workflow
+from ecluse.clock import instant, now
+from ecluse.errors import Problem
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
@@ -33,65 +45,26 @@ from ecluse.secrets.mask import Masker
 Listener = Callable[[dict[str, object]], None]
 
 
-@dataclass(slots=True, eq=False)
-class Group:
-    """One call of a reusable workflow: its jobs, and what its outputs are computed from."""
-
-    workflow: Workflow
-    scope: Scope
-    nodes: list[Node] = field(default_factory=list)
-    has_started: bool = False
-
-    @property
-    def result(self) -> Result | None:
-        """What the jobs came to together; ``None`` while one of them is not done."""
-        return worst([Result(node.needs_result) for node in self.nodes if node.result is not None], len(self.nodes))
-
-
-_RANKING = (Result.FAILURE, Result.CANCELLED, Result.SUCCESS, Result.SKIPPED)
-
-
-def worst(results: list[Result], wanted: int) -> Result | None:
-    """What several results come to together; ``None`` while there are fewer than ``wanted``."""
-    return None if len(results) < wanted else next(result for result in _RANKING if result in results)
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One job of one workflow on its way: its instances, and what they came to together.
-
-    ``space`` is the workflow, or the call of one, inside which its needs are looked up; ``prefix`` and ``title`` go
-    before its key and name. ``calls`` are the calls it makes of a reusable workflow, ``caller`` the one it is part of.
-    """
-
-    workflow: Workflow
-    job: Job
-    scope: Scope
-    space: str
-    prefix: str = ""
-    title: str = ""
-    caller: Group | None = None
-    calls: list[Group] = field(default_factory=list)
-    result: Result | None = None
-    needs_result: str = ""
-    outputs: dict[str, str] = field(default_factory=dict)
-    instances: list[Instance] = field(default_factory=list)
-    waiting: list[Instance] = field(default_factory=list)
-    records: dict[str, JobOutcome] = field(default_factory=dict)
-    running: int = 0
-    max_parallel: int = sys.maxsize
-    fail_fast: bool = True
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    skipped: JobRecord | None = None
-
-
 class Runner:
     """One run. Use once."""
 
     def __init__(
-        self, tree: Path, request: RunRequest, workflows: tuple[Workflow, ...], listener: Listener | None
+        self,
+        tree: Path,
+        request: RunRequest,
+        workflows: tuple[Workflow, ...],
+        listener: Listener | None,
+        remote: Remote,
+        *,
+        before: Before | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
+        self.before = before
+        self.on_failure = on_failure
+        self.planned = 0
+        self.artifacts = Path()
         self.tree = tree.resolve()
+        self.remote = remote
         self.request = request
         self.masker = Masker()
         self.annotations: list[Annotation] = []
@@ -101,18 +74,40 @@ class Runner:
             if value and not self.masker.add(value):
                 self.note("warning", f"The secret {name} is too short to be masked.")
         self.aborted = threading.Event()
+        unnamed = request.repository == RunRequest().repository
+        self.guards = Guards(str(self.tree) if unnamed else request.repository, self.tell_masked)
+        self.workflows = {workflow.path: self.names_of(workflow) for workflow in workflows}
         prefixes = _prefixes([workflow.path for workflow in workflows])
         self.nodes: dict[tuple[str, str], Node] = {}
         for workflow in workflows:
             for warning in workflow.warnings:
                 self.note("warning", f"{warning} (GitHub refuses this workflow)")
+            for hint in workflow.hints:
+                told = hint.message + (f" ({hint.suggestion})" if hint.suggestion else "")
+                self.annotations.append(Annotation("warning", told, path=hint.path, line=hint.line, column=hint.column))
+            if request.event not in workflow.triggers:
+                told = f"{workflow.path} is not started by {request.event} on GitHub; it runs because it was named"
+                self.note("warning", told)
             scope = workflow_scope(request, workflow)
+            self.guards.guard(workflow.path, [claim_of(workflow.concurrency, scope)])
             for job in chosen_jobs(workflow, request):
                 node = Node(workflow, job, scope, workflow.path, prefixes[workflow.path])
                 self.nodes[node.space, job.id] = node
 
+    def names_of(self, workflow: Workflow) -> dict[str, str]:
+        """Name and ``run-name`` of a workflow; a run without one is named after the workflow."""
+        try:
+            written = interpolate(workflow.run_name, workflow_scope(self.request, workflow)).strip()
+        except ExpressionProblem as problem:
+            written = ""
+            self.note("warning", self.masker.mask(f"{workflow.path}: run-name: {problem.message}"))
+        return {"name": workflow.name, "run_name": self.masker.mask(written or workflow.name)}
+
     def note(self, level: str, message: str) -> None:
         self.annotations.append(Annotation(level, message))
+
+    def tell_masked(self, event: dict[str, object]) -> None:
+        self.tell({name: self.masker.mask_any(value) for name, value in event.items()})
 
     def tell(self, event: dict[str, object]) -> None:
         if self.listener is not None:
@@ -122,15 +117,13 @@ class Runner:
     def run(self) -> Report:
         """Run everything and report. Interrupted, it ends what runs, cleans up and raises KeyboardInterrupt."""
         started, begun = instant(), time.monotonic()
-        self.tell({"event": "run.started", "at": started, "jobs": len(self.nodes)})
-        folder = Path(tempfile.mkdtemp(prefix="ecluse-run-"))
+        names = [names["run_name"] for names in self.workflows.values()]
+        planned = max(self.planned, len(self.nodes))
+        self.tell({"event": "run.started", "at": started, "jobs": planned, "names": names})
         try:
-            self.drive(Surroundings(self.tree, folder, self.request, self.masker, self.tell, self.aborted))
-            self.keep_artifacts(folder / "artifacts")
+            report = self.run_in_folder(started, begun)
         finally:
-            process.end_marked(TRACKING, f"{folder}/")
-            remove_folder(folder)
-        report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            self.guards.close()
         self.tell(
             {
                 "event": "run.finished",
@@ -142,20 +135,50 @@ class Runner:
         )
         return report
 
+    def run_in_folder(self, started: str, begun: float) -> Report:
+        """Run every job in a folder of the run's own, which is gone afterwards, and report."""
+        with run_folder() as folder:
+            self.artifacts = folder / "artifacts"
+            if self.before is not None:
+                bring(self.before, self.artifacts)
+            look = one_at_a_time(self.on_failure)
+            told = (self.tree, folder, self.request, self.masker, self.tell, self.aborted)
+            self.drive(Surroundings(*told, self.remote, look))
+            self.keep_artifacts(self.artifacts)
+            self.keep_pins()
+            report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            if self.request.keep is not None:
+                why = keep(self.request.keep, self.request, report, self.artifacts)
+                notes = (Annotation("warning", why),) if why else ()
+                report = replace(report, annotations=(*report.annotations, *notes))
+        return report
+
     def drive(self, around: Surroundings) -> None:
         running: dict[Future[JobOutcome], tuple[Node, Instance]] = {}
         with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
             try:
                 while True:
+                    self.look_at_groups()
                     self.open_ready()
+                    moved = False
                     for node in self.nodes.values():
-                        while node.waiting and node.running < node.max_parallel:
-                            instance = node.waiting.pop(0)
+                        while (instance := self.guards.next_instance(node)) is not None:
+                            node.waiting.remove(instance)
                             node.running += 1
+                            kept = self.reuse(node, instance)
+                            if kept is not None:
+                                self.take(node, instance, kept)
+                                moved = True
+                                continue
                             running[pool.submit(run_instance, instance, around)] = (node, instance)
-                    if not running:
+                    if moved:
+                        continue
+                    if not running and not self.guards.is_waiting:
                         return
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    if not running:
+                        time.sleep(POLL_S)
+                    patience = POLL_S if self.guards.is_watching else None
+                    done, _ = wait(running, patience, return_when=FIRST_COMPLETED)
                     for future in done:
                         node, instance = running.pop(future)
                         self.take(node, instance, future.result())
@@ -164,6 +187,25 @@ class Runner:
                 for node in self.nodes.values():
                     node.cancelled.set()
                 raise
+
+    def look_at_groups(self) -> None:
+        """Cancel what lost its concurrency group; what never held it ends without having begun."""
+        for node, reason, has_begun in self.guards.look(self.nodes.values()):
+            if not has_begun:
+                self.close(node, Result.CANCELLED, reason)
+            elif node.instances or node.calls:
+                self.cancel(node, reason)
+
+    def reuse(self, node: Node, instance: Instance) -> JobOutcome | None:
+        """What the run before says of this instance, when it succeeded then and nothing that it needs runs again."""
+        if self.before is None:
+            return None
+        callers = [other for other in self.nodes.values() if node.caller is not None and node.caller in other.calls]
+        needed = [*self.ancestors(node), *(one for caller in callers for one in self.ancestors(caller))]
+        kept = taken_over(self.before, instance, needed, self.masker, self.artifacts)
+        if kept is not None:
+            self.finished(kept.record)
+        return kept
 
     def open_ready(self) -> None:
         """Open every job whose needs are done; skipping one may make another ready, so go on until nothing moves."""
@@ -178,13 +220,14 @@ class Runner:
                     moved = True
 
     def may_open(self, node: Node) -> bool:
-        return (node.caller is None or node.caller.has_started) and self.needs_done(node)
+        may_start = (node.caller is None or node.caller.has_started) and self.guards.is_open(node.space)
+        return may_start and self.needs_done(node)
 
     def follow_calls(self, node: Node) -> bool:
         """Start the calls of ``node`` that may run now, and end it when all are done; return whether anything moved."""
         results = [group.result for group in node.calls]
         if node.fail_fast and Result.FAILURE in results:
-            self.cancel(node)
+            self.cancel(node, "cancelled: another call of the matrix failed, and it is fail-fast")
         active = sum(group.has_started and group.result is None for group in node.calls)
         waiting = [group for group in node.calls if not group.has_started][: max(0, node.max_parallel - active)]
         for group in waiting:
@@ -194,12 +237,14 @@ class Runner:
             self.end_calls(node, done)
         return bool(waiting) or done is not None
 
-    def cancel(self, node: Node) -> None:
+    def cancel(self, node: Node, reason: str = "") -> None:
         """Cancel a job with all that it calls."""
+        for instance in node.instances:
+            instance.cancelled.reason = instance.cancelled.reason or reason
         node.cancelled.set()
         for group in node.calls:
             for inner in group.nodes:
-                self.cancel(inner)
+                self.cancel(inner, reason)
 
     def end_calls(self, node: Node, result: Result) -> None:
         """Enter what the calls of ``node`` came to: its result, and the outputs the called workflow declares."""
@@ -238,17 +283,19 @@ class Runner:
     def open(self, node: Node) -> None:
         """Decide whether a job runs, and unfold its matrix."""
         before = [other.needs_result for other in self.ancestors(node)]
-        status = "success" if all(result == "success" for result in before) else "other"
+        reason = self.guards.why_cut(node.space)
+        status = "success" if all(result == "success" for result in before) and not reason else "other"
         functions = status_functions(status)
         functions["failure"] = lambda _: "failure" in before
-        functions["cancelled"] = lambda _: "cancelled" in before and "failure" not in before
+        functions["cancelled"] = lambda _: bool(reason) or ("cancelled" in before and "failure" not in before)
         needs = {
             other.job.id: {"result": other.needs_result, "outputs": dict(other.outputs)} for other in self.needed(node)
         }
         scope = Scope({**node.scope.contexts, "needs": needs}, functions)
         try:
             if not condition(node.job.condition, scope):
-                self.close(node, Result.SKIPPED, self.why_skipped(node, before))
+                result = Result.CANCELLED if reason else Result.SKIPPED
+                self.close(node, result, reason or self.why_skipped(node, before))
                 return
             self.unfold(node, scope)
         except ExpressionProblem as problem:
@@ -286,18 +333,18 @@ class Runner:
             if node.job.target is not None:
                 groups.append(self.prepare_call(node, node.job.target, inner, label, name))
                 continue
-            node.instances.append(
-                Instance(
-                    workflow=node.workflow,
-                    job=node.job,
-                    key=label,
-                    name=name,
-                    matrix=combination,
-                    contexts=dict(inner.contexts),
-                    cancelled=node.cancelled,
-                    log_name=label,
-                )
+            instance = Instance(
+                workflow=node.workflow,
+                job=node.job,
+                key=label,
+                name=name,
+                matrix=combination,
+                contexts=dict(inner.contexts),
+                cancelled=Linked(node.cancelled),
+                log_name=label,
             )
+            self.guards.seat(instance, claim_of(node.job.concurrency, inner), node.space)
+            node.instances.append(instance)
         node.waiting = list(node.instances)
         node.calls = groups
         for group in groups:
@@ -311,10 +358,11 @@ class Runner:
         general = {name: scope.contexts[name] for name in ("github", "vars")}
         inputs = inputs_of(node.job, target, scope)
         inside = Scope({**general, "inputs": inputs, "secrets": handed, "needs": {}})
+        space, prefix = f"{node.space}>{label}", f"{label}."
+        self.guards.guard(space, [claim_of(node.job.concurrency, scope), claim_of(target.concurrency, inside)])
         group = Group(target, inside)
         whole = replace(self.request, jobs=())
         for job in chosen_jobs(target, whole):
-            space, prefix = f"{node.space}>{label}", f"{label}."
             cancelled = threading.Event()
             if node.cancelled.is_set():
                 cancelled.set()
@@ -333,45 +381,71 @@ class Runner:
             result=result,
             needs=node.job.needs,
             reason=reason,
+            key=node.prefix + node.job.id,
         )
+        self.finished(node.skipped)
+
+    def finished(self, record: JobRecord) -> None:
+        """Tell of a job that ended without running."""
         self.tell(
             {
                 "event": "job.finished",
                 "at": instant(),
-                "job": node.job.id,
-                "id": node.job.id,
-                "name": node.skipped.name,
-                "result": result.value,
+                "job": record.key,
+                "id": record.id,
+                "name": record.name,
+                "result": record.result.value,
                 "duration_ms": 0.0,
-                "reason": reason,
+                "reason": record.reason,
+                "reused": bool(record.reused),
             }
         )
 
     def take(self, node: Node, instance: Instance, outcome: JobOutcome) -> None:
         """Enter what an instance came to; when it was the last one, the job is done."""
+        self.guards.leave(instance)
         node.running -= 1
         node.records[instance.key] = outcome
         node.outputs |= {name: value for name, value in outcome.outputs.items() if value or name not in node.outputs}
         self.annotations += outcome.annotations
         failed = outcome.record.result is Result.FAILURE and not outcome.is_tolerated
         if failed and node.fail_fast and len(node.instances) > 1:
-            node.cancelled.set()
+            self.cancel(node, f"cancelled: {outcome.record.name} failed, and the matrix is fail-fast")
         if len(node.records) < len(node.instances):
             return
         results = [Result.SUCCESS if one.is_tolerated else one.record.result for one in node.records.values()]
         node.result = worst(results, len(results))
         node.needs_result = str(node.result)
 
+    def keep_pins(self) -> None:
+        """Say what is to be known of other repositories, and write down which commits their refs stood for."""
+        for text in dict.fromkeys(self.remote.notes):
+            self.note("notice", self.masker.mask(text))
+        if self.remote.pins and self.request.lock_actions:
+            try:
+                write_lock(self.tree / LOCK_FILE, self.remote.pins)
+            except Problem as problem:  # the run itself is done; what it found stays true
+                self.note("warning", f"The actions used could not be pinned: {problem.message}")
+
     def keep_artifacts(self, source: Path) -> None:
+        """Copy the artifacts beside the logs; a name that holds a secret is masked first, here as everywhere."""
+        for folder in sorted(source.iterdir()) if source.is_dir() else ():
+            masked = self.masker.mask(folder.name)
+            if masked != folder.name:
+                free = (f"{masked}-{number}" if number else masked for number in itertools.count())
+                folder.rename(next(source / name for name in free if not (source / name).exists()))
         if self.request.log_dir is not None and source.is_dir():
             shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
 
     def report(self, started: str, duration_ms: float) -> Report:
         jobs: list[JobRecord] = []
+        done: list[JobOutcome] = []
         for node in self.nodes.values():
             if node.skipped is not None:
-                jobs.append(node.skipped)
-            jobs += [node.records[instance.key].record for instance in node.instances if instance.key in node.records]
+                jobs.append(replace(node.skipped, job_result=node.result))
+            ended = [node.records[instance.key] for instance in node.instances if instance.key in node.records]
+            done += ended
+            jobs += [replace(one.record, job_result=node.result or one.record.result) for one in ended]
         results = {node.result for node in self.nodes.values()}
         bad = Result.FAILURE in results or Result.CANCELLED in results
         ran = Result.SUCCESS in results
@@ -385,7 +459,17 @@ class Runner:
             jobs=tuple(jobs),
             annotations=tuple(self.annotations),
             environment=describe_environment(),
+            workflows=self.workflows,
             reason="" if bad or ran else "every job was skipped",
+            tests=gather(
+                [(one.record.key, one.results) for one in done],
+                self.masker,
+                [one.record.tests for one in done if one.record.reused and one.record.tests is not None],
+            ),
+            coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
+            artifacts=tuple(artifact for one in done for artifact in one.artifacts),
+            not_run_here=not_run_here([(one.record, one.not_run_here) for one in done]),
+            cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
         )
 
 
@@ -411,14 +495,27 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]], None] | None = None) -> Report:
-    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to.
+def run(
+    tree: Path,
+    request: RunRequest,
+    on_event: Callable[[dict[str, object]], None] | None = None,
+    *,
+    before: Before | None = None,
+    on_failure: OnFailure | None = None,
+) -> Report:
+    """Run the workflows of ``tree`` and report; no state is read or kept, and ``tree`` is not written to, except that
+    ``lock_actions`` adds to its lock file.
 
     ``on_event`` hears of the run, its jobs, steps and lines as they come, one call at a time, masked. Failed jobs
     and steps are results. Raises :class:`ecluse.errors.Invalid` when a workflow is wrong or none is started, before
-    anything runs.
+    anything runs. With ``before``, jobs that succeeded then are not run again. ``on_failure`` is called at each step
+    that fails its job, one at a time, while the place of the failure is still there.
     """
-    workflows = load_workflows(tree, request)
+    if not request.run_id:
+        request = replace(request, run_id=str(int(now().timestamp() * 1000)))
+    remote = Remote(tree, request.actions_url, network=not request.dry_run, update=request.update_actions)
+    workflows = load_workflows(tree, request, remote)
+    request = narrow(workflows, request)
     intended = plan_workflows(workflows, request)
     if request.dry_run:
         jobs = tuple(
@@ -430,6 +527,7 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
                 needs=job.needs,
                 matrix=job.matrix,
                 reason=job.reason or "dry run",
+                job_result=Result.SKIPPED,
             )
             for job in intended.jobs
         )
@@ -444,4 +542,6 @@ def run(tree: Path, request: RunRequest, on_event: Callable[[dict[str, object]],
             environment=describe_environment(),
             reason="dry run: nothing was run",
         )
-    return Runner(tree, request, workflows, on_event).run()
+    runner = Runner(tree, request, workflows, on_event, remote, before=before, on_failure=on_failure)
+    runner.planned = len(intended.jobs)
+    return runner.run()

@@ -49,11 +49,15 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A mapping with known ``properties``; ``loose`` is the rule of any other key's value."""
+    """A mapping with known ``properties``; ``loose`` is the rule of any other key's value.
+
+    A ``quiet`` one is not offered when it is unclear which of several tables is meant, as on GitHub.
+    """
 
     properties: Lookup[str, Rule] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     loose: Rule | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ class Checker:
             for table in tables:
                 for name in table.properties:
                     counts[name] = counts.get(name, 0) + 1
-            telling = sorted(name for name, count in counts.items() if count == 1 and name not in present)
+            quiet = {name for table in tables if table.quiet for name in table.properties}
+            telling = sorted(name for name, n in counts.items() if n == 1 and name not in present and name not in quiet)
             self.faults.add(
                 node,
                 "There's not enough info to determine what you meant. "
@@ -187,7 +192,8 @@ class Checker:
         if any(option.is_condition for option in texts):
             self.check_condition(node, allowed)
             return
-        if self.expressions(node, allowed):
+        found = len(self.faults.found)
+        if self.expressions(node, allowed) and len(self.faults.found) == found:
             return
         if node.value is None and any(isinstance(option, Null) for option in options):
             return

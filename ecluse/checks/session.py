@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse import process
 from ecluse.checks.contexts import (
@@ -23,18 +23,27 @@ from ecluse.checks.contexts import (
     inherited_environment,
     runner_architecture,
     runner_os,
+    wants_debug,
 )
 from ecluse.checks.evaluate import Scope, status_functions
 from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.joblog import JobLog
 from ecluse.checks.launch import launch
+from ecluse.checks.matchers import Matcher
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import CaseSensitive
-from ecluse.checks.workflow import Job, Workflow
+from ecluse.checks.workflow import Job, Step, Workflow
+
+if TYPE_CHECKING:
+    from ecluse.checks.actions import ActionCall, Outcome
+    from ecluse.checks.remote import Remote
 
 MAX_JOB_MINUTES = 360.0
 GRACE_S = 300.0
-"""Seconds that each ``always()`` step of a job gets once the job was cancelled or ran out of time."""
+"""Seconds that each ``always()`` step of a job gets once the job was cancelled or ran out of time.
+
+``cancel-timeout-minutes`` of the job says otherwise.
+"""
 
 TRACKING = "RUNNER_TRACKING_ID"
 """The variable by which processes that a job left behind are found again, as on GitHub."""
@@ -42,16 +51,62 @@ TRACKING = "RUNNER_TRACKING_ID"
 LINUX = sys.platform == "linux"
 
 
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """Where a step failed: its folder and its whole environment, which may hold secrets."""
+
+    job: str
+    name: str
+    folder: Path
+    env: dict[str, str] = field(repr=False)
+
+
+OnFailure = Callable[[FailedStep], None]
+"""Is called while the job's folders are still there; the job goes on when it returns."""
+
+
+def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
+    """The same, called for one failed step after the other however many fail at once."""
+    turn = threading.Lock()
+
+    def call(step: FailedStep) -> None:
+        assert on_failure is not None  # noqa: S101 - call is handed out only when there is one
+        with turn:
+            on_failure(step)
+
+    return call if on_failure is not None else None
+
+
 @dataclass(slots=True)
 class Frame:
-    """Where steps run: the job itself, or one composite action inside it."""
+    """Where steps run: the job itself, or one composite action inside it.
+
+    ``trail`` are the numbers of the steps that lead to the action, ``source`` its repository and ref.
+    """
 
     inputs: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: str = "success"
     action_path: str = ""
+    action: str = ""
     depth: int = 0
+    trail: tuple[int, ...] = ()
+    source: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """Work of an action for after the job's last step: done when ``condition`` (an expression) says so."""
+
+    frame: Frame
+    step: Step
+    condition: str
+    work: Callable[[ActionCall], Outcome]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        return (*self.frame.trail, self.step.number)
 
 
 class Session:
@@ -70,14 +125,17 @@ class Session:
         log: JobLog,
         cancelled: threading.Event,
         aborted: threading.Event,
+        remote: Remote,
+        on_failure: OnFailure | None = None,
     ) -> None:
-        self.tree = tree
+        self.on_failure = on_failure
+        self.looked_at: list[int] = []
+        self.tree, self.remote = tree, remote
         self.request = request
         self.workflow = workflow
         self.job = job
         self.log = log
-        self.cancelled = cancelled
-        self.aborted = aborted
+        self.cancelled, self.aborted = cancelled, aborted
         self.mark = f"{folder}/"
         self.artifacts = artifacts
         self.folder = folder
@@ -92,12 +150,35 @@ class Session:
         self.path: list[str] = []
         self.fixed_path: list[str] = []
         self.deadline = time.monotonic() + MAX_JOB_MINUTES * 60
+        self.grace_s = GRACE_S
         self.left: list[int] = []
         self.summary: list[str] = []
-        self.at_end: list[Callable[[], None]] = []
+        self.matchers: list[Matcher] = []
+        self.is_debug = wants_debug(request)
+        self.cleanups: list[Cleanup] = []
+        self.states: dict[tuple[int, ...], dict[str, str]] = {}
+        self.noted_node: list[str] = []
         self._numbers = itertools.count(1)
         self.event_file = folder / "event.json"
-        self.runner = {
+        self.runner = self._runner_context()
+        self.contexts = {**contexts, "runner": self.runner}
+        self.origin = {
+            "workflow_ref": contexts["github"]["workflow_ref"],
+            "workflow_sha": contexts["github"]["workflow_sha"],
+            "workflow_repository": contexts["github"]["repository"],
+            "workflow_file_path": workflow.path,
+        }
+        self.github: dict[str, Any] = {
+            **contexts["github"],
+            "job": job.id,
+            "workspace": str(self.workspace),
+            "event_path": str(self.event_file),
+        }
+        self.base_env = {**inherited_environment(), **fixed_variables(), **request.env}
+        self.runner_env = self._runner_variables()
+
+    def _runner_context(self) -> dict[str, str]:
+        return {
             "os": runner_os(),
             "arch": runner_architecture(),
             "name": "ecluse",
@@ -105,32 +186,24 @@ class Session:
             "temp": str(self.temp),
             "tool_cache": str(self.tools),
             "workspace": str(self.workspace.parent),
-            "debug": "",
+            "debug": "1" if self.is_debug else "",
         }
-        self.contexts = {**contexts, "runner": self.runner}
-        self.github: dict[str, Any] = {
-            **contexts["github"],
-            "job": job.id,
-            "workspace": str(self.workspace),
-            "event_path": str(self.event_file),
-        }
-        self.base_env = {**inherited_environment(), **fixed_variables(), **self._runner_variables(), **request.env}
 
     def _runner_variables(self) -> dict[str, str]:
-        found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if name != "debug"}
+        found = {f"RUNNER_{name.upper()}": str(value) for name, value in self.runner.items() if value}
         return {**found, "AGENT_TOOLSDIRECTORY": str(self.tools), TRACKING: self.mark}
 
     def scope(self, frame: Frame, step_env: dict[str, str] | None = None) -> Scope:
         """What an expression of a step of ``frame`` sees."""
         env = {"ACT": "true", "ECLUSE": "true"}
         env |= self.request.env | self.env | frame.env | (step_env or {})
-        github = {**self.github, "action_path": frame.action_path, "action_status": frame.status}
+        github = {**self.github, "action": frame.action, **_origin(frame), "action_status": frame.status}
         contexts = {
             **self.contexts,
             "github": github,
             "env": CaseSensitive(env),
             "steps": frame.steps,
-            "job": {"status": frame.status},
+            "job": {"status": frame.status, **self.origin},
         }
         if frame.depth:
             contexts["inputs"] = frame.inputs
@@ -140,10 +213,10 @@ class Session:
         return Scope(contexts, functions)
 
     def environment(self, frame: Frame, step_env: dict[str, str]) -> dict[str, str]:
-        """The whole environment of a process that a step starts."""
+        """The whole environment of a process that a step starts; nothing overrides ``GITHUB_*`` and ``RUNNER_*``."""
         env = self.base_env | self.env | frame.env | step_env
-        github = {**self.github, "action_path": frame.action_path}
-        env |= github_variables(github if frame.depth else self.github)
+        own = {**self.github, "action": frame.action}
+        env |= github_variables({**own, **_origin(frame)} if frame.depth else own) | self.runner_env
         if added := [*self.fixed_path, *self.path]:
             env["PATH"] = os.pathsep.join([*reversed(added), env.get("PATH", os.defpath)])
         return env
@@ -159,7 +232,16 @@ class Session:
         twin.env = dict(self.env)
         twin.fixed_path = [*self.fixed_path, *self.path]
         twin.path, twin.summary = [], []
+        twin.matchers = [matcher.fresh() for matcher in self.matchers]
         return twin
+
+    def clean_up(self, cleanup: Cleanup) -> None:
+        """Have ``cleanup`` done after the job's last step, the one noted last first; once for each step."""
+        for place, other in enumerate(self.cleanups):
+            if other.key == cleanup.key:
+                self.cleanups[place] = replace(other, frame=cleanup.frame)
+                return
+        self.cleanups.append(cleanup)
 
     def new_file(self, suffix: str) -> Path:
         """A path for a file of its own, outside the workspace."""
@@ -177,7 +259,7 @@ class Session:
     ) -> int:
         """Run a process of a step; see :func:`ecluse.checks.launch.launch`."""
         is_over = frame.status == "cancelled"
-        limit = GRACE_S if is_over else self.deadline - time.monotonic()
+        limit = self.grace_s if is_over else self.deadline - time.monotonic()
         return launch(
             argv,
             on_line,
@@ -198,6 +280,12 @@ class Session:
             for group in self.left:
                 process.end_group(group, grace_s=0.2)
         remove_folder(self.folder)
+
+
+def _origin(frame: Frame) -> dict[str, str]:
+    """What the ``github`` context says of the action whose steps run."""
+    repository, ref = frame.source
+    return {"action_path": frame.action_path, "action_repository": repository, "action_ref": ref}
 
 
 def remove_folder(folder: Path) -> None:

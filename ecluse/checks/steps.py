@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from ecluse import process
 from ecluse.checks import shells
 from ecluse.checks.actions import ActionCall, Outcome, run_action
 from ecluse.checks.background import Background
+from ecluse.checks.choosing import chosen_steps
 from ecluse.checks.evaluate import condition, interpolate
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.matrix import resolve
 from ecluse.checks.output import StepOutput
 from ecluse.checks.planning import step_title
-from ecluse.checks.session import Frame, Session
+from ecluse.checks.session import FailedStep, Frame, Session
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Step
+from ecluse.clock import instant
 from ecluse.errors import Problem
 from ecluse.model import Result
 
@@ -35,14 +38,19 @@ class StepResult:
     exit_code: int | None = None
     reason: str = ""
     tail: tuple[str, ...] = ()
+    started_at: str = ""
 
 
 def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[StepResult]:
     """Run ``steps`` in order; ``frame.status`` tells afterwards whether they succeeded."""
     results = []
     background = Background(session, frame, run_step)
+    chosen = None if frame.depth else chosen_steps(session.job, session.request)
     try:
         for step in steps:
+            if chosen is not None and step.number not in chosen:
+                results.append(StepResult(step, step_title(step), Result.SKIPPED, Result.SKIPPED, reason="not chosen"))
+                continue
             if session.aborted.is_set():
                 frame.status = "cancelled"
                 results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
@@ -65,17 +73,18 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     Steps that steer ``background`` run whatever happened before them: what was started must not be left alone.
     """
     log = session.log
-    started = time.monotonic()
+    frame.action = step.action
+    started_at, started = instant(), time.monotonic()
     name, step_env, outcome = step_title(step), {}, None
     try:
         step_env = environment_of(step.env, session, frame)
         scope = session.scope(frame, step_env)
-        name = interpolate(name, scope) if step.name or step.uses else _first_line(step, scope)
+        name = _title(step, scope)
         should_run = bool(step.other) or condition(step.condition, scope)
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
     if not should_run:
-        return _record(session, frame, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
+        return keep_result(session, frame, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
     if not frame.depth:
         log.begin_step(step.number, name)
         log.tell("step.started", step=step.number, name=name)
@@ -93,7 +102,7 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     if outcome.reason:
         log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
     conclusion = outcome.result
-    if conclusion is Result.FAILURE and _continues(session, frame, step, step_env):
+    if conclusion is Result.FAILURE and continues(session, frame, step, step_env):
         conclusion = Result.SUCCESS
     result = StepResult(
         step=step,
@@ -104,8 +113,26 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
         exit_code=outcome.exit_code,
         reason=outcome.reason,
         tail=log.tail() if outcome.result is Result.FAILURE else (),
+        started_at=started_at,
     )
-    return _record(session, frame, result, outputs)
+    if conclusion is Result.FAILURE:
+        look_around(session, frame, step, name, step_env)
+    return keep_result(session, frame, result, outputs)
+
+
+def look_around(session: Session, frame: Frame, step: Step, name: str, step_env: dict[str, str]) -> None:
+    """Let the asker look at the place of a failed step, once: not again for the action that it is part of."""
+    if session.on_failure is None or (step.uses and session.looked_at and session.looked_at[-1] == session.log.step):
+        return
+    session.looked_at.append(session.log.step)
+    folder = session.workspace
+    with suppress(ExpressionProblem):
+        named = working_folder(session, frame, step, session.scope(frame, step_env))
+        folder = named if named.is_dir() else folder
+    begun = time.monotonic()
+    title = session.log.masker.mask(name)
+    session.on_failure(FailedStep(session.log.key, title, folder, session.environment(frame, step_env)))
+    session.deadline += time.monotonic() - begun
 
 
 def environment_of(raw: Any, session: Session, frame: Frame) -> dict[str, str]:
@@ -114,16 +141,22 @@ def environment_of(raw: Any, session: Session, frame: Frame) -> dict[str, str]:
     return {name: to_text(value) for name, value in table.items()} if isinstance(table, dict) else {}
 
 
-def _first_line(step: Step, scope: Any) -> str:
-    """The title of an unnamed ``run`` step, with its expressions computed where they can be."""
+def _one_line(text: str) -> str:
+    """The first line that says something; a title of several lines would tear every list that shows it."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _title(step: Step, scope: Any) -> str:
+    """The title of a step, with its expressions computed where they can be: a title that cannot be fails nothing."""
     title = step_title(step)
     try:
-        return interpolate(title, scope)
+        return _one_line(interpolate(title, scope))
     except ExpressionProblem:
-        return title
+        return _one_line(title)
 
 
-def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:
+def keep_result(session: Session, frame: Frame, result: StepResult, outputs: dict[str, str]) -> StepResult:
+    """Enter what a step came to into its frame, and tell of it."""
     if result.step.id:
         frame.steps[result.step.id] = {
             "outputs": outputs,
@@ -148,7 +181,8 @@ def _record(session: Session, frame: Frame, result: StepResult, outputs: dict[st
     return result
 
 
-def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, str]) -> bool:
+def continues(session: Session, frame: Frame, step: Step, step_env: dict[str, str]) -> bool:
+    """Whether a failure of the step is let pass (``continue-on-error``)."""
     try:
         return is_truthy(resolve(step.continue_on_error, session.scope(frame, step_env)))
     except ExpressionProblem as problem:
@@ -159,16 +193,30 @@ def _continues(session: Session, frame: Frame, step: Step, step_env: dict[str, s
 def _carry_out(
     session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str]
 ) -> Outcome:
-    scope = session.scope(frame, step_env)
+    limit = step_limit(step, session.scope(frame, step_env))
+    if step.uses:
+        call = action_call(session, frame, step, step_env, outputs, limit)
+        return guarded(session, limit, lambda: run_action(call))
+    return guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+
+
+def step_limit(step: Step, scope: Any) -> float | None:
+    """The seconds a step may take, as its ``timeout-minutes`` says. Raises :class:`ExpressionProblem`."""
     minutes = resolve(step.timeout_minutes, scope)
     limit = None if minutes is None else text_to_number(to_text(minutes)) * 60
     if limit is not None and not limit > 0:
-        return Outcome(Result.FAILURE, reason=f"timeout-minutes is '{to_text(minutes)}' and must be a number above 0")
-    if step.uses:
-        inputs = {name: interpolate(to_text(value), scope) for name, value in _inputs(step, scope).items()}
-        call = ActionCall(session, frame, step, inputs, step_env, outputs, limit)
-        return _guarded(session, limit, lambda: run_action(call))
-    return _guarded(session, limit, lambda: _run_script(session, frame, step, step_env, outputs, limit))
+        text = f"timeout-minutes is '{to_text(minutes)}' and must be a number above 0"
+        raise ExpressionProblem("evaluation", text)
+    return limit
+
+
+def action_call(
+    session: Session, frame: Frame, step: Step, step_env: dict[str, str], outputs: dict[str, str], limit: float | None
+) -> ActionCall:
+    """The use of an action by ``step``, its inputs computed. Raises :class:`ExpressionProblem`."""
+    scope = session.scope(frame, step_env)
+    inputs = {name: interpolate(to_text(value), scope) for name, value in _inputs(step, scope).items()}
+    return ActionCall(session, frame, step, inputs, step_env, outputs, limit)
 
 
 def _steer(step: Step, background: Background | None) -> Outcome:
@@ -182,7 +230,7 @@ def _inputs(step: Step, scope: Any) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _guarded(session: Session, limit: float | None, work: Any) -> Outcome:
+def guarded(session: Session, limit: float | None, work: Any) -> Outcome:
     """Run ``work``, turning a passed deadline and a cancellation into outcomes."""
     try:
         outcome: Outcome = work()
@@ -215,7 +263,7 @@ def _run_script(
         return Outcome(Result.FAILURE, reason=f"the working directory {folder} does not exist")
     said = StepOutput(session, env)
     script = session.new_file(shell.suffix)
-    body = interpolate(step.run, scope)
+    body = interpolate(step.run, scope.with_contexts(github=said.github(scope.contexts["github"])))
     script.write_text(shell.before + body + shell.after, encoding="utf-8", errors="surrogatepass", newline="")
     try:
         code = session.start(

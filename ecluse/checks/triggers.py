@@ -49,10 +49,10 @@ def select(
 
 def starts(event: str, filters: dict[str, Any], branch: str, changed: Sequence[str] | None, action: str = "") -> bool:
     """Whether an event with these ``filters`` is one that starts the workflow."""
-    if event.startswith("pull_request") and action:
-        types = _list(filters.get("types")) or list(_DEFAULT_TYPES)
-        if action not in types:
-            return False
+    is_pull = event in ("pull_request", "pull_request_target")
+    types = _list(filters.get("types")) or (list(_DEFAULT_TYPES) if is_pull else [])
+    if action and types and action not in types:
+        return False
     is_tag = branch.startswith("refs/tags/")
     name = branch.removeprefix("refs/tags/").removeprefix("refs/heads/")
     about_branches = "branches" in filters or "branches-ignore" in filters

@@ -8,26 +8,30 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks import semantics
 from ecluse.checks.grammar import EVENTS, RULES
-from ecluse.checks.problems import Fault, Faults, WorkflowProblem, closest
+from ecluse.checks.limits import Limits, depth_of
+from ecluse.checks.problems import Fault, Faults, WorkflowProblem
+from ecluse.checks.references import hints
 from ecluse.checks.schema import Checker
 from ecluse.checks.values import to_text
 from ecluse.files import read_capped
 from ecluse.yaml12 import Mapping, Node, Scalar, Sequence, YamlProblem, parse, plain
 
 MAX_FILE_BYTES = 1 << 20
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
+GITHUB = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step. ``uses`` or ``run`` is set; ``other`` names another kind of step (``wait``, ``parallel``, ...).
 
-    ``targets`` are the ids that a ``wait`` or ``cancel`` names, ``children`` the steps of a ``parallel``.
+    ``targets`` are the ids that a ``wait`` or ``cancel`` names, ``children`` the steps of a ``parallel``. ``action`` is
+    what ``github.action`` says while it runs: its id, or a name made from what it does.
     """
 
     number: int
@@ -48,6 +52,7 @@ class Step:
     other: str = ""
     targets: tuple[str, ...] = ()
     children: tuple[Step, ...] = ()
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class Job:
     outputs: dict[str, Any] = field(default_factory=dict)
     continue_on_error: Any = False
     timeout_minutes: Any = None
+    cancel_timeout_minutes: Any = None
     container: Any = None
     services: Any = None
     environment: Any = None
@@ -88,7 +94,8 @@ class Job:
 class Workflow:
     """One workflow file. ``path`` is relative to the tree; ``triggers`` maps events to their filters.
 
-    ``warnings`` are faults that GitHub would not let pass and that do no harm here.
+    ``warnings`` are faults that GitHub would not let pass and that do no harm here; ``hints`` are expressions that name
+    what is not there, which GitHub lets pass.
     """
 
     path: str
@@ -102,6 +109,7 @@ class Workflow:
     permissions: Any = None
     concurrency: Any = None
     warnings: tuple[Fault, ...] = ()
+    hints: tuple[Fault, ...] = ()
 
     def job(self, name: str) -> Job:
         """The job with the id ``name``. Raises ``KeyError``."""
@@ -116,19 +124,21 @@ def load(tree: Path, path: str) -> Workflow:
     return read(read_capped(tree / path, MAX_FILE_BYTES), path)
 
 
-def read(data: bytes | str, path: str) -> Workflow:
+def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     """The workflow in ``data``; ``path`` is for messages. Raises :class:`WorkflowProblem`."""
     try:
         document = parse(data)
     except YamlProblem as problem:
         raise WorkflowProblem([Fault(path, problem.line, problem.column, problem.text)]) from problem
+    if depth_of(document) > limits.depth:
+        raise WorkflowProblem([Fault(path, 0, 0, "Maximum object depth exceeded")])
     faults = Faults(path)
     Checker(RULES, faults).check(document, "workflow")
     if isinstance(document, Mapping):
-        _check_jobs(document, faults)
+        semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    return _workflow(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path))
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
@@ -146,109 +156,6 @@ def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
     if faults.found:
         raise WorkflowProblem(faults.found)
     return _triggers(plain(node)) if node is not None else {}
-
-
-def _check_jobs(document: Mapping, faults: Faults) -> None:
-    """What the rules cannot say: identifiers, references between jobs, the form of ``uses``."""
-    jobs = document.get("jobs")
-    if not isinstance(jobs, Mapping):
-        return
-    known = {key.text for key, _ in jobs.entries}
-    lowered = {name.lower() for name in known}
-    starts = False
-    for key, job in jobs.entries:
-        _check_identifier(key, faults)
-        if not isinstance(job, Mapping):
-            continue
-        needs = list(_texts(job.get("needs")))
-        starts = starts or not needs
-        for need in needs:
-            if need.text.lower() not in lowered:
-                message = f"Job '{key.text}' depends on unknown job '{need.text}'."
-                faults.add(need, message, closest(need.text, sorted(known - {key.text})))
-        _check_steps(job.get("steps"), faults)
-        _check_matrix(job.get("strategy"), faults)
-    if not starts:
-        place = jobs.entries[0][0] if jobs.entries else jobs
-        faults.add(place, "The workflow must contain at least one job with no dependencies.")
-    elif not faults.found:
-        _check_cycles(jobs, faults)
-
-
-def _check_identifier(node: Scalar, faults: Faults) -> None:
-    if node.text.startswith("__"):
-        faults.add(node, f"The identifier '{node.text}' is invalid. IDs starting with '__' are reserved.")
-    elif not _IDENTIFIER.match(node.text):
-        faults.add(
-            node,
-            f"The identifier '{node.text}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. "
-            "IDs must start with a letter or '_' and and must be less than 100 characters.",
-        )
-
-
-def _check_steps(steps: Node | None, faults: Faults, seen: set[str] | None = None) -> None:
-    if not isinstance(steps, Sequence):
-        return
-    seen = set() if seen is None else seen
-    for step in steps.items:
-        if not isinstance(step, Mapping):
-            continue
-        _check_steps(step.get("parallel"), faults, seen)
-        identifier, uses = step.get("id"), step.get("uses")
-        if isinstance(identifier, Scalar) and identifier.text:
-            _check_identifier(identifier, faults)
-            if identifier.text.lower() in seen:
-                faults.add(
-                    identifier,
-                    f"The identifier '{identifier.text}' may not be used more than once within the same scope.",
-                )
-            seen.add(identifier.text.lower())
-        if isinstance(uses, Scalar) and uses.text:
-            _check_uses(uses, faults)
-
-
-def _check_uses(uses: Scalar, faults: Faults) -> None:
-    text = uses.text
-    if text.startswith(("./", ".\\", "docker://", "$/")):
-        return
-    name, _, ref = text.partition("@")
-    if "/" not in name.strip("/") or not ref:
-        faults.add(
-            uses,
-            f"Expected format {{owner}}/{{repo}}[/{{path}}]@{{ref}}. Actual '{text}'",
-            "name a version after @" if "/" in name else "",
-        )
-
-
-def _check_matrix(strategy: Node | None, faults: Faults) -> None:
-    matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
-    if not isinstance(matrix, Mapping):
-        return
-    for key, values in matrix.entries:
-        if key.text not in ("include", "exclude") and isinstance(values, Sequence) and not values.items:
-            faults.add(values, f"Matrix vector '{key.text}' does not contain any values")
-
-
-def _check_cycles(jobs: Mapping, faults: Faults) -> None:
-    needs = {
-        key.text.lower(): [need.text.lower() for need in _texts(job.get("needs"))]
-        for key, job in jobs.entries
-        if isinstance(job, Mapping)
-    }
-    done: set[str] = set()
-    while ready := [name for name, wanted in needs.items() if name not in done and done.issuperset(wanted)]:
-        done.update(ready)
-    for key, _ in jobs.entries:
-        if key.text.lower() not in done:
-            waiting = sorted(set(needs) - done)
-            faults.add(key, f"Job '{key.text}' can never start: its needs form a circle ({', '.join(waiting)}).")
-
-
-def _texts(node: Node | None) -> Iterator[Scalar]:
-    if isinstance(node, Scalar):
-        yield node
-    elif isinstance(node, Sequence):
-        yield from (item for item in node.items if isinstance(item, Scalar))
 
 
 def _triggers(value: Any) -> dict[str, dict[str, Any]]:
@@ -304,6 +211,7 @@ def _job(key: Scalar, node: Node, known: list[str]) -> Job:
         outputs=raw.get("outputs") or {},
         continue_on_error=raw.get("continue-on-error", False),
         timeout_minutes=raw.get("timeout-minutes"),
+        cancel_timeout_minutes=raw.get("cancel-timeout-minutes"),
         container=raw.get("container"),
         services=raw.get("services"),
         environment=raw.get("environment"),
@@ -334,10 +242,24 @@ def read_steps(node: Node | None) -> tuple[Step, ...]:
     if not isinstance(node, Sequence):
         return ()
     numbers = itertools.count(1)
-    return tuple(_step(numbers, item) for item in node.items)
+    taken: dict[str, int] = {}
+    return tuple(_step(numbers, taken, item) for item in node.items)
 
 
-def _step(numbers: Iterator[int], node: Node) -> Step:
+def _action_name(uses: str, taken: dict[str, int]) -> str:
+    """The name of a step without an id, in GitHub's form: ``__run``, ``__actions_checkout``, ``__run_2``."""
+    if uses.startswith(("./", ".\\", "$/")):
+        base = "self"
+    elif uses.startswith("docker://"):
+        base = uses.removeprefix("docker://")
+    else:
+        base = "/".join(uses.partition("@")[0].split("/")[:2]) or "run"
+    name = "__" + re.sub(r"[^A-Za-z0-9_-]", "_", base)
+    taken[name] = taken.get(name, 0) + 1
+    return name if taken[name] == 1 else f"{name}_{taken[name]}"
+
+
+def _step(numbers: Iterator[int], taken: dict[str, int], node: Node) -> Step:
     number = next(numbers)
     raw: dict[str, Any] = plain(node)
     other = next((kind for kind in ("wait", "wait-all", "cancel", "parallel") if kind in raw), "")
@@ -361,5 +283,6 @@ def _step(numbers: Iterator[int], node: Node) -> Step:
         background=bool(raw.get("background")),
         other=other,
         targets=tuple(to_text(one) for one in (named if isinstance(named, list) else [named])) if other else (),
-        children=tuple(_step(numbers, item) for item in inner.items) if isinstance(inner, Sequence) else (),
+        children=tuple(_step(numbers, taken, item) for item in inner.items) if isinstance(inner, Sequence) else (),
+        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), taken),
     )

@@ -33,7 +33,7 @@ def command(frame: Frame, target: str, keep_running: bool) -> None:
     )
     if not keep_running:
         frame.say("The demo's service was stopped; --keep-running leaves it up.")
-    print(f"Look further:\n  cd {house.repository}\n  ecluse serve")
+    frame.put(f"Look further:\n  cd {house.repository}\n  ecluse serve")
 
 
 def _make_folder(target: str) -> Path:

@@ -14,12 +14,15 @@ from ecluse.cli.frame import Frame, door
 from ecluse.errors import ExitStatus, Invalid
 
 if TYPE_CHECKING:
-    from ecluse.intake import Exported
+    from collections.abc import Callable
+
+    from ecluse.intake import Exported, ExportRequest
     from ecluse.model import Agent
 
 
 @click.command("export")
 @click.option("--agent", default="", metavar="NAME", help="Who made the change (default: ECLUSE_AGENT, or git's user).")
+@click.option("--task", default="", metavar="TEXT", help="What it is an attempt at (default: ECLUSE_AGENT_TASK).")
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
 @click.option(
@@ -30,37 +33,53 @@ if TYPE_CHECKING:
 @click.option("--sign", "key", default="", metavar="KEY", help="Sign the manifest with this private key.")
 @click.option("--accept-omissions", is_flag=True, help="What cannot be carried is known: exit 0 all the same.")
 @click.option("--allow-red", is_flag=True, help="Export although a check is red; it is recorded.")
+@click.option("--watch", is_flag=True, help="Keep a rolling checkpoint until a signal (Ctrl-C) ends it.")
+@click.option("--every", default="", metavar="TIME", help="With --watch: how often, 30m or 90s (default: config, 5m).")
 @door()
 def command(
-    frame: Frame, agent: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
-    accept_omissions: bool, allow_red: bool,
+    frame: Frame, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
+    accept_omissions: bool, allow_red: bool, watch: bool, every: str,
 ) -> int:  # fmt: skip
     """Write one bundle with all commits since the base and all uncommitted work: staged, unstaged, untracked. Your
     index, HEAD and files are not touched. Secrets are never carried.
+
+    With --watch the work is looked at again and again; whenever it has changed, a new revision of the same change takes
+    the place of the checkpoint before it. A signal ends it, after a last look.
 
     Exit: 0 done; 3 something was left out and nobody accepted that; 4 refused (a secret); 5 a check is red.
     """
     from ecluse import intake
 
     to_stdout = target == "-" or (text and not target)
+    if every and not watch:
+        raise Invalid("usage", "--every goes with --watch.", "ecluse export --watch --every 30m")
+    if watch and (text or target == "-" or note == "-" or frame.as_json):
+        raise Invalid(
+            "usage", "--watch goes without --text, --json, --to - and --note -.", "ecluse export --watch --to DIR"
+        )
     if to_stdout and frame.as_json:
         raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
     with tempfile.TemporaryDirectory(prefix="ecluse-out-") as scratch:
         place = (
             Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
         )
-        request = intake.ExportRequest(
-            agent=_agent(frame, agent),
-            base=base,
-            note=_note(frame, note),
-            to=place,
-            validate=level,
-            accept_omissions=accept_omissions,
-            allow_red=allow_red,
-            sign=(frame.folder / key) if key else None,
-        )
+
+        def request() -> intake.ExportRequest:
+            return intake.ExportRequest(
+                agent=agent_of(frame, agent, task),
+                base=base,
+                note=_note(frame, note),
+                to=place,
+                validate=level,
+                accept_omissions=accept_omissions,
+                allow_red=allow_red,
+                sign=(frame.folder / key) if key else None,
+            )
+
+        if watch:
+            return _watch(frame, request, every)
         try:
-            done = intake.export_recorded(frame.repository, request)
+            done = intake.export_recorded(frame.repository, request())
         finally:
             if (frame.repository.state_dir / "history.db").exists():
                 frame.history.written = True  # by export_recorded, through an object of its own
@@ -72,6 +91,32 @@ def command(
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
+
+
+def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> int:
+    """Keep a rolling checkpoint. The note is read again each time: a session writes on while it is watched."""
+    from ecluse.cli.watching import repeat, span_of
+    from ecluse.config import of_checkout
+    from ecluse.intake.checkpoint import Checkpoints
+
+    standing = "" if every else of_checkout(frame.repository.work_tree).export.every
+    pause = span_of(every or standing or "5m", "ecluse export --watch --every 30m")
+    keeper = Checkpoints(frame.repository)
+
+    def look() -> None:
+        done = keeper.take(request())
+        if (frame.repository.state_dir / "history.db").exists():
+            frame.history.written = True
+        if done is not None:
+            said = f"{done.change_id} revision {done.revision}: {len(done.files)} files, head {done.head[:12]}"
+            red = [one["name"] for one in done.validations if one["result"] == "failure"]
+            frame.say(f"checkpoint {said}{', red: ' + ', '.join(red) if red else ''}: {done.path}", "ok")
+            for one in done.omissions:
+                frame.say(f"  NOT carried: {_shown(one['path'])} ({one['reason']})", "warn")
+
+    frame.say(f"looking every {pause:g} s, until Ctrl-C", "step")
+    repeat(frame, pause, look)
+    return ExitStatus.DONE
 
 
 def _as_text(frame: Frame, data: bytes, done: Exported, target: str) -> tuple[bytes, Exported]:
@@ -91,12 +136,14 @@ def _as_text(frame: Frame, data: bytes, done: Exported, target: str) -> tuple[by
     return chunks, dataclasses.replace(done, path=place)
 
 
-def _agent(frame: Frame, name: str) -> Agent:
+def agent_of(frame: Frame, name: str, task: str = "") -> Agent:
+    """Who hands over: as named, else as the environment says, else git's own user."""
     from ecluse.model import Agent
 
     who = frame.repository.identity()
     chosen = name or os.environ.get("ECLUSE_AGENT", "") or (who.name if who else "agent")
     told = {word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "") for word in ("tool", "model", "session", "task")}
+    told["task"] = task or told["task"]
     return Agent(_in_utf8(chosen), **{word: _in_utf8(text) for word, text in told.items()})
 
 

@@ -30,6 +30,8 @@ DETAILS = frozenset(
         "effect.begun",
         "effect.done",
         "export.begun",
+        "import.begun",
+        "import.done",
         "change.queued",
         "change.landed",
         "run.queued",

@@ -85,7 +85,7 @@ class Frame:
     def say(self, text: str = "", mark: str = "") -> None:
         """A line of progress on standard error; silent with ``-q``."""
         if not self.quiet:
-            click.echo(_printable(self.marked(text, mark), sys.stderr), err=True)
+            click.echo(printable(self.marked(text, mark), sys.stderr), err=True)
 
     def detail(self, text: str) -> None:
         """A line that only ``-v`` shows."""
@@ -96,29 +96,46 @@ class Frame:
         """``text`` behind a mark (ok, warn, error, step, wait), in ASCII on a console that cannot print more."""
         return f"{self.style(sign(mark), mark)} {text}" if mark else text
 
+    def choose(self, question: str, answers: dict[str, str], default: str) -> str:
+        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``."""
+        import click
+
+        listed = ", ".join(f"[{letter}] {meaning}" for letter, meaning in answers.items())
+        kind = click.Choice(list(answers), case_sensitive=False)
+        text = printable(f"{self.style(question, 'bold')}\n  {listed}", sys.stderr)
+        return str(click.prompt(text, default=default, type=kind, show_choices=False, err=True)).lower()
+
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
+
+    def put(self, text: str) -> None:
+        """A line of the answer on standard output, now."""
+        print(printable(text, sys.stdout), flush=True)
 
     def emit(self, document: dict[str, Any], text: str = "") -> None:
         """The command's answer on standard output: the document with ``--json``, else the text (when there is any)."""
         if self.as_json:
             print(
-                _printable(
+                printable(
                     json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
                 )
             )
         elif text:
-            print(_printable(text, sys.stdout))
+            print(printable(text, sys.stdout))
 
 
 def sign(mark: str) -> str:
-    """The sign of a mark, or its ASCII form where standard error cannot print it."""
+    """The sign of a mark; where standard error cannot print all of them, every mark has its ASCII form."""
     full, plain = _MARKS[mark]
+    return full if _prints("".join(one for one, _ in _MARKS.values()), sys.stderr) else plain
+
+
+def _prints(text: str, stream: TextIO) -> bool:
     try:
-        full.encode(sys.stderr.encoding or "ascii")
+        text.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return plain
-    return full
+        return False
+    return True
 
 
 def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body], Body]:
@@ -168,11 +185,21 @@ def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body
     return decorate
 
 
+class PlainFormatter(click.HelpFormatter):
+    """Help text that the console can print; click itself would send UTF-8 to a console that knows only ASCII."""
+
+    def getvalue(self) -> str:
+        return printable(super().getvalue(), sys.stdout)
+
+
+click.Context.formatter_class = PlainFormatter
+
+
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
         print(
-            _printable(
+            printable(
                 json.dumps(
                     {"schema_version": SCHEMA_VERSION, "error": problem.as_dict()}, ensure_ascii=False, indent=2
                 ),
@@ -180,15 +207,22 @@ def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
             )
         )
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
-    click.echo(f"{sign(mark)} {_printable(problem.message, sys.stderr)}", err=True)
+    click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:
-        click.echo(f"  next: {_printable(problem.hint, sys.stderr)}", err=True)
+        click.echo(f"  next: {printable(problem.hint, sys.stderr)}", err=True)
     return problem.exit_status
 
 
-def _printable(text: str, stream: TextIO) -> str:
+_PLAIN_WORDS = {"Écluse": "Ecluse", "…": "...", "·": "-", "→": "->"}
+"""The signs of our own sentences that a narrow console cannot print, and what they are there."""
+
+
+def printable(text: str, stream: TextIO) -> str:
     """Text that ``stream`` can print: what it cannot (undecodable names, a narrow console) is shown as an escape."""
     encoding = stream.encoding or "utf-8"
+    if not text.isascii() and not _prints("".join(_PLAIN_WORDS), stream):
+        for word, plain in _PLAIN_WORDS.items():
+            text = text.replace(word, plain)
     return text.encode(encoding, "backslashreplace").decode(encoding, "replace")
 
 

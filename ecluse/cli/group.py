@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from ecluse import __version__
-from ecluse.cli.frame import report_bug, report_problem
+from ecluse.cli.frame import printable, report_bug, report_problem
 from ecluse.errors import ExitStatus, Invalid, Problem
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -91,7 +91,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     except Problem as problem:
         status = report_problem(problem, as_json=as_json)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(printable(error.format_message(), sys.stderr), err=True)
         status = ExitStatus.INVALID
     except click.UsageError as error:
         status = report_problem(_usage_problem(error), as_json=as_json)

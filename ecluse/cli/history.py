@@ -80,6 +80,19 @@ def make_copy(frame: Frame) -> None:
     frame.emit({"path": str(top / ".sync" / NAME), "rows": rows}, f"{rows} rows in {top / '.sync' / NAME}")
 
 
+@command.command("merge")
+@click.argument("folder", default="")
+@door()
+def merge_journals(frame: Frame, folder: str) -> None:
+    """Take exports made without Écluse into the history: the journals export_*.log in FOLDER (default: .sync/logs)."""
+    from ecluse.intake.journals import merge
+
+    top = frame.repository.work_tree or frame.folder
+    place = frame.folder / folder if folder else top / ".sync" / "logs"
+    new = merge(frame.history, place)
+    frame.emit({"folder": str(place), "new": new}, "" if frame.quiet else f"{new} new from {place}")
+
+
 @command.command("stats")
 @click.option("--days", default=14, show_default=True, type=click.IntRange(1, 366), help="How many days to count.")
 @click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)

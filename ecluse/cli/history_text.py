@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ecluse.history.stats import Spread, Statistics
@@ -18,6 +18,10 @@ def stats_document(found: Statistics) -> dict[str, Any]:
     document: dict[str, Any] = plain(found)
     for row, agent in zip(document["agents"], found.agents, strict=True):
         row["landed_rate"] = agent.landed_rate
+    for row, checks in zip(document["checks"], found.checks, strict=True):
+        row["pass_rate"] = checks.pass_rate
+    for row, version in zip(document["versions"], found.versions, strict=True):
+        row["landing_rate"] = version.landing_rate
     return {**document, "green_rate": found.green_rate}
 
 
@@ -36,6 +40,29 @@ def stats_text(found: Statistics) -> str:
             ("measure", "count", "median", "90 in 100 below", "largest"),
             [_spread(name, spread, divisor) for name, spread, divisor in _measures(found) if spread],
         ),
+        _table(
+            ("checks of the landing", "change", "came to", "tests", "passed", "took", "coverage"),
+            [
+                (c.landing, c.change, c.state, _known(c.tests), _share(c.pass_rate), _s(c.duration_ms), _of(c.coverage))
+                for c in found.checks
+            ],
+        ),
+        _table(
+            ("version", "green", "red", "tests", "passed", "checks took", "coverage"),
+            [
+                (
+                    v.version,
+                    v.green,
+                    v.red,
+                    _known(v.tests),
+                    _share(v.passed / v.tests if v.tests and v.passed is not None else None),
+                    _s(v.duration_ms),
+                    _of(v.coverage),
+                )
+                for v in found.versions
+            ],
+        ),
+        _table(("flaky test", "failed", "of runs"), [(f.name, f.failed, f.runs) for f in found.flaky]),
     ]
     return "\n\n".join(part for part in parts if part) + f"\n\n{found.events} events recorded"
 
@@ -57,7 +84,20 @@ def stats_csv(found: Statistics) -> str:
             rows += [
                 ("spread", name, part, getattr(spread, part)) for part in ("count", "median", "ninetieth", "largest")
             ]
+    for checks in found.checks:
+        measured = {"tests": checks.tests, "passed": checks.passed, "duration_ms": checks.duration_ms}
+        rows += _known_rows("checks", checks.landing, measured | {"coverage": checks.coverage})
+    for version in found.versions:
+        counted = {"green": version.green, "red": version.red, "duration_ms": version.duration_ms}
+        tested = {"tests": version.tests, "passed": version.passed, "coverage": version.coverage}
+        rows += _known_rows("version", version.version, counted | tested)
+    for one in found.flaky:
+        rows += [("flaky", one.name, "failed", one.failed), ("flaky", one.name, "runs", one.runs)]
     return as_csv(("group", "name", "measure", "value"), rows)
+
+
+def _known_rows(group: str, name: str, values: Mapping[str, object]) -> list[tuple[object, ...]]:
+    return [(group, name, measure, value) for measure, value in values.items() if value is not None]
 
 
 def as_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -90,6 +130,22 @@ def _measures(found: Statistics) -> tuple[tuple[str, Spread | None, float], ...]
         ("checks, s", found.check_ms, 1000.0),
         ("landing, s", found.landing_ms, 1000.0),
     )
+
+
+def _known(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _share(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate * 100:.1f} %"
+
+
+def _of(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.1f} %"
+
+
+def _s(milliseconds: float | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds / 1000:,.2f} s"
 
 
 def _spread(name: str, spread: Spread, divisor: float) -> tuple[object, ...]:

@@ -10,14 +10,17 @@ import click
 
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
-from ecluse.cli.land import describe, landing_document, person, show_failure, status_of
+from ecluse.cli.import_ask import Asker, show_findings, show_plan
+from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
+from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
-from ecluse.errors import ExitStatus, Invalid, Refused
-from ecluse.model import Change, ChangeState, Landing, Verdict
+from ecluse.cli.words import count
+from ecluse.errors import ExitStatus, Invalid, Problem, Refused
+from ecluse.model import Change, ChangeState, Verdict
 
 if TYPE_CHECKING:
     from ecluse.intake.judgement import Judgement
-    from ecluse.model import Finding
+    from ecluse.intake.rerolls import Reroll
 
 _STATUS = {
     ChangeState.READY: ExitStatus.DONE,
@@ -34,45 +37,137 @@ _STATUS = {
 @click.argument("bundle")
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
 @click.option("--land", is_flag=True, help="Go on to checks and landing when nothing speaks against it.")
+@click.option("--branch", default="", metavar="NAME", help="Put it on this branch for review instead of landing it.")
+@click.option(
+    "--push", is_flag=True, help="Push what moved (or what --undo moved back) to its remote and read it back."
+)
+@click.option("--message", default="", metavar="TEXT", help="The commit message of its uncommitted work.")
 @click.option("--dry-run", is_flag=True, help="Show verdict, method and result tree; leave no trace.")
-@click.option("--undo", is_flag=True, help="Take a landed change back: BUNDLE is its id.")
+@click.option("--undo", is_flag=True, help="Take a landed change (or its review branch) back: BUNDLE is its id.")
 @door(input_flags=True)
-def command(frame: Frame, bundle: str, target: str | None, land: bool, dry_run: bool, undo: bool) -> int:
+def command(
+    frame: Frame, bundle: str, target: str | None, land: bool, branch: str, push: bool, message: str, dry_run: bool,
+    undo: bool,
+) -> int:  # fmt: skip
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
     a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
     one of these, or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
 
+    At a terminal it shows what would happen and asks before each step: keep, build, tests, commit message, landing (or a
+    review branch), push. --yes says yes to all of them but the push, which is named by --push, the policy or a person.
+
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
-    from ecluse import intake
-
+    wishes = Wishes(land, branch, push, message)
+    _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
-        return _undo(frame, bundle, land or dry_run or target is not None)
+        return _undo(frame, bundle, push=push)
     source = _source(frame, bundle)
     if dry_run:
         return _try(frame, source, target)
-    change = intake.receive(
-        frame.repository, frame.history, source, target=target, actor=person(frame), wants_landing=land
-    )
+    try:
+        if Asker(frame).asks and not _wanted(frame, source, target, bundle):
+            return ExitStatus.WAITS
+    except (click.Abort, KeyboardInterrupt):
+        frame.say()
+        frame.say(f"Stopped. Nothing was kept.\n  next: ecluse import {bundle}", "warn")
+        return ExitStatus.INTERRUPTED
+    return _take_in(frame, source, target, wishes)
+
+
+def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_run: bool, target: str | None) -> None:
+    if undo and (wishes.anything or dry_run or target is not None):
+        raise Invalid("usage.flags", "--undo goes with no other flag but --push.", f"ecluse import --undo {bundle}")
+    if wishes.land and wishes.branch:
+        raise Invalid(
+            "usage.flags", "A change lands, or it goes on a branch for review.", "use --land or --branch NAME"
+        )
+    named = wishes.land or wishes.branch or undo or frame.yes or Asker(frame).asks
+    if wishes.push and (dry_run or not named):
+        raise Invalid("usage.flags", "Nothing moves that could be pushed.", f"ecluse import {bundle} --land --push")
+
+
+def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str) -> bool:
+    """Show at the terminal what would happen, and ask whether the change is to be kept."""
+    from ecluse import intake
+
+    try:
+        judgement, key, into = intake.examine(frame.repository, source, target=target, history=frame.history)
+    except Refused:
+        return True  # refused before it can be judged: receiving it says so and records it
+    known = frame.history.get(Change, key)
+    if judgement.verdict is Verdict.REJECT or (known is not None and known.state is not ChangeState.RECEIVED):
+        return True  # nothing to ask: it is recorded as refused, or has been kept before
+    show_plan(frame, judgement, key, into)
+    if Asker(frame).confirm("Keep this change? (nothing of it is run, no branch moves)"):
+        return True
+    frame.say(f"Nothing was kept.\n  next: ecluse import {bundle}", "warn")
+    return False
+
+
+def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wishes) -> int:
+    """Receive and judge; then lead what is ready as far as it is wished."""
+    from ecluse import intake
+    from ecluse.line import announce
+
+    try:
+        change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
+    except Problem:
+        announce(frame.repository, frame.history)
+        raise
     follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
-    _show_findings(frame, judged.findings)
-    if land and judged.state is ChangeState.READY and judged.trusted_by:
-        return _land(frame, judged)
-    frame.emit(change_document(frame, judged), _outcome(judged))
-    if land and judged.state is ChangeState.READY:
-        return ExitStatus.WAITS
-    return _STATUS[judged.state]
+    intake.log_judged(frame.repository, judged)
+    show_findings(frame, judged.findings)
+    if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
+        frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
+        for step in reroll.steps[:20]:
+            frame.say(f"    {step.kind:<8} {step.old or '-':<8} {step.new or '-':<8} {step.title}")
+    asker = Asker(frame)
+    if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
+        frame.emit(change_document(frame, judged), _outcome(judged))
+        return _STATUS[judged.state]
+    try:
+        course = go_on(frame, judged, wishes)
+    except (click.Abort, KeyboardInterrupt):
+        frame.say()
+        frame.say(kept_text(frame, _get(frame, change.key)), "warn")
+        return ExitStatus.INTERRUPTED
+    frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
+    return course.status
 
 
-def _undo(frame: Frame, name: str, other_flags: bool) -> int:
+def _undo(frame: Frame, name: str, *, push: bool) -> int:
     from ecluse import landing
 
-    if other_flags:
-        raise Invalid("usage.flags", "--undo goes with no other flag of import.", f"ecluse import --undo {name}")
-    change = landing.undo(frame.repository, frame.history, find_change(frame.history, name).key, actor=person(frame))
-    text = f"{change.key} is undone; {change.target.removeprefix('refs/heads/')} is where it was before it landed."
-    frame.emit({**change_document(frame, change), "state": change.state.value}, text)
+    found = find_change(frame.history, name)
+    actor = person(frame)
+    if found.state in (ChangeState.READY, ChangeState.CONFLICT):
+        dropped = landing.drop_branches(frame.repository, frame.history, found, actor=actor)
+        if dropped:
+            text = f"{found.key}: the review branch {', '.join(dropped)} is deleted; the change is still kept."
+            frame.emit({**change_document(frame, found), "state": found.state.value}, text)
+            return ExitStatus.DONE
+    try:
+        change = landing.undo(frame.repository, frame.history, found.key, actor=actor)
+    except Refused as problem:
+        if problem.code not in ("undo.moved", "undo.released"):
+            raise
+        frame.say(f"{problem.message} It is taken back by a revert, which has to pass the checks.", "warn")
+        return undo_by_revert(frame, found, push=push)
+    branch = change.target.removeprefix("refs/heads/")
+    text = f"{change.key} is undone; {branch} is where it was before it landed."
+    document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}
+    if push:
+        with landing.under_the_lock(frame.repository).held():
+            done = landing.push_back(frame.repository, frame.history, change.key, actor=actor)
+        document["push"] = {"remote": done.remote, "address": done.address, "ref": done.ref, "new": done.new}
+        text += f"\n{push_text(done)}"
+    elif frame.history.events(kind="push.done", subject=landing.landed_subject(frame.history, change.key)):
+        text += (
+            f"\n  It had been pushed, and the remote still has it.\n  next: ecluse import --undo {change.key} --push"
+        )
+    frame.emit(document, text)
     return ExitStatus.DONE
 
 
@@ -116,33 +211,15 @@ def _state(frame: Frame, key: str) -> ChangeState:
     return _get(frame, key).state
 
 
-def _land(frame: Frame, change: Change) -> int:
-    def newest() -> Landing | None:
-        found = frame.history.find(Landing, change=change.key, newest_first=True, limit=1)
-        return found[0] if found else None
-
-    def rests() -> bool:
-        one = newest()
-        return one is not None and not _get(frame, change.key).wants_landing and (
-            one.state.is_terminal or one.state.waits_for_person
-        )  # fmt: skip
-
-    follow(frame, rests, subjects=(change.subject,))
-    landing = newest()
-    assert landing is not None  # noqa: S101 - rests() saw it
-    document = {**change_document(frame, _get(frame, change.key)), **landing_document(frame.history, landing)}
-    frame.emit(document, describe(landing))
-    show_failure(frame, landing)
-    return status_of(landing)
-
-
 def change_document(frame: Frame, change: Change) -> dict[str, Any]:
     """The ``--json`` form of an import."""
     from ecluse.history.records import plain
     from ecluse.intake.admission import receipt_path
 
     receipt = receipt_path(frame.repository.state_dir, change)
+    reroll = _reroll(frame, change)
     return {
+        **({"reroll": plain(reroll)} if reroll else {}),
         "change_id": change.id,
         "revision": change.revision,
         "verdict": change.verdict.value if change.verdict else "",
@@ -156,10 +233,18 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
     }
 
 
+def _reroll(frame: Frame, change: Change) -> Reroll | None:
+    if change.revision < 2:
+        return None
+    from ecluse.intake.rerolls import compare_revisions
+
+    return compare_revisions(frame.repository, frame.history, change)
+
+
 def _outcome(change: Change) -> str:
     key = change.key
     if change.state is ChangeState.READY and change.trusted_by:
-        return f"{key} is ready ({len(change.files)} files, {change.trusted_by}).\n  next: ecluse land {key}"
+        return f"{key} is ready ({count(len(change.files), 'file')}, {change.trusted_by}).\n  next: ecluse land {key}"
     if change.state is ChangeState.READY:
         return (
             f"{key} is ready, and from nobody whose key is known here: it does not run before a person accepts it.\n"
@@ -177,18 +262,10 @@ def _outcome(change: Change) -> str:
     return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}"
 
 
-def _show_findings(frame: Frame, findings: tuple[Finding, ...]) -> None:
-    for one in findings[:20]:
-        mark = {Verdict.REJECT: "error", Verdict.QUARANTINE: "wait"}.get(one.verdict, "warn")
-        frame.say(f"  {one.verdict}: {one.code}: {one.message}", mark)
-    if len(findings) > 20:
-        frame.say(f"  and {len(findings) - 20} more")
-
-
 def _show_trial(frame: Frame, judgement: Judgement, key: str, into: str) -> int:
     from ecluse.history.records import plain
 
-    _show_findings(frame, judgement.findings)
+    show_findings(frame, judgement.findings)
     identifier, _, revision = key.rpartition("/")
     document = {
         "change_id": identifier,
@@ -204,7 +281,7 @@ def _show_trial(frame: Frame, judgement: Judgement, key: str, into: str) -> int:
     }
     conflicts = f", conflicts with {into.removeprefix('refs/heads/')} in {', '.join(judgement.conflicts[:10])}"
     text = (
-        f"{key}: {judgement.verdict} ({judgement.reason}), {len(judgement.files)} files, "
+        f"{key}: {judgement.verdict} ({judgement.reason}), {count(len(judgement.files), 'file')}, "
         f"method {judgement.method or 'none'}, tree {judgement.tree[:12] or 'none'}"
         f"{conflicts if judgement.conflicts else ''}. Nothing was kept."
     )

@@ -11,15 +11,23 @@ from ecluse.landing.overlap import Overlap
 @click.command("overlap")
 @door()
 def command(frame: Frame) -> None:
-    """Compare all changes that are ready or in conflict: which touch the same files, which merge cleanly together, and
-    an order in which they can land. All merges are trials in memory; nothing is moved or run.
+    """Compare all changes that are ready or in conflict: which touch the same files, functions and classes, which merge
+    cleanly together, and an order in which they can land; and which are attempts at the same task. All merges are trials
+    in memory; nothing is moved or run.
     """
+    from ecluse.cli.attempts_text import attempts_text
     from ecluse.history.records import plain
+    from ecluse.intake.attempts import open_tasks
     from ecluse.landing.overlap import compare
 
     found = compare(frame.repository, frame.history)
-    text = "\n\n".join(_told(one) for one in found) or "No change is pending."
-    frame.emit({"targets": plain(found)}, "".join(c if c.isprintable() or c == "\n" else " " for c in text))
+    tasks = open_tasks(frame.repository, frame.history)
+    parts = [*(_told(one) for one in found), *(attempts_text(task) for task in tasks)]
+    text = "\n\n".join(parts) or "No change is pending."
+    frame.emit(
+        {"targets": plain(found), "tasks": plain(tasks)},
+        "".join(c if c.isprintable() or c == "\n" else " " for c in text),
+    )
 
 
 def _told(one: Overlap) -> str:
@@ -27,7 +35,8 @@ def _told(one: Overlap) -> str:
     for pair in one.pairs:
         shared = f"touch {_some(pair.files)}" if pair.files else "touch no file in common"
         outcome = f"conflict in {_some(pair.conflicts)}" if pair.conflicts else "merge cleanly"
-        lines.append(f"  {pair.one} and {pair.other}: {shared}; {outcome}")
+        both = f", both in {_some(pair.symbols)}" if pair.symbols else ""
+        lines.append(f"  {pair.one} and {pair.other}: {shared}{both}; {outcome}")
     if not one.pairs:
         lines.append("  no two of them touch the same file")
     if one.order:

@@ -6,6 +6,7 @@ import click
 
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.lookup import find_change
+from ecluse.cli.words import count
 from ecluse.errors import Invalid, Waits
 from ecluse.model import Change
 
@@ -14,10 +15,11 @@ from ecluse.model import Change
 @click.argument("change")
 @click.option("--accept", is_flag=True, help="Let it go on.")
 @click.option("--reject", is_flag=True, help="Refuse it for good.")
+@click.option("--pick", is_flag=True, help="Accept it and supersede the other attempts at its task.")
 @click.option("--why", default="", metavar="TEXT", help="The reason; it is recorded.")
 @click.option("--key", default="", metavar="FILE", help="Your private key, one that the trunk lists as human or admin.")
 @door(input_flags=True)
-def command(frame: Frame, change: str, accept: bool, reject: bool, why: str, key: str) -> None:
+def command(frame: Frame, change: str, accept: bool, reject: bool, pick: bool, why: str, key: str) -> None:
     """Answer on CHANGE, which is in quarantine or comes from nobody known here. The answer is signed with your key; in a
     one-person team (solo = true) it may be typed at a terminal instead. It is bound to exactly what was judged.
     """
@@ -25,6 +27,7 @@ def command(frame: Frame, change: str, accept: bool, reject: bool, why: str, key
     from ecluse.cli.import_ import change_document
     from ecluse.cli.land import person
 
+    accept = accept or pick
     if accept == reject:
         raise Invalid("usage", "Say either --accept or --reject.", f"ecluse review {change} --accept --why TEXT")
     found = find_change(frame.history, change)
@@ -36,17 +39,19 @@ def command(frame: Frame, change: str, accept: bool, reject: bool, why: str, key
         found.key,
         accept=accept,
         why=why,
+        pick=pick,
         who=person(frame),
         how="typed" if not key and frame.interactive else "key",
         key_file=(frame.folder / key).expanduser() if key else None,
     )
+    outcome = "picked, the other attempts are superseded" if pick else "accepted" if accept else "rejected"
     following = f"\n  next: ecluse land {done.key}" if accept else ""
-    frame.emit(change_document(frame, done), f"{done.key} is {'accepted' if accept else 'rejected'}.{following}")
+    frame.emit(change_document(frame, done), f"{done.key} is {outcome}.{following}")
 
 
 def _ask(frame: Frame, change: Change, *, accept: bool) -> None:
     """Show what is answered on, and have the id typed: nobody types that by habit."""
-    frame.say(f"{change.key}: {change.title}, by {change.agent or 'unknown'}, {len(change.files)} files")
+    frame.say(f"{change.key}: {change.title}, by {change.agent or 'unknown'}, {count(len(change.files), 'file')}")
     for one in change.findings[:20]:
         frame.say(f"  {one.verdict}: {one.code}: {one.message}", "warn")
     word = "accept" if accept else "reject"

@@ -1,48 +1,149 @@
-"""How a run looks on a terminal: a line per finished step, the failing steps' last lines, a summary."""
+"""How a run looks while it goes on: on a terminal a line for each running job, elsewhere a line for each finished one."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ecluse.model import Job, Report, Result, Step
+from ecluse.cli.run_text import clean, said, took
 
 if TYPE_CHECKING:
     from ecluse.checks import Plan
     from ecluse.cli.frame import Frame
+    from ecluse.cli.run_live import Live
+    from ecluse.model import Report
 
-_MARKS = {"success": "ok", "failure": "error", "cancelled": "warn", "skipped": "wait"}
+MARKS = {"success": "ok", "failure": "error", "cancelled": "warn", "skipped": "wait"}
+
+FEW_JOBS = 10
+"""With so many jobs or fewer, finished steps are named where it is no terminal; with more, only failed ones."""
 
 
 class RunView:
-    """Hears the events of a run and shows them; with ``stream`` it passes them on as JSON lines instead."""
+    """Hears the events of a run and shows them; with ``stream`` it passes them on as JSON lines instead.
+
+    Use it as a context: whatever happens inside, the terminal is left as it was.
+    """
 
     def __init__(self, frame: Frame, *, stream: bool = False) -> None:
         self.frame = frame
         self.stream = stream
+        self.live: Live | None = None
+        self.titles: dict[str, str] = {}
+        self._names_steps = False
+        self._kept: list[dict[str, object]] | None = None
+        if stream or frame.quiet or frame.verbose:
+            return  # every line is printed with -v, and a lower part would only flicker
+        if sys.stderr.isatty() and self.terminal != "dumb":
+            from ecluse.cli.run_live import Live
+
+            self.live = Live(color=frame.color)
+
+    def __enter__(self) -> RunView:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.pause()
+
+    def pause(self) -> None:
+        """Leave the terminal to somebody else."""
+        if self.live:
+            self.live.stop()
+
+    @property
+    def terminal(self) -> str:
+        """What kind of terminal this is, for programs that are started on it."""
+        return os.environ.get("TERM", "dumb")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Leave the terminal to somebody else for the block; what happens meanwhile is shown afterwards."""
+        self.pause()
+        self._kept = []
+        try:
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            if self.live:
+                self.live.start()
+            for event in kept or ():
+                self.hear(event)
 
     def hear(self, event: dict[str, object]) -> None:
-        if self.stream:
-            print(json.dumps(event, ensure_ascii=False), flush=True)
-            return
-        if self.frame.quiet:
-            return
-        kind, job = str(event["event"]), str(event.get("job", ""))
-        if kind == "step.started" and (self.frame.color or self.frame.verbose):
-            self.frame.say(self.frame.style(f"  {job} · {event['name']}", "dim"), "step")
-        elif kind == "line":
-            self.frame.detail(f"    {job} | {event['text']}")
-        elif kind == "step.finished":
-            self.frame.say(f"  {job} · {event['name']}  {took(event['duration_ms'])}", self.mark(event))
-        elif kind == "job.finished":
-            why = f"  {event['reason']}" if event["reason"] else ""
-            head = self.frame.style(f"{job}: {event['result']}", "bold")
-            self.frame.say(f"{head}  {took(event['duration_ms'])}{why}", _MARKS[str(event["result"])])
+        """Take one event of the run."""
+        if self._kept is not None:
+            self._kept.append(event)
+        elif self.stream:
+            self.frame.put(json.dumps(event, ensure_ascii=False))
+        elif not self.frame.quiet:
+            if self.live:
+                with self.live.guard:
+                    self._follow(event, self.live)
+            self._say(event)
 
-    def mark(self, event: dict[str, object]) -> str:
-        if event["outcome"] == "failure" and event["conclusion"] == "success":
-            return "warn"
-        return _MARKS[str(event["conclusion"])]
+    def _follow(self, event: dict[str, object], live: Live) -> None:
+        from ecluse.cli.run_live import Running
+
+        kind, key = event["event"], str(event.get("job", ""))
+        if kind == "run.started":
+            live.tally.total = int(str(event["jobs"]))
+        elif kind == "job.started":
+            live.running[key] = Running(str(event["name"]), time.monotonic())
+        elif kind == "job.finished":
+            live.running.pop(key, None)
+            result = str(event["result"])
+            live.tally.results[result] = live.tally.results.get(result, 0) + 1
+        elif key in live.running:
+            if kind == "step.started":
+                live.running[key].step, live.running[key].said = str(event["name"]), ""
+            elif kind == "line" and not str(event["text"]).startswith("##["):
+                live.running[key].said = str(event["text"]) or live.running[key].said
+
+    def _say(self, event: dict[str, object]) -> None:
+        """What stays on the screen: finished jobs, steps that failed, and with ``-v`` every step and line."""
+        kind, verbose = event["event"], self.frame.verbose
+        key = str(event.get("job", ""))
+        name = self.titles.get(key, key)
+        if kind == "waiting":
+            groups = ", ".join(map(str, event["groups"])) if isinstance(event["groups"], list) else ""
+            self.frame.say(f"{clean(str(event['who']))} waits for the concurrency group {clean(groups)}", "wait")
+        if kind == "run.started":
+            self._names_steps = self.live is None and int(str(event["jobs"])) <= FEW_JOBS
+        elif kind == "job.started":
+            self.titles[key] = clean(str(event["name"]))
+        elif kind == "line" and verbose:
+            self.print(self.frame.style(f"    {name} | {said(str(event['text']))}", "dim"))
+        elif kind == "step.started" and verbose:
+            self.print(self.frame.style(f"  {name}: {clean(str(event['name']))}", "dim"), "step")
+        elif kind == "step.finished":
+            failed = event["outcome"] == "failure"
+            skipped = event["conclusion"] == "skipped"
+            if verbose or failed or (self._names_steps and not skipped):
+                let_pass = " (and goes on)" if failed and event["conclusion"] == "success" else ""
+                mark = "warn" if let_pass else MARKS[str(event["conclusion"])]
+                self.print(f"  {name}: {clean(str(event['name']))}{let_pass}  {took(event['duration_ms'])}", mark)
+        elif kind == "job.finished":
+            result = str(event["result"])
+            if not verbose and (event.get("reused") or (self.live and result in ("success", "skipped"))):
+                return  # counted below while it goes on, and drawn at the end
+            why = f"  {clean(str(event['reason']))}" if event["reason"] else ""
+            head = self.frame.style(f"{clean(str(event['name']))}: {result}", "bold")
+            self.print(f"{head}  {took(event['duration_ms'])}{why}", MARKS[result])
+
+    def print(self, text: str, mark: str = "") -> None:
+        """A line for good, above what is live."""
+        if self.live and not self.frame.quiet:
+            self.live.note(self.frame.marked(text, mark))
+        else:
+            self.frame.say(text, mark)
 
     def show_plan(self, plan: Plan) -> None:
         """What would run, on standard output."""
@@ -50,44 +151,26 @@ class RunView:
             return
         for job in plan.jobs:
             needs = f"  after {', '.join(job.needs)}" if job.needs else ""
-            print(f"{job.workflow}  {job.id}  {job.name}{needs}")
+            self.frame.put(f"{job.workflow}  {job.id}  {clean(job.name)}{needs}")
             if job.open_matrix:
-                print("    its matrix is known when its needs have run")
+                self.frame.put("    its matrix is known when its needs have run")
             if job.reason:
-                print(f"    cannot run here: it {job.reason}")
+                self.frame.put(f"    cannot run here: it {clean(job.reason)}")
+            if job.note:
+                self.frame.put(f"    it {job.note}")
+            if job.environment:
+                self.frame.put(f"    environment: {job.environment}")
+            if job.permissions is not None:
+                said = ", ".join(f"{name}: {level}" for name, level in job.permissions.items()) or "none"
+                self.frame.put(f"    permissions of its token on GitHub: {said}")
             for step in job.steps:
-                print(f"    {step.number}. {step.name}")
+                self.frame.put(f"    {step.number}. {clean(step.name)}")
 
-    def finish(self, report: Report) -> None:
-        """The failing steps with their last lines, and the outcome of the whole."""
+    def finish(self, report: Report, **words: Any) -> None:
+        """What a reader wants at the end; see :func:`ecluse.cli.run_summary.show`."""
+        self.pause()
         if self.stream or self.frame.quiet:
             return
-        for job in report.jobs:
-            for step in job.steps:
-                if step.outcome is Result.FAILURE and job.result is Result.FAILURE and step.tail:
-                    self.show_tail(job, step)
-        for note in report.annotations:
-            place = f"{note.path}:{note.line}: " if note.path else ""
-            self.frame.say(f"{note.level}: {place}{note.message}", "error" if note.level == "error" else "warn")
-        counts = {result: sum(job.result is result for job in report.jobs) for result in Result}
-        said = ", ".join(f"{count} {result.value}" for result, count in counts.items() if count)
-        good = report.result is Result.SUCCESS
-        reason = f" ({report.reason})" if report.reason else ""
-        word = "green" if good else "red"
-        self.frame.say(f"{word}: {said}{reason}  {took(report.duration_ms)}", "ok" if good else "error")
+        from ecluse.cli.run_summary import show
 
-    def show_tail(self, job: Job, step: Step) -> None:
-        self.frame.say()
-        self.frame.say(f"{job.name} · {step.name}, the last lines:", "error")
-        for line in step.tail:
-            self.frame.say(f"    {line}")
-
-
-def took(milliseconds: Any) -> str:
-    """A duration as people say it."""
-    value = float(milliseconds)
-    if value < 1000:
-        return f"{value:.0f} ms"
-    if value < 60_000:
-        return f"{value / 1000:.1f} s"
-    return f"{int(value // 60_000)} min {value % 60_000 / 1000:.0f} s"
+        show(self.frame, report, with_times=self.live is not None or self.frame.verbose, **words)

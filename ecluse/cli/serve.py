@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import click
 
 from ecluse.cli.frame import Frame, door
@@ -18,12 +16,19 @@ from ecluse.cli.frame import Frame, door
 @door(json_flag=False)
 def command(frame: Frame, host: str, port: int, no_drive: bool) -> None:
     """Show the dashboard and keep the line moving in the background, until Ctrl-C."""
-    from ecluse import line
+    import threading
+
+    from ecluse import exchanges, line
     from ecluse.web.server import serve
 
     def ready(url: str) -> None:
         click.echo(frame.marked(f"the dashboard is at {url} (Ctrl-C ends it)", "ok"), err=True)
 
-    drive = None if no_drive else functools.partial(line.drive_until, frame.repository)
-    serve(frame.repository, host=host, port=port, background=drive, on_ready=ready)
+    def drive(stop: threading.Event) -> None:
+        both = threading.Thread(target=exchanges.keep_until, args=(frame.repository, stop), daemon=True)
+        both.start()
+        line.drive_until(frame.repository, stop)
+        both.join()
+
+    serve(frame.repository, host=host, port=port, background=None if no_drive else drive, on_ready=ready)
     frame.say("stopped; what was recorded stays")

@@ -111,10 +111,11 @@ def settle(history: History, subject: str, step: str, result: dict[str, Any], *,
     return dict(stored)
 
 
-def forget(history: History, subject: str, step: str, why: str) -> None:
-    """Record that a begun effect did not happen, so that it may be begun again."""
+def forget(history: History, subject: str, step: str, why: str, *, done: bool = False) -> None:
+    """Record that a begun effect did not happen (with ``done``: that a done one holds no more), so that it may be begun again."""
+    state = EffectState.DONE if done else EffectState.BEGUN
     with history.transaction():
         history.execute(
-            "DELETE FROM effects WHERE subject = ? AND step = ? AND state = ?", (subject, step, EffectState.BEGUN.value)
+            "DELETE FROM effects WHERE subject = ? AND step = ? AND state = ?", (subject, step, state.value)
         )
         history.note(Event("effect.forgotten", subject, f"{step} did not happen: {why}", data={"step": step}))

@@ -9,7 +9,10 @@ from ecluse.history.records import columns, event_of, from_row
 from ecluse.history.store import History
 from ecluse.model import Change, Event
 
-NAMING_KINDS = ("change.received", "change.refused", "export.begun", "export.done", "export.refused", "sync.imported")
+NAMING_KINDS = (
+    "change.received", "change.refused", "export.begun", "export.done", "export.refused", "import.begun",
+    "import.refused", "sync.imported",
+)  # fmt: skip
 """Kinds of events that carry the names of files: what came in, what went out, what an older tool recorded."""
 
 
@@ -46,6 +49,15 @@ def find(history: History, word: str, limit: int = 50) -> Found:
         if kind == "change" and key not in changes and (change := history.get(Change, key)):
             changes[key] = change
     return Found(tuple(list(changes.values())[:limit]), tuple(events))
+
+
+def export_known(history: History, change_id: str, revision: int) -> bool:
+    """Whether the export of this revision of a change is on record, by whoever it was recorded."""
+    part = f'"change_id":{json.dumps(change_id)},"revision":{revision:d},'
+    rows = history.execute(
+        "SELECT 1 FROM events WHERE kind = 'export.done' AND data LIKE ? ESCAPE '\\' LIMIT 1", (f"%{_escaped(part)}%",)
+    )
+    return bool(rows)
 
 
 def event_number(history: History, number: int) -> Event | None:

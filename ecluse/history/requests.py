@@ -25,7 +25,7 @@ def request_landing(history: History, change: Change, *, actor: str, parent: str
         created_at=moment,
         updated_at=moment,
         heads=(change.head,),
-        agent=change.agent,
+        agent=change.agent_name,
         parent=parent,
     )
     text = f"landing of {change.key} on {change.target} asked for: {change.title}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ecluse.clock import instant, now
+from ecluse.history.outcomes import FlakyTest, LandingChecks, VersionChecks, flaky_tests, per_landing, per_version
 from ecluse.history.store import History
 from ecluse.model import ChangeState, DeploymentState, LandingState, ReleaseState, RunState, Verdict
 
@@ -69,6 +70,9 @@ class Statistics:
     landing_ms: Spread | None
     change_bytes: Spread | None
     events: int
+    checks: tuple[LandingChecks, ...] = ()
+    versions: tuple[VersionChecks, ...] = ()
+    flaky: tuple[FlakyTest, ...] = ()
 
     @property
     def green_rate(self) -> float | None:
@@ -94,6 +98,9 @@ def gather(history: History, days: int = DAYS) -> Statistics:
         landing_ms=_landing_spread(history),
         change_bytes=_spread(history, "size_bytes", "changes", "size_bytes > 0"),
         events=history.last_event(),
+        checks=per_landing(history),
+        versions=per_version(history),
+        flaky=flaky_tests(history),
     )
 
 

@@ -196,7 +196,9 @@ def _refresh(history: History, connection: sqlite3.Connection, *, rebuild: bool)
         after = 0
     else:
         after = int(row[1])
-    rows = sorted(touched(history, after), key=lambda one: (one.timestamp, one.record_key))
+    made, gone = touched(history, after)
+    rows = sorted(made, key=lambda one: (one.timestamp, one.record_key))
+    connection.executemany("DELETE FROM sync_records WHERE record_key = ?", [(key,) for key in gone])
     updates = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS if column != "record_key")
     connection.executemany(
         f"INSERT INTO sync_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - our own names

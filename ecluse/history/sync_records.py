@@ -10,7 +10,7 @@ from typing import Any
 
 from ecluse.history.records import storable
 from ecluse.history.store import History
-from ecluse.model import Change, ChangeState, Event
+from ecluse.model import Change, ChangeState, Event, Verdict
 
 STATUS: dict[str, str] = {
     ChangeState.RECEIVED: "partial",
@@ -25,15 +25,33 @@ STATUS: dict[str, str] = {
     "export.done": "success",
     "export.refused": "failed",
     "change.refused": "failed",
+    "import.begun": "partial",
+    "import.refused": "failed",
+    "change.undone": "success",
+    "push.done": "success",
+    "push.failed": "failed",
 }
 """State of a change, or kind of an event -> ``success``, ``failed`` or ``partial`` (docs/history.md carries it).
 
-An export that left something out which nobody accepted is ``partial`` as well. The verdict is in the metadata: accept,
-warn and neutralise lead to READY, quarantine to QUARANTINED, reject to REJECTED.
+An export that left something out which nobody accepted is ``partial`` as well.
 """
 
-EVENT_KINDS = ("export.begun", "export.done", "export.refused", "change.refused", "sync.imported")
-"""Events that are rows by themselves; an import's row is made from its change."""
+VERDICT_STATUS: dict[Verdict, str] = {
+    Verdict.ACCEPT: "success",
+    Verdict.WARN: "success",
+    Verdict.NEUTRALISE: "success",
+    Verdict.QUARANTINE: "partial",
+    Verdict.REJECT: "failed",
+}
+"""What an import's row says first, by the verdict: READY, QUARANTINED and REJECTED are what they lead to."""
+
+EVENT_KINDS = (
+    "export.begun", "export.done", "export.refused", "change.refused", "sync.imported", "import.begun",
+    "import.refused", "change.undone", "push.done", "push.failed",
+)  # fmt: skip
+"""Events that are rows by themselves; an import's row is made from its change once there is one."""
+
+_TYPES = {"export": "export", "import": "import", "change.refused": "import", "change.undone": "undo", "push": "push"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,7 @@ def from_change(change: Change) -> SyncRecord:
     facts = {
         "change_id": change.id, "revision": change.revision, "state": change.state.value, "title": change.title,
         "verdict": change.verdict.value if change.verdict else "", "method": change.method, "base": change.base,
-        "head": change.head, "tree": change.tree, "files": list(change.files[:1000]), "updated_at": change.updated_at,
+        "task": change.task, "signed_by": change.about.get("signed_by", ""), "head": change.head, "tree": change.tree, "files": list(change.files[:1000]), "updated_at": change.updated_at,
     }  # fmt: skip
     return SyncRecord(
         record_key=change.subject,
@@ -72,7 +90,7 @@ def from_change(change: Change) -> SyncRecord:
         agent=change.agent,
         sync_type="import",
         patch_name=posixpath.basename(change.source.replace("\\", "/")),
-        source_branch="",
+        source_branch=str(change.about.get("branch", "")),
         target_branch=change.target.removeprefix("refs/heads/"),
         commits_count=len(change.commits),
         files_modified=len(change.files),
@@ -90,15 +108,15 @@ def from_event(event: Event) -> SyncRecord:
     status = str(data.get("status", "")) if old else STATUS[event.kind]
     if event.kind == "export.done" and data.get("omissions"):
         status = "partial"
-    export = event.subject.startswith("export/")
-    said = str(data.get("error_message", "")) if old else "" if event.kind == "export.done" else event.text
+    kind = _TYPES.get(event.kind) or _TYPES.get(event.kind.partition(".")[0], "")
+    said = str(data.get("error_message", "")) if old else "" if status == "success" else event.text
     if status == "partial" and event.kind == "export.done":
         said = f"left out and not accepted: {', '.join(map(str, data['omissions']))}"
     return SyncRecord(
-        record_key=f"{event.subject}/refused/{event.number}" if event.kind == "change.refused" else event.subject,
+        record_key=_key_of(event),
         timestamp=str(data.get("timestamp") or event.at),
         agent=event.actor,
-        sync_type=str(data.get("sync_type", "")) if old else "export" if export else "import",
+        sync_type=str(data.get("sync_type", "")) if old else kind,
         patch_name=str(data.get("patch_name", "")),
         source_branch=str(data.get("source_branch", "")),
         target_branch=str(data.get("target_branch", "")),
@@ -111,9 +129,13 @@ def from_event(event: Event) -> SyncRecord:
     )
 
 
-def touched(history: History, after: int) -> list[SyncRecord]:
-    """The rows that events with a number above ``after`` made or changed; with 0, every row there is."""
+def touched(history: History, after: int) -> tuple[list[SyncRecord], list[str]]:
+    """The rows that events with a number above ``after`` made or changed (with 0: every row there is), and keys of rows that are none any more.
+
+    An import that was begun is a row of its own until its change, or its refusal, stands for it.
+    """
     rows: dict[str, SyncRecord] = {}
+    gone: dict[str, None] = {}
     seen = after
     changed: dict[str, None] = {}
     while page := history.events(after=seen, limit=2000):
@@ -124,11 +146,20 @@ def touched(history: History, after: int) -> list[SyncRecord]:
             if event.kind in EVENT_KINDS:
                 made = from_event(event)
                 rows[made.record_key] = made
+            elif event.kind == "import.done":
+                rows.pop(event.subject, None)
+                gone[event.subject] = None
     for key in changed:
         change = history.get(Change, key)
         if change is not None:
             rows[change.subject] = from_change(change)
-    return list(rows.values())
+    return list(rows.values()), list(gone)
+
+
+def _key_of(event: Event) -> str:
+    """Exports and imports are one row each, from begun to over; what may happen again to one subject is numbered."""
+    word = {"change.refused": "refused", "change.undone": "undone", "push.done": "push", "push.failed": "push"}
+    return f"{event.subject}/{word[event.kind]}/{event.number}" if event.kind in word else event.subject
 
 
 def _whole(value: Any) -> int:

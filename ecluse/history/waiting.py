@@ -52,7 +52,7 @@ def waiting(history: History) -> list[Waiting]:
         found += of_waiting(history, release)
     for release in history.find(Release, state=ReleaseState.ASKING, limit=SHOWN):
         found.append(of_asking(history, release))
-    return found + stuck(history)
+    return found + unpushed(history) + stuck(history)
 
 
 def of_change(change: Change) -> list[Waiting]:
@@ -127,6 +127,17 @@ def stuck(history: History) -> list[Waiting]:
             hint = str(event.data.get("hint") or "ecluse doctor")
             title = event.subject.replace("/", " ", 1)
             found[event.subject] = Waiting(event.subject, title, "stuck", event.text, event.at, (hint,))
+    return list(found.values())
+
+
+def unpushed(history: History) -> list[Waiting]:
+    """What moved here and did not reach its remote, as long as nothing else has happened to it since."""
+    found: dict[str, Waiting] = {}
+    for event in history.events(kind="push.failed", limit=SHOWN, newest_first=True):
+        if event.subject not in found and _is_last(history, event):
+            title = f"{event.data.get('target_branch', '')} for {event.data.get('remote', 'a remote')}"
+            hint = str(event.data.get("hint") or "ecluse status")
+            found[event.subject] = Waiting(event.subject, title, "not pushed", event.text, event.at, (hint,))
     return list(found.values())
 
 

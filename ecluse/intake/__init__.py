@@ -1,7 +1,8 @@
 """Lock 1: is this change complete, authentic, harmless, and what it says it is?
 
 Out: ``outbox`` (export) with ``baseline``, ``snapshot``, ``lineage``, ``publication``. In: ``sources`` and ``inbox``
-(receive), ``judgement`` over the rules, ``admission`` (the state machine), ``reviews`` and ``trust``. Loaded when used.
+(receive), ``judgement`` over the rules, ``admission`` (the state machine), ``reviews`` and ``trust``; before it goes on,
+``trials`` (build, tests) and ``tipmessage`` (the words of uncommitted work). Loaded when used.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecluse.intake.admission import advance
     from ecluse.intake.exportlog import export_recorded
+    from ecluse.intake.importlog import log_judged, receive_recorded
     from ecluse.intake.inbox import examine, receive
     from ecluse.intake.outbox import Exported, ExportRequest, export
     from ecluse.intake.reviews import review
+    from ecluse.intake.tipmessage import is_open, message_of, set_message
+    from ecluse.intake.trials import try_out, worth_trying
     from ecluse.intake.validation import validate
 
 _HOMES = {
@@ -25,7 +29,14 @@ _HOMES = {
     "ExportRequest": "outbox",
     "export": "outbox",
     "export_recorded": "exportlog",
+    "log_judged": "importlog",
+    "receive_recorded": "importlog",
     "review": "reviews",
+    "is_open": "tipmessage",
+    "message_of": "tipmessage",
+    "set_message": "tipmessage",
+    "try_out": "trials",
+    "worth_trying": "trials",
     "validate": "validation",
 }
 
@@ -36,9 +47,16 @@ __all__ = [
     "examine",
     "export",
     "export_recorded",
+    "is_open",
+    "log_judged",
+    "message_of",
     "receive",
+    "receive_recorded",
     "review",
+    "set_message",
+    "try_out",
     "validate",
+    "worth_trying",
 ]
 
 

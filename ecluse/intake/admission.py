@@ -14,12 +14,14 @@ from ecluse.git.packs import adopt, take_pack
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.history.wakes import wake
+from ecluse.intake import people
 from ecluse.intake.inbox import judged_again
 from ecluse.intake.judgement import Judgement
 from ecluse.intake.manifest import clean
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import shown
 from ecluse.model import Change, ChangeState, Event, Finding, Verdict
+from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 OPEN_STATES = (ChangeState.RECEIVED, ChangeState.READY, ChangeState.QUARANTINED, ChangeState.CONFLICT)
@@ -37,7 +39,7 @@ def advance(repository: Repository, history: History, key: str) -> None:
     trunk = open_trunk(repository)
     try:
         with judged_again(repository, trunk, change) as (judgement, room):
-            decided = decide(change, judgement)
+            decided = decide(trunk, change, judgement)
             decided = place(repository, room, trunk, decided, judgement.objects)
     except Refused as problem:
         if not problem.code.startswith("inbox."):
@@ -53,7 +55,7 @@ def advance(repository: Repository, history: History, key: str) -> None:
     store(repository, history, decided)
 
 
-def decide(change: Change, judgement: Judgement) -> Change:
+def decide(trunk: Trunk, change: Change, judgement: Judgement) -> Change:
     """The change as the judgement leaves it, before its objects are placed."""
     worst = next((one for one in judgement.findings if one.code == judgement.reason), None)
     reason = f"{worst.code}: {worst.message}" if worst and not judgement.verdict.lets_in else ""
@@ -73,7 +75,7 @@ def decide(change: Change, judgement: Judgement) -> Change:
         verdict=judgement.verdict,
         reason=reason,
         findings=judgement.findings,
-        title=clean(judgement.title) or change.title,
+        title=covered(clean(judgement.title)) or change.title,
         agent=clean(judgement.agent.name) or change.agent,
         base=judgement.base or change.base,
         head=judgement.head or change.head,
@@ -84,6 +86,8 @@ def decide(change: Change, judgement: Judgement) -> Change:
         not_carried=_tame(claims.not_carried) if claims else (),
         validations=judgement.validations,
         trusted_by=judgement.trusted_by if state is not ChangeState.QUARANTINED else "",
+        task=clean(judgement.agent.task) or change.task,
+        about=people.describe(judgement.agent, judgement.people, claims, trunk.signers),
     )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from ecluse.clock import now
 from ecluse.git import ChangedPath, Commit, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI
-from ecluse.model import Finding, Verdict
+from ecluse.model import Finding, Role, Verdict
+from ecluse.signing import Principal
 
 _FORGES = re.compile(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
@@ -41,11 +42,11 @@ _SPEAKS_TO_US = re.compile(
 
 
 def judge_commits(
-    repository: Repository, commits: Sequence[Commit], principals: Iterable[str], signer: str
+    repository: Repository, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
 ) -> list[Finding]:
-    """Judge every commit's metadata. ``principals`` are the names in the trunk's keys, ``signer`` who signed the bundle."""
+    """Judge every commit's metadata. ``principals`` are those of the trunk's keys, ``signer`` who signed the bundle."""
     found: list[Finding] = []
-    others = {name.casefold() for name in principals} - {signer.casefold()}
+    others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
     with Reader(repository) as reader:
         raw = reader.read_many(commit.id for commit in commits)
         for commit, (_, _, data) in zip(commits, raw, strict=True):
@@ -57,7 +58,7 @@ def judge_commits(
     return found
 
 
-def _judge_people(commit: Commit, others: set[str]) -> list[Finding]:
+def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
     found = []
     for who in (commit.author, commit.committer):
         if not who.name.strip() or not who.email.strip():
@@ -73,10 +74,28 @@ def _judge_people(commit: Commit, others: set[str]) -> list[Finding]:
                 _finding("author.mismatch", Verdict.REJECT, commit, f"claims to be made by the forge ({who.email})")
             )
         if who.email.strip().casefold() in others:
-            found.append(
-                _finding("author.mismatch", Verdict.REJECT, commit, f"claims to be by {who.email}, who did not sign it")
-            )
+            text = f"claims to be by {who.email}, who did not sign it"
+            found.append(_finding("author.mismatch", Verdict.REJECT, commit, text))
+        elif role := others.get(who.name.strip().casefold()):
+            found.append(_judge_name(who.name, role, f"commit {commit.id[:12]}"))
     return found
+
+
+def judge_claim(name: str, principals: Iterable[Principal], signer: str) -> list[Finding]:
+    """The manifest's agent may call itself what it likes, except by the name of a listed person who did not sign."""
+    claimed = name.strip().casefold()
+    listed = {one.name.casefold(): one.role for one in principals}
+    if claimed in listed and claimed != signer.casefold():
+        return [_judge_name(name, listed[claimed], "the manifest")]
+    return []
+
+
+def _judge_name(name: str, role: Role, where: str) -> Finding:
+    """A person's name needs the person's key. An agent's is a claim: an exporter with nothing installed cannot sign."""
+    if role is Role.AGENT:
+        text = f"{where} says it is by {name}, whose key did not sign it: a claim, not proven"
+        return Finding("author.unproven", Verdict.WARN, text)
+    return Finding("author.mismatch", Verdict.REJECT, f"{where} claims to be by {name}, who did not sign it")
 
 
 def is_untrusted(text: str) -> bool:

@@ -40,7 +40,7 @@ def judge_content(
         ]
         if gitmodules or any(change.new_mode == "160000" for change in changes):
             found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
-        found += judge_commits(room, commits, [one.name for one in principals(trunk.signers)], signer)
+        found += judge_commits(room, commits, principals(trunk.signers), signer)
         if any(finding.verdict is Verdict.REJECT for finding in found):
             return found  # nothing else can change the verdict, and hostile content is not read further than needed
         found += find_secrets(read, commits, by_commit, changes)
@@ -60,5 +60,5 @@ def _judge_file(change: ChangedPath, read: Blobs) -> list[Finding]:
 
 
 def _gitmodules(room: Repository, head: str, changed: Sequence[str]) -> list[str]:
-    standing = room.resolve(f"{head}:.gitmodules", "blob")
+    standing = next((one.id for one in room.list_tree(head, ".gitmodules") if one.kind == "blob"), None)
     return [*(one for one in dict.fromkeys(changed) if one != standing), *([standing] if standing else [])]

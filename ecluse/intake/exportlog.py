@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ecluse import __version__
 from ecluse.clock import instant, new_id, now
 from ecluse.errors import Problem
 from ecluse.files import write_atomically
@@ -58,6 +59,8 @@ def _facts(repository: Repository, done: Exported, branch: str) -> dict[str, Any
     return {
         "change_id": done.change_id,
         "revision": done.revision,
+        "title": done.title,
+        "path": str(done.path),
         "patch_name": carried.get("patch", carried["bundle"])["name"],
         "names": [done.path.name, *(one["name"] for one in done.payloads)],
         "source_branch": branch,
@@ -78,7 +81,17 @@ def _write_log(repository: Repository, event: Event) -> Path | None:
     top = repository.work_tree
     folder = top / LOGS if top is not None and (top / ".sync").is_dir() else repository.state_dir / "logs"
     path = folder / f"export_{now():%Y%m%d_%H%M%S}_{event.subject[-4:]}.log"
-    row = {"at": instant(), "kind": event.kind, "agent": event.actor, "text": event.text, **event.data}
+    data, refused = event.data, event.kind == "export.refused"
+    row = {
+        "at": instant(), "action": "export", "code": data.get("code", ""),
+        "status": "failed" if refused else "partial" if data.get("omissions") else "success",
+        "message": event.text if refused else data.get("title", ""), "exporter": f"ecluse {__version__}",
+        "agent": event.actor, "branch": data.get("source_branch", ""), "base": data.get("base", ""),
+        "target": data.get("target_branch", ""), "head": data.get("head", ""), "change_id": data.get("change_id", ""),
+        "revision": data.get("revision", 0), "patch": data.get("patch_name", ""), "path": data.get("path", ""),
+        "files": data.get("files_modified", 0), "size_bytes": data.get("patch_size", 0),
+        "commits": data.get("commits_count", 0),
+    }  # fmt: skip
     with contextlib.suppress(Problem):
         write_atomically(path, json.dumps(row, ensure_ascii=True).encode("ascii", "backslashreplace") + b"\n")
         return path

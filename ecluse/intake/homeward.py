@@ -1,23 +1,27 @@
 """Back to the sandbox: a bundle that gives an agent the trunk it lacks, and taking it without a forge.
 
 What the agent has is known from its last change that came in: the commit it was based on. Taking a bundle only adds a
-remote-tracking ref; the agent merges or rebases by itself. Landed work comes back as part of the trunk, below the base
-of the next export, and is therefore never handed over again.
+remote-tracking ref; the agent merges or rebases by itself. Beside the trunk the bundle says what became of the agent's
+own changes (``outcomes``), so that landed work is never handed over again, also where it landed under other ids.
 """
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecluse.errors import Invalid, Refused
+from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import storage_problem
 from ecluse.git import Repository
 from ecluse.history import History
+from ecluse.intake import outcomes
 from ecluse.intake.bundlefile import choose_ref, read_header, walk_pack
-from ecluse.intake.manifest import clean
-from ecluse.model import Change, Event
+from ecluse.intake.inbox import kept_parcel
+from ecluse.intake.manifest import Manifest, clean
+from ecluse.intake.outcomes import Outcome
+from ecluse.intake.sources import read_claims
+from ecluse.model import Change, ChangeState, Event, Landing, LandingState
 from ecluse.trunk import open_trunk
 
 REMOTE = "refs/remotes/ecluse"
@@ -27,7 +31,10 @@ _MAX_TOTAL = 8 << 30
 
 @dataclass(frozen=True, slots=True)
 class Homeward:
-    """A bundle for an agent; ``path`` is ``None`` when the agent lacks nothing. ``base`` is what it has already."""
+    """A bundle for an agent; ``path`` is ``None`` when the agent lacks nothing. ``base`` is what it has already.
+
+    Not ``fresh``: the file was there before and says all this.
+    """
 
     agent: str
     path: Path | None
@@ -35,15 +42,20 @@ class Homeward:
     base: str
     tip: str
     commits: int
+    fresh: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A trunk that was taken: it lies under ``ref``; ``commits`` of it are not in HEAD yet."""
+    """A trunk that was taken: it lies under ``ref``; ``commits`` of it are not in HEAD yet.
+
+    ``outcomes`` says what became of the changes that were handed over from here, newest first.
+    """
 
     ref: str
     tip: str
     commits: int
+    outcomes: tuple[Outcome, ...] = ()
 
 
 def make_homeward(
@@ -56,17 +68,26 @@ def make_homeward(
     trunk = open_trunk(repository)
     known = repository.commit_id(have) if have else _last_base(repository, history, agent)
     base = repository.merge_base(known, trunk.tip) if known else None
+    told = _outcomes(repository, history, agent) if agent else ()
     if base == trunk.tip:
-        return Homeward(agent, None, trunk.branch, base, trunk.tip, 0)
+        if all(one.state in (ChangeState.RECEIVED, ChangeState.READY) for one in told):
+            return Homeward(agent, None, trunk.branch, base, trunk.tip, 0)
+        base = repository.resolve(f"{trunk.tip}^")  # only news of its changes: the tip goes along once more
     if to.is_dir():
         raise Invalid(
             "sync.to", f"{to} is a folder; the bundle is one file.", f"ecluse sync --to {to / 'trunk.bundle'}"
+        )
+    notes = outcomes.write(repository, told, trunk.tip) if told else ""
+    refs = {trunk.ref: trunk.tip, **({outcomes.REF: notes} if notes else {})}
+    if _is_there(to, refs, base or ""):
+        return Homeward(
+            agent, to, trunk.branch, base or "", trunk.tip, _count(repository, trunk.tip, base or ""), False
         )
     part = to.with_name(f".{to.name}.part")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         repository.run(
-            "bundle", "create", "-q", "--version=2", str(part.absolute()), *([f"^{base}"] if base else []), trunk.ref
+            "bundle", "create", "-q", "--version=2", str(part.absolute()), *([f"^{base}"] if base else []), *refs
         )
         part.replace(to)
     except OSError as error:
@@ -76,7 +97,7 @@ def make_homeward(
             part.unlink()
     count = _count(repository, trunk.tip, base or "")
     text = f"{count} commit{'s' if count != 1 else ''} of {trunk.branch} bundled for {clean(agent) or 'an agent'}: {to.name}"
-    data = {"agent": clean(agent), "base": base or "", "tip": trunk.tip, "names": [to.name]}
+    data = {"agent": clean(agent), "base": base or "", "tip": trunk.tip, "names": [to.name], "to": str(to)}
     history.note(Event("sync.made", "repository", text, actor, data))
     return Homeward(agent, to, trunk.branch, base or "", trunk.tip, count)
 
@@ -90,7 +111,9 @@ def take_homeward(repository: Repository, path: Path) -> Taken:
     if not path.is_file():
         raise Invalid("file.missing", f"There is no file {path}.", "check the name with: ls")
     header = read_header(path)
-    tip, name = choose_ref(header, "", frozenset())
+    told = next((oid for oid, name in header.refs if name == outcomes.REF), "")
+    branches = tuple(one for one in header.refs if one[1] != outcomes.REF)
+    tip, name = choose_ref(replace(header, refs=branches), "", frozenset()) if branches else ("", "")
     if not name.startswith("refs/heads/"):
         raise Refused("ref.namespace", "The bundle brings no branch.", "ask for one made with: ecluse sync")
     missing = [oid for oid in header.prerequisites if repository.resolve(oid) is None]
@@ -107,7 +130,54 @@ def take_homeward(repository: Repository, path: Path) -> Taken:
     ref = f"{REMOTE}/{name.removeprefix('refs/heads/')}"
     repository.move_ref(ref, tip, repository.refs(ref).get(ref, ""), "ecluse: sync")
     repository.set_config("ecluse.base", tip)  # an export counts from what HEAD has in common with it
-    return Taken(ref, tip, _count(repository, tip, repository.resolve("HEAD") or ""))
+    known = outcomes.remember(repository, outcomes.read(repository, told) if told else ())
+    return Taken(ref, tip, _count(repository, tip, repository.resolve("HEAD") or ""), known)
+
+
+def tip_of(path: Path) -> str:
+    """The trunk's tip that the bundle at ``path`` brings; empty for a file that is no such bundle."""
+    try:
+        return next((oid for oid, name in read_header(path).refs if name.startswith("refs/heads/")), "")
+    except (OSError, Refused):
+        return ""
+
+
+def _is_there(path: Path, refs: dict[str, str], base: str) -> bool:
+    """Whether the file at ``path`` brings exactly these refs beyond ``base`` already."""
+    try:
+        header = read_header(path)
+    except (OSError, Refused):
+        return False
+    return {name: oid for oid, name in header.refs} == refs and set(header.prerequisites) <= {base}
+
+
+def _outcomes(repository: Repository, history: History, agent: str) -> tuple[Outcome, ...]:
+    """What became of the newest changes of ``agent``, newest first."""
+    found = []
+    for change in history.find(Change, agent=agent, newest_first=True, limit=outcomes.CAP):
+        landed = [
+            one.candidate
+            for one in history.find(Landing, change=change.key, newest_first=True, limit=10)
+            if one.state is LandingState.LANDED
+        ]
+        landed_as = landed[0] if landed and change.state is ChangeState.LANDED else ""
+        head = _handed_over(repository, change)
+        found.append(
+            Outcome(change.id, change.revision, head, change.state.value, landed_as, clean(change.reason)[:300])
+        )
+    return tuple(found)
+
+
+def _handed_over(repository: Repository, change: Change) -> str:
+    """The head as the sandbox knows it: its own where ids were kept, else the one that its manifest names."""
+    if change.method == "bundle":
+        return change.head
+    with contextlib.suppress(Problem, OSError):
+        parcel = kept_parcel(repository.state_dir, change.digest)
+        said = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
+        if isinstance(said, Manifest):
+            return said.head
+    return ""
 
 
 def _last_base(repository: Repository, history: History, agent: str) -> str | None:

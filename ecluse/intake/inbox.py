@@ -23,6 +23,7 @@ from ecluse.intake.manifest import Manifest, clean
 from ecluse.intake.series import form_of
 from ecluse.intake.sources import Parcel, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
 from ecluse.model import Change, ChangeState, Event
+from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
@@ -131,7 +132,7 @@ def keep(state_dir: Path, parcel: Parcel) -> Path:
         aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
         for name in parcel.names:
             shutil.copyfile(parcel.folder / name, aside / name)
-            with (aside / name).open("rb") as handle:
+            with (aside / name).open("rb+") as handle:  # Windows syncs only what may be written
                 os.fsync(handle.fileno())
         if replace_folder(parcel, aside).digest != parcel.digest:
             raise Invalid("file.changed", f"The files in {parcel.folder} changed while they were read.", "import again")
@@ -173,7 +174,9 @@ def _open(
 ) -> Parcel:
     cap = trunk.config.intake.max_bundle_bytes
     if isinstance(source, Path):
-        patches = repository.work_tree / ".sync" / "patches" if repository.work_tree else None
+        from ecluse.intake.publication import default_folder
+
+        patches = default_folder(repository) if repository.work_tree else None
         return open_parcel(find_source(source, patches), scratch, cap)
     if len(source) > cap:
         raise Refused("limit.bundle_size", f"The input has more than {cap:,} bytes.", "export in smaller steps")
@@ -197,7 +200,7 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         id=identifier,
         revision=revision,
         state=ChangeState.RECEIVED,
-        title=clean(said.title) if said else Path(clean(source)).name,
+        title=covered(clean(said.title)) if said else Path(clean(source)).name,
         agent=clean(said.agent.name) if said else "",
         target=target,
         digest=parcel.digest,
@@ -207,8 +210,9 @@ def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str,
         base=said.base if said else "",
         head=said.head if said else "",
         size_bytes=parcel.size,
-        note=said.note if said else "",
+        note=covered(said.note) if said else "",
         wants_landing=wants_landing,
+        task=clean(said.agent.task) if said else "",
     )
 
 

@@ -12,22 +12,23 @@ from typing import Any
 
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
+from ecluse.git.remotes import fetch_commit
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
-from ecluse.intake import archives, bundlefile
-from ecluse.intake.commitrules import is_untrusted
+from ecluse.intake import archives, belonging, bundlefile, people
+from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
 from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Reader, commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
-from ecluse.intake.series import Form, apply_text, candidate_bases, form_of, read_text
+from ecluse.intake.series import Form, Text, apply_text, candidate_bases, form_of, read_text
 from ecluse.intake.sources import Parcel, hash_file, read_claims
 from ecluse.intake.trust import find_signer, trusted_by
 from ecluse.intake.validation import validate_tree
 from ecluse.model import Agent, Finding, Verdict
 from ecluse.process import CommandFailed
-from ecluse.signing import Principal
+from ecluse.signing import Principal, principals
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
@@ -59,6 +60,7 @@ class Judgement:
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
     objects: frozenset[str] = frozenset()
+    people: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class _Case:
     head: str = ""
     tree: str = ""
     method: str = ""
+    fetched: bool = False
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
@@ -98,8 +101,9 @@ def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> 
             if "No space left" in said or "Disk quota" in said:
                 raise
             case.findings.append(Finding("bundle.unreadable", Verdict.REJECT, problem.message[:500]))
-        except Refused as problem:
-            case.findings.append(Finding(problem.code, _verdict_of(problem), problem.message))
+        except Refused as refusal:
+            told = belonging.explain(repository, case.claims, refusal)
+            case.findings.append(Finding(told.code, _verdict_of(told), told.message))
         yield _sum_up(case), room
 
 
@@ -118,6 +122,8 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
             case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
         if parcel.signature:
             case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
+        signed_by = case.signer.name if case.signer else ""
+        case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
         for payload in said.payloads:
             _check_payload(payload, parcel)
     with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
@@ -155,9 +161,29 @@ def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
     try:
         _open_bundle(case, paths[0])
     except Refused as problem:
-        if problem.code != "base.missing" or patch is None or patch.name not in parcel.payloads:
+        if problem.code != "base.missing":
             raise
-        _open_text(case, [parcel.folder / patch.name])
+        if patch is None or patch.name not in parcel.payloads:
+            _open_fetched(case, paths[0], problem)
+            return
+        try:
+            _open_text(case, [parcel.folder / patch.name])
+        except Refused as other:
+            if other.code != "base.missing":
+                raise
+            _open_fetched(case, paths[0], other)
+
+
+def _open_fetched(case: _Case, bundle: Path, problem: Refused) -> None:
+    """Neither bundle nor patch fits what is here: ask our own remote for the base, else it stays ``problem``."""
+    declared = case.claims.base if case.claims else ""
+    if not declared or not fetch_commit(case.trunk.repository, case.room, declared):
+        raise problem
+    case.findings = [one for one in case.findings if one.code not in ("patch.index_mismatch", "patch.offset")]
+    _open_bundle(case, bundle)
+    case.fetched = True
+    text = f"its base {declared[:12]} was fetched from the remote: what the target lacks of it comes with the change"
+    case.findings.append(Finding("base.fetched", Verdict.WARN, text))
 
 
 def _open_text(case: _Case, paths: list[Path]) -> None:
@@ -189,6 +215,7 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
     case.head, case.tree, case.method = applied.head, case.room.tree_id(applied.head), str(text.form)
     if claims and not claims.foreign:
         _compare_trees(case, claims, missing)
+        _compare_origins(case, claims, text)
 
 
 def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
@@ -200,6 +227,16 @@ def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
     text = "applied as a patch, with a new commit id"
     why = f"its base {claims.base[:12]} is not here" if missing else "there is no bundle beside it"
     case.findings.append(Finding("bundle.replaced", Verdict.WARN, f"{text}: {why}"))
+
+
+def _compare_origins(case: _Case, claims: Manifest, text: Text) -> None:
+    """A patch of a history that is not here counts only when files that it starts from are the very ones here."""
+    if not belonging.is_elsewhere(case.trunk.repository, claims):
+        return
+    if not any(one.old_id.strip("0") for piece in text.pieces for one in piece.files):
+        raise _missing(claims.base or claims.head)
+    words = "its history is not here; the files it starts from are the very ones here"
+    case.findings.append(Finding("repository.unproven", Verdict.WARN, words))
 
 
 def _missing(base: str) -> Refused:
@@ -244,7 +281,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
 
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
     declared = case.claims.base if case.claims else ""
-    known = case.trunk.repository
+    known = case.room  # it borrows what is here, and holds what was fetched
     needed = dict.fromkeys((*header.prerequisites, *([declared] if declared else [])))
     missing = [oid for oid in needed if known.resolve(oid) != oid]
     if missing:
@@ -313,7 +350,7 @@ def _count(case: _Case) -> None:
     merges = [commit.id for commit in case.commits if commit.id not in linear]
     if merges:
         case.by_commit |= commit_changes(case.room, merges)
-    elif case.method == "bundle":  # in a line, whatever is new is what some commit changed
+    elif case.method == "bundle" and not case.fetched:  # in a line, whatever is new is what some commit changed
         files = (change.new_id for changes in case.by_commit.values() for change in changes)
         case.objects = frozenset((*linear, *(tree for _, tree in linear.values()), *folders, *files))
     _compare_files(case)
@@ -389,4 +426,5 @@ def _sum_up(case: _Case) -> Judgement:
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
         objects=case.objects,
+        people=people.unknown(case.commits, case.trunk.signers),
     )

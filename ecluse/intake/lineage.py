@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecluse.clock import new_id
 from ecluse.errors import Problem
-from ecluse.files import write_atomically
+from ecluse.files import FileLock, write_atomically
 from ecluse.git import Repository
+from ecluse.intake import outcomes
 
 _FILE = "exports.json"
 
@@ -29,20 +31,35 @@ def next_revision(repository: Repository, base: str, head: str, outputs: Path | 
     landed). Where ``.git`` cannot be written, the manifests of earlier exports in ``outputs`` are asked instead.
     """
     branch = repository.branch() or "(detached)"
-    kept = _kept(repository)
-    last = kept.get(branch) or _from_outputs(outputs, branch)
-    if last and not _has_landed(repository, last, base):
-        lineage = Lineage(str(last["id"]), int(last["revision"]) + 1)
-    else:
-        lineage = Lineage(new_id("chg"), 1)
-    kept[branch] = {"id": lineage.id, "revision": lineage.revision, "head": head, "base": base}
-    with contextlib.suppress(Problem):  # a read-only .git: the outputs are the memory then
-        write_atomically(repository.state_dir / _FILE, json.dumps(kept, indent=1).encode())
+    with _alone(repository):
+        kept = _kept(repository)
+        last = kept.get(branch) or _from_outputs(outputs, branch)
+        if last and not _has_landed(repository, last, base):
+            lineage = Lineage(str(last["id"]), int(last["revision"]) + 1)
+        else:
+            lineage = Lineage(new_id("chg"), 1)
+        kept[branch] = {"id": lineage.id, "revision": lineage.revision, "head": head, "base": base}
+        with contextlib.suppress(Problem):  # a read-only .git: the outputs are the memory then
+            write_atomically(repository.state_dir / _FILE, json.dumps(kept, indent=1).encode())
     return lineage
+
+
+@contextlib.contextmanager
+def _alone(repository: Repository) -> Iterator[None]:
+    """Two exports at once (a watch and one by hand) never get the same number; where nothing can be locked, no lock."""
+    lock = FileLock(repository.state_dir / "exports.lock")
+    with contextlib.suppress(Problem):
+        lock.acquire(wait=True)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _has_landed(repository: Repository, last: dict[str, Any], base: str) -> bool:
     head = str(last.get("head", ""))
+    if head and head in outcomes.landed_heads(repository):
+        return True
     return bool(base and head and repository.resolve(head) and repository.is_ancestor(head, base))
 
 

@@ -18,6 +18,7 @@ from ecluse.model import Agent
 SCHEMA = "ecluse-change/1"
 FOREIGN_SCHEMA = "change/1"
 KINDS = ("bundle", "patch")
+_ROOTS_CAP = 100
 
 ID = re.compile(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
 _OID = re.compile(r"[0-9a-f]{40}\Z")
@@ -57,6 +58,9 @@ class Manifest:
     not_carried: tuple[dict[str, Any], ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     foreign: bool = False
+    roots: tuple[str, ...] = ()
+    remote: str = ""
+    branch: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     def payload(self, kind: str) -> Payload | None:
@@ -82,6 +86,7 @@ def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
         "not_carried": list(manifest.not_carried),
         "validations": list(manifest.validations),
         "payloads": [{"kind": p.kind, "name": p.name, "sha256": p.sha256, "size": p.size} for p in manifest.payloads],
+        "repository": {"roots": list(manifest.roots), "remote": manifest.remote},
         **manifest.extra,
     }
     return json.dumps(document, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
@@ -121,6 +126,8 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
     _check_fields(head, {"commit": str, "tree": str}, ("commit", "tree"), "head")
     details = value.get("agent_details", {})
     _check_fields(details, {"tool": str, "model": str, "session": str, "task": str}, (), "agent_details")
+    where = value.get("repository", {})
+    _check_fields(where, {"roots": list, "remote": str}, (), "repository")
     for name in ("files", "not_carried", "validations"):
         if not all(isinstance(one, dict) for one in value.get(name, [])):
             raise refused("meta.type", f"Everything in {name} must be an object")
@@ -140,14 +147,23 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
         not_carried=tuple(value.get("not_carried", [])),
         validations=tuple(value.get("validations", [])),
         payloads=tuple(_payload(one) for one in value["payloads"]),
+        roots=tuple(_matched(str(one), _OID, "meta.type", "root") for one in where.get("roots", [])[:_ROOTS_CAP]),
+        remote=where.get("remote", ""),
+        branch=_branch(value.get("git", {})),
     )
     if not 1 <= found.revision <= 1_000_000:
         raise refused("meta.number", "The revision is not between 1 and 1,000,000")
     _check_payloads(found.payloads)
-    for text in (found.title, found.target, found.agent.name, *details.values()):
+    for text in (found.title, found.target, found.agent.name, found.remote, *details.values()):
         _check_text(text)
     _check_text(found.note, multiline=True)
     return found
+
+
+def _branch(git: dict[str, Any]) -> str:
+    """The branch that the work was done on; these are keys of the first specification, and nothing rests on them."""
+    said = git.get("branch", "")
+    return clean(said) if isinstance(said, str) else ""
 
 
 def _read_foreign(value: dict[str, Any]) -> Manifest:

@@ -16,12 +16,15 @@ from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE
 from ecluse.intake import manifest as manifests
 from ecluse.intake.baseline import Baseline, find_baseline
+from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Blobs, Reader, commit_changes
+from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
 from ecluse.intake.publication import Publication, default_folder, make_payload, publish
 from ecluse.intake.secretrules import find_secrets
+from ecluse.intake.sessiondocs import session_documents
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
 from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
@@ -34,7 +37,10 @@ PATCH_CAP = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export and where to. ``to`` is a folder, or a file ending in ``.tar``; ``sign`` is a private key."""
+    """What to export and where to. ``to`` is a folder, or a file ending in ``.tar``; ``sign`` is a private key.
+
+    ``checkpoint`` marks a copy that the next one of the same change replaces (:mod:`ecluse.intake.checkpoint`).
+    """
 
     agent: Agent
     base: str | None = None
@@ -45,6 +51,7 @@ class ExportRequest:
     allow_red: bool = False
     sign: Path | None = None
     max_file_bytes: int = 20 << 20
+    checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
         with background(lambda: _committed(temporary, based.commit, head)) as committed:
             work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
-        if tip == based.commit:
+        if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
         commits, by_commit = committed()
         if work.commit:
@@ -91,7 +98,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
         with background(lambda: _make_payloads(temporary, based.commit, tip)) as payloads_made:
             _refuse_secrets(temporary, commits, by_commit, changes)
         validations = validate_tree(
-            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True
+            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
         )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
@@ -113,10 +120,16 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 files=tuple(_describe(change, work, based.commit, head, temporary) for change in changes),
                 not_carried=work.not_carried,
                 validations=tuple(validations),
-                extra={**left, "repository": {"roots": _roots(repository, head)}, "generator": f"ecluse {__version__}"},
+                roots=roots_of(repository, head),
+                remote=remote_of(repository),
+                extra={**left, "generator": f"ecluse {__version__}"},
             )
-            former = _former_keys(repository, publication, described, commits, work)
-            path = publish(publication, described, manifests.write(described, former), request.sign)
+            former = _former_keys(repository, publication, described, commits, work, request)
+            documents = session_documents(
+                temporary, repository.work_tree, publication, described, commits, request,
+                branch=former["git"]["branch"], based=based.how,
+            )  # fmt: skip
+            path = publish(publication, described, manifests.write(described, former), request.sign, documents)
     return _exported(described, path, based, work, request)
 
 
@@ -220,15 +233,13 @@ def _describe(change: ChangedPath, work: Snapshot, base: str, head: str, reposit
     return described
 
 
-def _roots(repository: Repository, head: str) -> list[str]:
-    """The first commits of the history, by which an importer knows its own repository (not known in a shallow one)."""
-    if (repository.common_dir / "shallow").exists():
-        return []
-    return repository.text("rev-list", "--max-parents=0", head).split()[:10]
-
-
 def _former_keys(
-    repository: Repository, publication: Publication, described: Manifest, commits: Sequence[Commit], work: Snapshot
+    repository: Repository,
+    publication: Publication,
+    described: Manifest,
+    commits: Sequence[Commit],
+    work: Snapshot,
+    request: ExportRequest,
 ) -> dict[str, Any]:
     """The keys of the first specification."""
     patch = described.payload("patch")
@@ -251,7 +262,7 @@ def _former_keys(
             "size_bytes": patch.size if patch else 0,
             "modified_files": [one["path"] for one in described.files],
         },
-        "status": "exported",
+        "status": "checkpoint" if request.checkpoint else "exported",
     }
 
 

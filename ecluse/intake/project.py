@@ -65,19 +65,7 @@ def find_python(checkout: Path | None, manager: str, module: str, environ: dict[
 
     Two empty texts when none has it; the second then says who was asked.
     """
-    places: list[tuple[Path, str]] = []
-    if checkout is not None:
-        places += [(checkout / name, f"the checkout's {name}") for name in (".venv", "venv")]
-        if manager == "poetry" and process.which("poetry"):
-            said = process.run(["poetry", "env", "info", "-p"], cwd=checkout, check=False, timeout_s=60)
-            places += [(Path(line), "poetry's environment") for line in said.stdout.decode().split("\n")[:1] if line]
-    if environ.get("VIRTUAL_ENV"):
-        places.append((Path(environ["VIRTUAL_ENV"]), "the active environment"))
-    candidates = [
-        (str(place / part), where) for place, where in places for part in ("bin/python", "Scripts/python.exe")
-    ]
-    candidates = [(path, where) for path, where in candidates if Path(path).exists()]
-    candidates += [(path, f"{name} on PATH") for name in ("python3", "python") if (path := process.which(name))]
+    candidates = _interpreters(checkout, environ, manager)
     for path, where in candidates:
         question = "import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)"
         try:
@@ -86,6 +74,33 @@ def find_python(checkout: Path | None, manager: str, module: str, environ: dict[
         except Failed:  # a broken environment: the next one
             continue
     return "", ", ".join(dict.fromkeys(where for _, where in candidates)) or "no Python was found"
+
+
+def find_modules(checkout: Path | None, modules: tuple[str, ...], environ: dict[str, str]) -> dict[str, str]:
+    """Module -> where it was found: the checkout's environment, else the active one, else the Python on PATH."""
+    found: dict[str, str] = {}
+    for path, where in _interpreters(checkout, environ):
+        left = [name for name in modules if name not in found]
+        question = "import importlib.util as u, sys; print(*(m for m in sys.argv[1:] if u.find_spec(m)))"
+        if left:
+            try:
+                said = process.run([path, "-I", "-c", question, *left], check=False, timeout_s=30)
+            except Failed:  # a broken environment: the next one
+                continue
+            found |= dict.fromkeys(said.stdout.decode("utf-8", "replace").split(), where)
+    return found
+
+
+def _interpreters(checkout: Path | None, environ: dict[str, str], manager: str = "") -> list[tuple[str, str]]:
+    places = [] if checkout is None else [(checkout / name, f"the checkout's {name}") for name in (".venv", "venv")]
+    if checkout is not None and manager == "poetry" and process.which("poetry"):
+        said = process.run(["poetry", "env", "info", "-p"], cwd=checkout, check=False, timeout_s=60)
+        places += [(Path(line), "poetry's environment") for line in said.stdout.decode().split("\n")[:1] if line]
+    if environ.get("VIRTUAL_ENV"):
+        places.append((Path(environ["VIRTUAL_ENV"]), "the active environment"))
+    found = [(str(place / part), where) for place, where in places for part in ("bin/python", "Scripts/python.exe")]
+    found = [(path, where) for path, where in found if Path(path).exists()]
+    return found + [(path, f"{name} on PATH") for name in ("python3", "python") if (path := process.which(name))]
 
 
 def _python_manager(folder: Path, tools: dict[str, Any]) -> str:

@@ -7,11 +7,13 @@ import io
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from ecluse import signing
 from ecluse.clock import now
+from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
 from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
@@ -19,10 +21,29 @@ from ecluse.intake.manifest import Manifest, Payload
 
 
 def default_folder(repository: Repository) -> Path:
-    """``.sync/patches`` of the work tree. Raises :class:`Invalid` for a bare repository, which has none."""
+    """``patches`` in ``.sync`` of the work tree, or in the folder that ``SYNC_DIR`` names instead.
+
+    Raises :class:`Invalid` for a bare repository, which has none.
+    """
     if repository.work_tree is None:
         raise Invalid("export.bare", "This repository has no work tree to export from.", "ecluse export -C A_CHECKOUT")
-    return repository.work_tree / ".sync" / "patches"
+    return repository.work_tree / (os.environ.get("SYNC_DIR") or ".sync") / "patches"
+
+
+SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt", *(f"{name}.md" for name in DOCUMENTS))
+"""What the files of an export end in; the manifest (``json``) is what makes it exist."""
+
+
+def name_of(stamp: str, suffix: str) -> str:
+    """The name of the file of the export of ``stamp`` with this suffix."""
+    if suffix.endswith(".md"):
+        return f"{suffix.removesuffix('.md')}_{stamp}.md"
+    return f"INSTRUCTIONS_{stamp}.txt" if suffix == "txt" else f"sync_cloud_{stamp}.{suffix}"
+
+
+def names_of(stamp: str) -> list[str]:
+    """The names of every file that the export of ``stamp`` may have."""
+    return [name_of(stamp, suffix) for suffix in SUFFIXES]
 
 
 class Publication:
@@ -73,8 +94,8 @@ class Publication:
         raise Invalid("export.to", f"{self.folder} is full of exports of this second.", "ecluse export --to FOLDER")
 
     def name(self, suffix: str) -> str:
-        """The final name of the file with this suffix (``json``, ``bundle``, ``patch``, ``json.sig``, ``txt``)."""
-        return f"INSTRUCTIONS_{self.stamp}.txt" if suffix == "txt" else f"sync_cloud_{self.stamp}.{suffix}"
+        """The final name of the file with this suffix (one of :data:`SUFFIXES`)."""
+        return name_of(self.stamp, suffix)
 
     def file(self, suffix: str) -> Path:
         """Where to write that file for now."""
@@ -96,7 +117,7 @@ class Publication:
                 return self._place_tar(suffixes)
             for suffix in suffixes:
                 path = self.file(suffix)
-                with path.open("rb") as handle:
+                with path.open("rb+") as handle:  # Windows syncs only what may be written
                     os.fsync(handle.fileno())
                 path.replace(self.folder / path.name)
             sync_folder(self.folder)
@@ -132,8 +153,10 @@ def make_payload(kind: str, path: Path, publication: Publication) -> Payload:
     return Payload(kind, path.name, digest.hexdigest(), path.stat().st_size)
 
 
-def publish(publication: Publication, manifest: Manifest, data: bytes, key: Path | None) -> Path:
-    """Write manifest, signature (with ``key``) and instructions, and move everything into place."""
+def publish(
+    publication: Publication, manifest: Manifest, data: bytes, key: Path | None, documents: Mapping[str, str]
+) -> Path:
+    """Write manifest, signature (with ``key``), instructions and documents, and move everything into place."""
     write_atomically(publication.file("json"), data)
     order = [payload.kind for payload in manifest.payloads]
     if key is not None:
@@ -142,7 +165,9 @@ def publish(publication: Publication, manifest: Manifest, data: bytes, key: Path
         order.append("json.sig")
     text = instructions(publication, manifest, data, signed=key is not None)
     write_atomically(publication.file("txt"), text.encode("utf-8"))
-    return publication.place([*order, "txt", "json"])
+    for name, page in documents.items():
+        write_atomically(publication.file(f"{name}.md"), page.encode("utf-8"))
+    return publication.place([*order, *(f"{name}.md" for name in documents), "txt", "json"])
 
 
 def instructions(publication: Publication, manifest: Manifest, data: bytes, *, signed: bool) -> str:

@@ -44,8 +44,9 @@ def review(
     who: str,
     how: str = "key",
     key_file: Path | None = None,
+    pick: bool = False,
 ) -> Change:
-    """Record a person's acceptance or rejection of a change.
+    """Record a person's acceptance or rejection of a change; with ``pick``, the other attempts at its task are superseded.
 
     ``how`` is ``key`` (signed with ``key_file``, a key that the trunk lists as human or admin) or ``typed`` (at a
     terminal, only where the policy says ``solo = true``). Acceptance makes a quarantined change ready, and a ready
@@ -53,10 +54,15 @@ def review(
     :class:`Waits` (it conflicts with its target).
     """
     change = standing = _reviewable(history, key, accept)
+    if pick and not change.task:
+        raise Invalid(
+            "review.no_task", f"{key} names no task, so it has no rivals.", f"ecluse review {key} --accept --why TEXT"
+        )
     if not why.strip():
         raise Invalid("review.why", "A review needs a reason.", f"ecluse review {key} --accept --why TEXT")
     trunk = open_trunk(repository)
-    answer = _answer(trunk, change, accept=accept, why=why, who=who, how=how, key_file=key_file)
+    word = "pick" if pick else "accept" if accept else "reject"
+    answer = _answer(trunk, change, word, why=why, who=who, how=how, key_file=key_file)
     _check_independence(repository, trunk, change, answer)
     if not accept:
         over = dataclasses.replace(
@@ -71,7 +77,23 @@ def review(
         change = _release(repository, trunk, change)
     trusted = f"person {answer.name} ({'signed' if answer.how == 'key' else 'typed at a terminal'})"
     done = dataclasses.replace(change, trusted_by=trusted, updated_at=instant())
-    return _record(repository, history, standing, done, answer, "accepted")
+    with history.transaction():
+        if pick:
+            _supersede_rivals(history, done, answer)
+        return _record(repository, history, standing, done, answer, "picked" if pick else "accepted")
+
+
+def _supersede_rivals(history: History, picked: Change, answer: Answer) -> None:
+    """The other pending attempts at the task of ``picked`` are over; their refs and bytes stay."""
+    for other in history.find(Change, task=picked.task):
+        if other.id == picked.id or other.state.is_terminal:
+            continue
+        why = f"{picked.key} was picked among the attempts at {picked.task}"
+        old = dataclasses.replace(
+            other, state=ChangeState.SUPERSEDED, reason=why, wants_landing=False, updated_at=instant()
+        )
+        text = f"{other.key} is superseded: {why}"
+        history.record(old, Event("change.superseded", other.subject, text, answer.name, {"picked": picked.key}))
 
 
 def _reviewable(history: History, key: str, accept: bool) -> Change:
@@ -89,15 +111,13 @@ def _reviewable(history: History, key: str, accept: bool) -> Change:
     return change
 
 
-def _answer(
-    trunk: Trunk, change: Change, *, accept: bool, why: str, who: str, how: str, key_file: Path | None
-) -> Answer:
+def _answer(trunk: Trunk, change: Change, word: str, *, why: str, who: str, how: str, key_file: Path | None) -> Answer:
     statement = {
         "kind": "change.review",
         "change": change.key,
         "digest": change.digest,
         "head": change.head,
-        "answer": "accept" if accept else "reject",
+        "answer": word,
         "why": clean(why),
         "policy": trunk.policy_id(),
         "nonce": new_id("nonce"),
@@ -109,14 +129,14 @@ def _answer(
             raise Refused(
                 "review.needs_key",
                 "A typed answer counts only where one person works alone (solo = true in ecluse.toml on the trunk).",
-                f"ecluse review {change.key} --{'accept' if accept else 'reject'} --why TEXT --key YOUR_KEY",
+                f"ecluse review {change.key} --{word} --why TEXT --key YOUR_KEY",
             )
         return Answer(clean(who) or "somebody", "typed", payload)
     if key_file is None:
         raise Refused(
             "review.needs_key",
             "A review is signed with a person's key, and none was given.",
-            f"ecluse review {change.key} --{'accept' if accept else 'reject'} --why TEXT --key YOUR_KEY (make one with: ecluse keys make)",
+            f"ecluse review {change.key} --{word} --why TEXT --key YOUR_KEY (make one with: ecluse keys make)",
         )
     signature = signing.sign(payload.encode("ascii"), key_file, signing.APPROVAL)
     signer = signing.verify(payload.encode("ascii"), signature, trunk.signers, signing.APPROVAL)

@@ -84,11 +84,21 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
             raise Refused("text.too_large", f"{source} is a text of more than {textchunks.TEXT_CAP:,} bytes.", _GIVE)
     elif textchunks.looks_like_chunks(read_capped(source, textchunks.TEXT_CAP)):
         return _from_text(source, scratch, cap)
+    if form is Form.PATCH and (owner := _manifest_of(source)):
+        return _from_manifest(owner, cap)
     if form in (Form.EDITS, Form.MAIL, Form.PATCH) and head.lstrip()[:1] != b"{":
         return _parcel(source.parent, "", (source.name,), "")
     if head.lstrip()[:1] == b"{" or source.suffix == ".json":
         return _from_manifest(source, cap)
     raise Invalid("intake.unknown", f"{source} is nothing that Écluse knows, or it was damaged on the way.", _GIVE)
+
+
+def _manifest_of(patch: Path) -> Path | None:
+    """The manifest of ours beside a patch that it names: together they prove more than the patch alone."""
+    beside = patch.with_suffix(".json")
+    said = read_claims(beside) if beside.is_file() and not beside.is_symlink() else None
+    named = isinstance(said, Manifest) and any(one.name == patch.name for one in said.payloads)
+    return beside if named else None
 
 
 def _from_text(source: Path, scratch: Path, cap: int) -> Parcel:
@@ -136,6 +146,8 @@ def _from_manifest(path: Path, cap: int) -> Parcel:
                 f"{path.name} is there, its payload is not: {wanted}.",
                 f"carry {wanted} over too, beside it",
             )
+    elif old := _former_patch(path):
+        return _parcel(path.parent, "", (old,), "")
     else:  # unreadable: it is kept as evidence with what lies beside it, and refused when it is judged
         beside = (path.with_suffix(suffix) for suffix in (".bundle", ".patch"))
         names = [one.name for one in beside if one.is_file()]
@@ -145,6 +157,21 @@ def _from_manifest(path: Path, cap: int) -> Parcel:
         )
     signature = f"{path.name}.sig" if (path.parent / f"{path.name}.sig").is_file() else ""
     return _parcel(path.parent, path.name, tuple(names), signature)
+
+
+def _former_patch(path: Path) -> str:
+    """The patch that a JSON of the first specification names; such a pair proves nothing, so the patch counts alone."""
+    try:
+        said = strictjson.loads(read_capped(path, strictjson.MAX_BYTES))
+    except (Refused, Invalid):
+        return ""
+    if not isinstance(said, dict) or "schema" in said or not isinstance(said.get("patch"), dict):
+        return ""
+    name = said["patch"].get("filename")
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(_PATCHES):
+        return ""
+    file = path.parent / name
+    return name if file.is_file() and not file.is_symlink() else ""
 
 
 def read_claims(path: Path) -> Manifest | Problem:

@@ -1,4 +1,4 @@
-"""The levels ``standard`` and ``complete``: build, tests, linter and types on a change's tree in a clean clone.
+"""What the levels run of a change: build, tests, linter and types, on its tree in a clean clone.
 
 These run code of the change. Who calls this has made sure that it may be run (``validation``).
 """
@@ -19,8 +19,9 @@ from ecluse.git import ChangedPath, Repository
 from ecluse.intake.project import INSTALL, Project, find_python, read_project
 from ecluse.secrets.scan import scan
 
-STANDARD = ("build", "pytest")
-COMPLETE = (*STANDARD, "ruff", "mypy")
+_LEVELS: dict[str, tuple[str, ...]] = {"minimal": ("build",), "standard": ("pytest",), "complete": ("ruff", "mypy")}
+"""Level -> the tools that it adds to those of the level before it."""
+
 TIMEOUT_S = 900.0
 """How long one tool may take, in seconds."""
 
@@ -38,10 +39,19 @@ class Site:
     changed: tuple[str, ...]
 
 
+def tools_of(level: str) -> list[tuple[str, str]]:
+    """(tool, the level that it belongs to) of everything that ``level`` runs, in order."""
+    upto = list(_LEVELS)[: list(_LEVELS).index(level) + 1]
+    return [(name, one) for one in upto for name in _LEVELS[one]]
+
+
 def run_tools(
-    repository: Repository, commit: str, changes: Sequence[ChangedPath], level: str, checkout: Path | None
-) -> list[dict[str, Any]]:
-    """Run the tools of ``level`` (``standard`` or ``complete``) on ``commit``; one result each, bound to the tree id."""
+    repository: Repository, commit: str, changes: Sequence[ChangedPath], level: str, checkout: Path | None,
+    only: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Run the tools of ``level`` on ``commit``, of these only ``only`` where it is given;
+    one result each, bound to the tree id.
+    """
     tree = repository.tree_id(commit)
     python = tuple(c.path for c in changes if c.path.endswith((".py", ".pyi")) and c.new_mode.startswith("100"))
     found = []
@@ -49,11 +59,12 @@ def run_tools(
         clone.check_out(commit)
         assert clone.work_tree is not None  # noqa: S101 - made with one
         site = Site(clone.work_tree, checkout, read_project(clone.work_tree), python)
-        for name in COMPLETE if level == "complete" else STANDARD:
+        for name, of in tools_of(level):
+            if only is not None and name not in only:
+                continue
             began = time.monotonic()
             result, detail = _TOOLS[name](site)
             took = round((time.monotonic() - began) * 1000, 1)
-            of = "standard" if name in STANDARD else "complete"
             found.append(
                 {"name": name, "level": of, "result": result, "detail": detail, "duration_ms": took, "tree": tree}
             )

@@ -26,7 +26,7 @@ _POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
             r"(?:^|/)(?:\.gitlab-ci\.yml|\.drone\.ya?ml|\.travis\.yml|bitbucket-pipelines\.yml|\.?appveyor\.yml)$",
             r"(?:^|/)(?:\.gitlab/ci|\.circleci|\.buildkite|\.woodpecker)(?:/|\.ya?ml$)",
             r"(?:^|/)(?:Jenkinsfile|azure-pipelines[^/]*\.ya?ml$)",
-            r"^\.ci/|^\.github/dependabot\.yml$",
+            r"^\.ci/|^\.github/(?:dependabot\.yml|ecluse-actions\.lock)$",
         ),
     ),
     "policy.config_changed": ("the policy of Écluse", (r"^ecluse\.toml$", r"^\.ecluse/")),

@@ -1,4 +1,8 @@
-"""The validation levels: checks that need no workflow. ``minimal`` executes nothing of the change, the others do."""
+"""The validation levels: checks that need no workflow.
+
+``minimal`` is the state of the checkout, the syntax of changed Python files and the build of ``package.json``; the others
+add tests, linter and types. What runs code of the change does so only where somebody vouches for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse import process
 from ecluse.errors import Failed, Unsupported, Waits
@@ -18,9 +23,12 @@ from ecluse.history import History
 from ecluse.intake.objects import read_blobs
 from ecluse.model import Change, ChangeState
 
+if TYPE_CHECKING:
+    from ecluse.intake.snapshot import Snapshot
+
 LEVELS = ("none", "minimal", "standard", "complete")
 EXECUTING = ("standard", "complete")
-"""Levels that run code of the change."""
+"""Levels that are for running code of the change: without trust they are refused, not cut short."""
 
 _FILE_CAP = 4 << 20
 _TIMEOUT_S = 60.0
@@ -69,29 +77,34 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
     check_level(level)
     with repository.temporary_clone() as temporary:
         commit = repository.commit_id(revision or "HEAD")
-        if revision is not None and level in EXECUTING:
-            _need_trust(repository, commit)
+        doubt = _distrust(repository, commit) if revision is not None else None
+        if doubt is not None and level in EXECUTING:
+            raise doubt
         base = find_baseline(repository, commit).commit
+        lying = None
         if revision is None:
             who = Identity("Écluse", "ecluse@localhost")
-            commit = take(repository, temporary, commit, who=who, max_file_bytes=_FILE_CAP).commit or commit
-        return validate_tree(temporary, base, commit, level, checkout=repository.work_tree, execute=True)
+            lying = take(repository, temporary, commit, who=who, max_file_bytes=_FILE_CAP)
+            commit = lying.commit or commit
+        return validate_tree(
+            temporary, base, commit, level, checkout=repository.work_tree, execute=doubt is None, lying=lying
+        )
 
 
-def _need_trust(repository: Repository, commit: str) -> None:
+def _distrust(repository: Repository, commit: str) -> Waits | None:
     """What lies on a branch here is one's own; what came in by a bundle is run when the policy or a person trusts it."""
     if repository.text("for-each-ref", "--count=1", "--contains", commit, "refs/heads"):
-        return
+        return None
     if (head := repository.resolve("HEAD")) and repository.is_ancestor(commit, head):
-        return
+        return None
     key = "CHANGE"
     if (repository.state_dir / "history.db").exists():
         with History.open(repository.state_dir) as history:
             for change in history.find(Change, head=commit):
                 if change.trusted_by and change.state in (ChangeState.READY, ChangeState.LANDED):
-                    return
+                    return None
                 key = change.key
-    raise Waits(
+    return Waits(
         "validate.trust",
         f"{commit[:12]} is on no branch here, and no key, policy or person vouches for it: its code is not run.",
         f"look at it (git show {commit[:12]}), then: ecluse review {key} --accept --why TEXT; or use --level minimal",
@@ -99,12 +112,19 @@ def _need_trust(repository: Repository, commit: str) -> None:
 
 
 def validate_tree(
-    repository: Repository, base: str, commit: str, level: str, *, checkout: Path | None = None, execute: bool = False
+    repository: Repository,
+    base: str,
+    commit: str,
+    level: str,
+    *,
+    checkout: Path | None = None,
+    execute: bool = False,
+    lying: Snapshot | None = None,
 ) -> list[dict[str, Any]]:
     """Validate what ``commit`` changes against ``base`` (empty: everything it holds).
 
     Code of the change runs only with ``execute``; without, the checks that would need it are listed as skipped, with
-    the reason. ``checkout`` is the work tree whose installed tools may be used.
+    the reason. ``checkout`` is the work tree whose installed tools may be used, ``lying`` what lay in it uncommitted.
     """
     check_level(level)
     if level == "none":
@@ -112,18 +132,31 @@ def validate_tree(
     changes = repository.changed_paths(base or EMPTY_TREE, commit)
     tree = repository.tree_id(commit)
     found = [_python_syntax(repository, changes, tree, "minimal")]
-    if level not in EXECUTING:
+    if lying is not None:
+        found.append(_git_status(lying, tree))
+    if level == "minimal" and not repository.list_tree(commit, "package.json"):
         return found
     from ecluse.intake import toolchecks
 
     if execute:
         return found + toolchecks.run_tools(repository, commit, changes, level, checkout)
     why = f"not checked: it runs code of the change; after a person or a key vouches for it: ecluse validate {commit[:12]} --level {level}"
-    for name in toolchecks.COMPLETE if level == "complete" else toolchecks.STANDARD:
-        of = "standard" if name in toolchecks.STANDARD else "complete"
+    for name, of in toolchecks.tools_of(level):
         row = {"name": name, "level": of, "result": "skipped", "detail": why, "duration_ms": 0.0, "tree": tree}
         found.append(row)
     return found
+
+
+def _git_status(lying: Snapshot, tree: str) -> dict[str, Any]:
+    """What was uncommitted in the checkout, counted. It describes; what may not be carried is the export's to say."""
+    began = time.monotonic()
+    count = Counter(lying.origins.values())
+    left = sum(one["reason"] not in ("ignored", "own") for one in lying.not_carried)
+    words = [f"{number} {word}" for word, number in sorted(count.items())] + ([f"{left} left out"] if left else [])
+    return {
+        "name": "git-status", "level": "minimal", "result": "success",
+        "detail": ", ".join(words) or "clean", "duration_ms": round((time.monotonic() - began) * 1000, 1), "tree": tree,
+    }  # fmt: skip
 
 
 def _python_syntax(repository: Repository, changes: Sequence[ChangedPath], tree: str, level: str) -> dict[str, Any]:

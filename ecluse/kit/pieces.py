@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from ecluse.documents import session, words
 from ecluse.files import read_capped
 from ecluse.kit.report import Action, ActionKind
 
@@ -20,6 +21,9 @@ EXPORTERS = ("cloud-export.py", "cloud-export.sh")
 
 CALLERS = ("local-import.py", "local-import.sh", "sync-tracker.py", "validate-before-sync.py", "init-sync-system.py")
 """Names that people know from the specification; each calls the installed Écluse."""
+
+FORMS = session.NAMES
+"""The documents that an export renders from facts; a repository may change its copy of the form."""
 
 AGENTS_BEGIN = "<!-- ecluse:begin -->"
 _TEXT_CAP = 8 << 20
@@ -43,6 +47,7 @@ def look_at(work_tree: Path, *, trust: Literal["signed", "all"] | None, solo: bo
     pieces = [_folder(work_tree, path) for path in FOLDERS]
     pieces.append(_whole(work_tree, ".sync/README.md", text("sync_readme.md")))
     pieces += [_script(work_tree, name) for name in (*EXPORTERS, *CALLERS)]
+    pieces += [_whole(work_tree, f".sync/templates/{name}.md", form(name)) for name in FORMS]
     pieces.append(_policy(work_tree, policy_text(trust, solo)))
     pieces.append(_sections(work_tree, ".gitignore", text("gitignore").split("\n\n")))
     pieces.append(_sections(work_tree, "AGENTS.md", [text("agents.md")]))
@@ -52,6 +57,11 @@ def look_at(work_tree: Path, *, trust: Literal["signed", "all"] | None, solo: bo
 def text(name: str) -> str:
     """A text of the kit, as shipped."""
     return resources.files("ecluse.kit").joinpath("files", name).read_text(encoding="utf-8")
+
+
+def form(name: str) -> str:
+    """A form of ``.sync/templates/``, as shipped, in the language of the locale."""
+    return session.template(name, words.choose(""))
 
 
 def script(name: str) -> bytes:

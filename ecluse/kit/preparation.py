@@ -12,6 +12,7 @@ from ecluse.errors import Failed, Invalid
 from ecluse.files import storage_problem, write_atomically
 from ecluse.git import Repository
 from ecluse.history import History, sync_copy
+from ecluse.intake.belonging import remember
 from ecluse.kit import pieces
 from ecluse.kit.report import Action, ActionKind, InitReport
 from ecluse.model import Event
@@ -177,6 +178,7 @@ def _carry_out(
             data = {"trunk": branch, "done": done}
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
         sync_copy.refresh_beside(history, repository.work_tree)
+    remember(repository)
 
 
 def _write(repository: Repository, piece: pieces.Piece) -> None:

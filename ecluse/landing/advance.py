@@ -12,6 +12,8 @@ from ecluse.history.requests import request_run
 from ecluse.history.wakes import wake
 from ecluse.landing import candidate as candidates
 from ecluse.landing import mover, policy
+from ecluse.landing.handover import write_down
+from ecluse.landing.publish import wants_push
 from ecluse.landing.queue import is_next, wake_next
 from ecluse.model import Change, ChangeState, Event, Landing, LandingState, Run, RunState
 from ecluse.trunk import open_trunk
@@ -47,6 +49,7 @@ def _build(repository: Repository, history: History, landing: Landing, change: C
     if built.conflicts:
         _conflict(history, landing, change, built.conflicts)
         return
+    built = write_down(repository, built, landing, change)
     ready = dataclasses.replace(
         landing,
         base=base,
@@ -57,7 +60,7 @@ def _build(repository: Repository, history: History, landing: Landing, change: C
         updated_at=instant(),
     )
     if built.how == "same":
-        _land(history, ready, change, "it was there already")
+        _land(repository, history, ready, change, "it was there already")
         return
     held = f"refs/ecluse/candidates/{landing.id}"
     repository.move_ref(held, built.commit, repository.refs(held).get(held, ""), "ecluse: candidate")
@@ -106,13 +109,13 @@ def _move(repository: Repository, history: History, landing: Landing, change: Ch
         _block(history, landing, f"uncommitted work in the checkout would be touched: {', '.join(paths[:10])}", paths)
         return
     try:
-        mover.move(repository, history, landing)
+        mover.move(repository, history, landing, backups=open_trunk(repository).config.landing.backups)
     except RefMoved as moved:
         _rebuild(repository, history, landing, moved.found)
     except Waits as blocked:
         _block(history, landing, blocked.message, mover.blocked_paths(repository, landing))
     else:
-        _land(history, landing, change, landing.reason)
+        _land(repository, history, landing, change, landing.reason)
 
 
 def _rebuild(repository: Repository, history: History, landing: Landing, found: str) -> None:
@@ -150,7 +153,7 @@ def _block(history: History, landing: Landing, why: str, paths: tuple[str, ...] 
         _wake_others(history, held)
 
 
-def _land(history: History, landing: Landing, change: Change, why: str) -> None:
+def _land(repository: Repository, history: History, landing: Landing, change: Change, why: str) -> None:
     landed = dataclasses.replace(landing, state=LandingState.LANDED, reason=why, updated_at=instant())
     done = dataclasses.replace(change, state=ChangeState.LANDED, updated_at=instant())
     text = f"{change.key} landed on {landing.target} as {landing.candidate[:12]} (tree {landing.tree[:12]}): {change.title}"
@@ -159,11 +162,15 @@ def _land(history: History, landing: Landing, change: Change, why: str) -> None:
         "tree": landing.tree,
         "base": landing.base,
         "agent": landing.agent,
+        "key": change.about.get("key", ""),
         "run": landing.run,
     }
+    push = wants_push(repository)
     with history.transaction():
         history.record(done, Event("change.landed", change.subject, f"{change.key} landed"))
         history.record(landed, Event("landing.landed", landing.subject, text, data=data))
+        if push:
+            wake(history, f"push/{landing.id}", "landed")
         _wake_others(history, landed)
 
 

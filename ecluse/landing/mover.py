@@ -12,6 +12,7 @@ from ecluse.errors import Failed, Waits
 from ecluse.git import RefMoved, Repository
 from ecluse.history import History, perform
 from ecluse.history.journal import EffectState, Probed, effect_of
+from ecluse.landing import branches
 from ecluse.model import Landing
 
 
@@ -34,8 +35,10 @@ def is_begun(history: History, landing: Landing) -> bool:
     return effect is not None and effect.state is EffectState.BEGUN
 
 
-def move(repository: Repository, history: History, landing: Landing) -> dict[str, Any]:
+def move(repository: Repository, history: History, landing: Landing, *, backups: int = 0) -> dict[str, Any]:
     """Bring the target from ``landing.base`` to ``landing.candidate``, once, with the checkouts that show it.
+
+    A branch ``backup/before-sync-*`` is made at ``landing.base`` first; the newest ``backups`` of them are kept (0: none is made).
 
     Raises :class:`Waits` (``checkout.blocked``) with the ref where it was when a checkout cannot follow, and
     :class:`RefMoved` when somebody else moved the target; the checkouts are then back where they were.
@@ -44,6 +47,8 @@ def move(repository: Repository, history: History, landing: Landing) -> dict[str
         repository.clear_dead_locks("index", "HEAD", "packed-refs", landing.target)
 
     def do(plan: dict[str, Any]) -> dict[str, Any]:
+        if plan.get("backup"):
+            branches.back_up(repository, str(plan["backup"]), landing.base)
         followed = _follow_all(repository, landing)
         try:
             repository.move_ref(landing.target, landing.candidate, landing.base, f"ecluse: {landing.id}")
@@ -51,6 +56,8 @@ def move(repository: Repository, history: History, landing: Landing) -> dict[str
             for checkout in followed:
                 checkout.follow(landing.candidate, landing.base)
             raise
+        if plan.get("backup"):
+            branches.prune_backups(repository, landing.target, backups)
         return _read_back(repository, landing, len(followed))
 
     def probe(plan: dict[str, Any]) -> Probed:
@@ -60,6 +67,8 @@ def move(repository: Repository, history: History, landing: Landing) -> dict[str
         return Probed(False)
 
     plan = {"target": landing.target, "old": landing.base, "new": landing.candidate, "tree": landing.tree}
+    if backups:
+        plan["backup"] = branches.backup_name(repository)
     return perform(history, landing.subject, step_of(landing), do, probe=probe, plan=plan)
 
 

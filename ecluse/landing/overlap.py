@@ -1,16 +1,18 @@
-"""Which pending changes touch the same files, which merge with one another, and an order to land them in.
+"""Which pending changes touch the same files and symbols, which merge with one another, and an order to land them in.
 
 All merges are trials in memory: nothing is checked out, no ref moves, and the objects of the trials are thrown away.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from ecluse.clock import instant
 from ecluse.git import Repository
 from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.history import History
+from ecluse.landing.symbols import touched_symbols
 from ecluse.model import Change, ChangeState
 
 MAX_CHANGES = 60
@@ -19,12 +21,16 @@ MAX_CHANGES = 60
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two changes that touch the same ``files`` or do not merge; ``conflicts`` is empty when they merge cleanly."""
+    """Two changes that touch the same ``files`` or do not merge; ``conflicts`` is empty when they merge cleanly.
+
+    ``symbols`` are functions and classes (``path::name``) that both touch: where a clean merge may still be wrong.
+    """
 
     one: str
     other: str
     files: tuple[str, ...]
     conflicts: tuple[str, ...]
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +69,54 @@ def _compare_target(repository: Repository, target: str, pending: list[Change]) 
     tip = repository.resolve(target) or ""
     with repository.temporary_clone() as room:
         touched = {change.key: _touched(room, tip, change) for change in changes}
+        symbols = _symbols(room, tip, changes, touched)
         pairs = [
             pair
             for number, one in enumerate(changes)
             for other in changes[number + 1 :]
-            if (pair := _pair(room, one, other, touched))
+            if (pair := _pair(room, one, other, touched, symbols))
         ]
         order, rework = _order(room, tip, changes, pairs)
     keys = tuple(change.key for change in changes)
     return Overlap(target, keys, tuple(pairs), tuple(order), rework, tuple(change.key for change in left))
 
 
+def _start(repository: Repository, tip: str, change: Change) -> str:
+    return (repository.merge_base(tip, change.head) if tip else None) or change.base
+
+
 def _touched(repository: Repository, tip: str, change: Change) -> frozenset[str]:
-    base = (repository.merge_base(tip, change.head) if tip else None) or change.base
+    base = _start(repository, tip, change)
     if not base:
         return frozenset(change.files)
     return frozenset(path.path for path in repository.changed_paths(base, change.head))
 
 
-def _pair(repository: Repository, one: Change, other: Change, touched: dict[str, frozenset[str]]) -> Pair | None:
+def _symbols(
+    room: Repository, tip: str, changes: list[Change], touched: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """The functions and classes of each change, in the files that it shares with another."""
+    times = Counter(path for paths in touched.values() for path in paths)
+    found = {}
+    for change in changes:
+        shared = {path for path in touched[change.key] if times[path] > 1}
+        base = _start(room, tip, change)
+        found[change.key] = touched_symbols(room, base, change.head, shared) if base and shared else frozenset()
+    return found
+
+
+def _pair(
+    repository: Repository,
+    one: Change,
+    other: Change,
+    touched: dict[str, frozenset[str]],
+    symbols: dict[str, frozenset[str]],
+) -> Pair | None:
     """The pair, when there is anything to say of it. Disjoint files may still conflict (a file against a folder)."""
     shared = tuple(sorted(touched[one.key] & touched[other.key]))
     conflicts = _merge(repository, one.head, other.head)[1]
-    return Pair(one.key, other.key, shared, conflicts) if shared or conflicts else None
+    both = tuple(sorted(symbols[one.key] & symbols[other.key]))
+    return Pair(one.key, other.key, shared, conflicts, both) if shared or conflicts else None
 
 
 def _order(

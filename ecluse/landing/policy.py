@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +26,24 @@ def judge(run: Run, optional: Sequence[str], validations: Sequence[dict[str, Any
     if not run.workflows and run.state is RunState.GREEN:
         return _by_validation(validations)
     jobs: list[dict[str, Any]] = list(run.report.get("jobs", []))
-    bad = [job for job in jobs if job.get("result") not in (Result.SUCCESS, Result.SKIPPED)]
+    bad = [job for job in jobs if not _counts_as_good(job)]
     deciding = [job for job in bad if job.get("id") not in optional]
     if deciding or (run.state is not RunState.GREEN and not bad):
-        return Judgement(False, "workflows", describe_failure(deciding) or run.reason or "the run did not finish")
+        said = describe_failure(deciding) or run.reason or "the run did not finish"
+        tests = failed_tests(run.report, deciding)
+        return Judgement(False, "workflows", f"{said}; {tests}" if tests else said)
     waived = [str(job.get("id")) for job in bad]
-    ran = sum(1 for job in jobs if job.get("result") == Result.SUCCESS)
+    ran = sum(1 for job in jobs if job.get("outcome", job.get("result")) == Result.SUCCESS)
     if ran == 0:
         return Judgement(False, "workflows", "every job was skipped, so nothing was tested")
     text = f"{ran} of {len(jobs)} jobs green" + (f"; optional and not green: {', '.join(waived)}" if waived else "")
     return Judgement(True, "workflows", text)
+
+
+def _counts_as_good(job: dict[str, Any]) -> bool:
+    """Whether a combination, or the job that it is part of, is not red: a failure that is let pass is not."""
+    good = (Result.SUCCESS, Result.SKIPPED)
+    return job.get("result") in good or job.get("outcome", job.get("result")) in good
 
 
 def _by_validation(validations: Sequence[dict[str, Any]]) -> Judgement:
@@ -54,6 +62,23 @@ def describe_failure(jobs: Sequence[dict[str, Any]]) -> str:
         where = f" at step `{steps[0].get('name')}`" if steps else ""
         why = str(job.get("reason") or (steps[0].get("reason") if steps else "") or "")
         parts.append(
-            f"job `{job.get('name') or job.get('id')}` ended {job.get('result')}{where}{': ' + why if why else ''}"
+            f"job `{job.get('name') or job.get('id')}` ended {job.get('outcome', job.get('result'))}{where}{': ' + why if why else ''}"
         )
     return "; ".join(parts)
+
+
+MAX_TESTS = 5
+
+
+def failed_tests(report: Mapping[str, Any], jobs: Sequence[dict[str, Any]]) -> str:
+    """The failed tests of these jobs by name, the first with its message; nothing when none is known."""
+    keys = {job.get("key") for job in jobs}
+    failures = (report.get("tests") or {}).get("failures") or []
+    found = {str(one.get("name")): str(one.get("message")) for one in failures if one.get("job") in keys}
+    if not found:
+        return ""
+    name, message = next(iter(found.items()))
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "")
+    names = ", ".join([f"{name} ({first[:200]})" if first else name, *list(found)[1:MAX_TESTS]])
+    more = f" and {len(found) - MAX_TESTS} more" if len(found) > MAX_TESTS else ""
+    return f"failed test{'s' if len(found) > 1 else ''}: {names}{more}"

@@ -11,6 +11,7 @@ from ecluse.files import FileLock
 from ecluse.git import Repository
 from ecluse.history import History, perform
 from ecluse.history.journal import Probed
+from ecluse.landing.publish import facts_of
 from ecluse.model import Change, ChangeState, Event, Landing, LandingState
 
 _STEP = "undo"
@@ -39,7 +40,7 @@ def undo(repository: Repository, history: History, key: str, *, actor: str) -> C
         _move_back(repository, history, landed[0])
         over = dataclasses.replace(change, state=ChangeState.UNDONE, wants_landing=False, updated_at=instant())
         text = f"{key} is undone: {landed[0].target} is back at {landed[0].base[:12]}"
-        data = {"landing": landed[0].id, "target": landed[0].target, "at": landed[0].base}
+        data = {"landing": landed[0].id, "target": landed[0].target, "at": landed[0].base, **facts_of(change)}
         history.record(over, Event("change.undone", change.subject, text, actor, data))
     return over
 
@@ -75,11 +76,7 @@ def _check(repository: Repository, landing: Landing, done: str = "") -> None:
     if done and now == done:
         return
     branch = landing.target.removeprefix("refs/heads/")
-    merge = len(repository.text("rev-list", "--parents", "-1", landing.candidate).split()) > 2
-    words = (
-        f"git revert {'-m 1 ' + landing.candidate[:12] if merge else landing.base[:12] + '..' + landing.candidate[:12]}"
-    )
-    hint = f"land a revert: in a clone on {branch}, {words}, ecluse export, then: ecluse import BUNDLE --land"
+    hint = f"take it back by a revert: ecluse import --undo {landing.change}"
     if now != landing.candidate:
         raise Refused(
             "undo.moved", f"{branch} has moved on since {landing.change} landed; moving back would lose it.", hint

@@ -14,6 +14,8 @@ MINIMUM_LENGTH = 4
 """Shorter values are not masked: they would blot out ordinary words and so tell the reader more than they hide."""
 
 _ENCODED_MINIMUM = 6  # a shorter value in hexadecimal or Base64 would hit unrelated text
+_CASE_MINIMUM = 12  # a shorter value in another case is likely to be a word
+_NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _HTML = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
@@ -38,7 +40,16 @@ class Masker:
         return bool(found)
 
     def mask(self, text: str) -> str:
-        """``text`` with every known secret replaced; costs a few substring searches when there is none."""
+        """``text`` with every known secret replaced; costs a few substring searches when there is none.
+
+        A text in which a secret is broken up by characters of no width loses all of these.
+        """
+        if self._pattern is not None and not text.isascii() and (bare := _NO_WIDTH.sub("", text)) != text:
+            masked = self._masked(bare)
+            return masked if masked != bare else text
+        return self._masked(text)
+
+    def _masked(self, text: str) -> str:
         pattern = self._pattern
         if pattern is None:
             return text
@@ -67,6 +78,9 @@ class Masker:
             alternatives.append("".join(map(_spellings, value)))
             core = max(re.findall(r"[A-Za-z0-9]+", value), key=len, default="")
             needles.add(core) if core else (always := True)
+            for other in {value.upper(), value.lower()} - {value} if len(value) >= _CASE_MINIMUM else ():
+                alternatives.append(re.escape(other))
+                needles.add(other)
             if len(value) >= _ENCODED_MINIMUM:
                 encoded = _encoded_forms(value)
                 alternatives += [expression for expression, _ in encoded]
@@ -106,7 +120,14 @@ def _encoded_forms(value: str) -> list[tuple[str, str]]:
     """Pairs of (expression, plain text that must be there for it to match) for hexadecimal and Base64."""
     octets = value.encode("utf-8", "surrogatepass")
     low = octets.hex()
-    forms = [(low, low), (low.upper(), low.upper())]
+    forms = [(low, low), (low.upper(), low.upper()), *_base64_forms(octets)]
+    if len(octets) >= _CASE_MINIMUM:  # encoded twice, which begins at the first alignment
+        forms += _base64_forms(base64.b64encode(octets[: len(octets) // 3 * 3]))
+    return forms
+
+
+def _base64_forms(octets: bytes) -> list[tuple[str, str]]:
+    forms = []
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + octets).decode().rstrip("=")
         first = -(-offset * 8 // 6)  # characters that carry bits of what stands before

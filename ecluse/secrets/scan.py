@@ -22,6 +22,14 @@ class SecretHit:
     line: int
 
 
+LEFT_OUT = "(left out: it looks like a secret)"
+
+
+def covered(text: str) -> str:
+    """``text``, or a remark in its place when it holds what looks like a secret."""
+    return LEFT_OUT if text and scan(text.encode("utf-8", "backslashreplace")) else text
+
+
 _PROVIDERS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = (
     ("aws-access-key-id", (b"AKIA", b"ASIA"), rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
     ("github-token", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"), rb"\bgh[pousr]_[A-Za-z0-9]{36,251}\b"),

@@ -68,7 +68,7 @@ def jobs_of(repository: Repository, run: Run) -> list[JobView]:
             _text(job, "id"),
             _text(job, "name") or _text(job, "id"),
             _text(job, "workflow"),
-            _text(job, "result"),
+            _text(job, "outcome") or _text(job, "result"),
             _number(job, "duration_ms"),
             _text(job, "reason"),
             tuple(_step(step, place) for place, step in enumerate(_objects(job.get("steps")), 1)),

@@ -91,12 +91,11 @@ def test_import_run_and_land_on_a_real_project(cli: Any, project: Path, tmp_path
     exported = cli("export", "--agent", "agent-1", "--to", str(tmp_path / "change.tar"), "--json", cwd=sandbox).json
     said = cli("import", str(tmp_path / "change.tar"), "--land", "--no-input", cwd=project)
     assert "landed" in said.err + said.out
-    tree = (
-        subprocess.run(["git", "rev-parse", "main^{tree}"], cwd=project, capture_output=True, check=True)
-        .stdout.decode()
-        .strip()
-    )
-    assert tree == exported["tree"]
+    words = ["git", "diff", "--name-only", exported["head"], "main"]
+    beyond = subprocess.run(words, cwd=project, capture_output=True, check=True, text=True).stdout.split()
+    assert beyond == ["AGENT_SYNC.md", "docs/passation.md", "docs/passation/agent-1.md"], "and nothing else"
+    words = ["git", "merge-base", "--is-ancestor", exported["head"], "main"]
+    assert subprocess.run(words, cwd=project, check=False).returncode == 0, "its commits kept their ids"
     shown = cli("show", exported["change_id"], "--json", cwd=project).json
     assert shown["change"]["state"] == "landed"
     listed = cli("history", "list", "--kind", "run", cwd=project).out

@@ -225,3 +225,21 @@ def test_who_holds_the_line(ready: Path) -> None:
     with lock.held():
         assert "another process" in only(ready, "line").found
     assert only(ready, "line").found == "free"
+
+
+def test_optional_packages_are_missed_only_where_the_project_is_set_up_for_them(
+    bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bench.folder / ".venv")], check=True)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(bare), "/usr/bin", "/bin"]))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    site = next((bench.folder / ".venv").glob("lib/python*/site-packages"))
+    (site / "ruff.py").write_text("")
+    bench.write("mypy.ini", "[mypy]\n")
+    found = {one.name: one for one in doctor.examine(bench.folder)}
+    assert (found["ruff"].state, found["ruff"].found) == (CheckState.OK, "in the checkout's .venv")
+    assert "optional, for ecluse validate" in found["pytest"].found or found["pytest"].found.endswith("on PATH")
+    if "mypy.ini sets it up" in found["mypy"].found:  # the system's Python may have it
+        assert (found["mypy"].state, found["mypy"].hint.startswith("python3 -m venv")) == (CheckState.WARN, True)

@@ -104,3 +104,29 @@ def test_values_inside_documents_are_masked(secret: str) -> None:
     masker = Masker()
     masker.add(secret)
     assert masker.mask_any({"a": [f"x{secret}", 1, None]}) == {"a": [f"x{MASK}", 1, None]}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        str.upper,
+        str.lower,
+        lambda s: "\u200b".join(s),
+        lambda s: s[:5] + "\u2060" + s[5:],
+        lambda s: base64.b64encode(base64.b64encode(s.encode())).decode(),
+        lambda s: base64.b64encode(b"x" + base64.b64encode(s.encode() + b"\n")).decode(),
+    ],
+    ids=["upper", "lower", "zero width", "word joiner", "twice", "twice with a line end"],
+)
+def test_spellings_beyond_those_that_must_be_masked(secret: str, write: object) -> None:
+    masker = Masker()
+    masker.add(secret)
+    text = f"[{write(secret)}]"  # type: ignore[operator]
+    out = masker.mask(text)
+    assert MASK in out and len(out) < len(text)
+
+
+def test_characters_of_no_width_stay_where_nothing_is_hidden() -> None:
+    masker = Masker()
+    masker.add("a-secret-value")
+    assert masker.mask("fam\u200dily") == "fam\u200dily"

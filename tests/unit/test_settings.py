@@ -32,6 +32,8 @@ class Outer(Section):
     rows: tuple[Inner, ...] = ()
     short: Annotated[str, AfterValidator(_short)] = ""
     maybe: int | None = None
+    perhaps: Inner | None = None
+    some: tuple[str, ...] = Field(default=("a",), min_length=1)
 
 
 def test_everything_that_is_declared_is_read() -> None:
@@ -68,6 +70,8 @@ def test_everything_that_is_declared_is_read() -> None:
         ({"rows": [{"name": "a", "b": 1}]}, "rows.0.b", "no such setting"),
         ({"short": "abcd"}, "short", "too long"),
         ({"maybe": "x"}, "maybe", "none of the kinds"),
+        ({"perhaps": {"name": 3}}, "perhaps.name", "a text"),
+        ({"some": []}, "some", "at least 1"),
     ],
 )
 def test_what_is_wrong_is_named(table: dict[str, object], where: str, why: str) -> None:

@@ -1,15 +1,17 @@
-"""Actions that steps use: those carried out here, composite ones of the repository, and a clear no to the rest."""
+"""Actions that steps use: those carried out here, those that run from their own files, and a clear no to the rest."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecluse.errors import Unsupported
+from ecluse.errors import Invalid, Unsupported
 from ecluse.model import Result
 
 if TYPE_CHECKING:
+    from ecluse.checks.actions.manifest import Manifest
     from ecluse.checks.session import Frame, Session
     from ecluse.checks.workflow import Step
 
@@ -20,8 +22,17 @@ BUILT_IN: dict[str, str] = {
     "actions/cache": "cache",
     "actions/cache/restore": "cache",
     "actions/cache/save": "cache",
-    "actions/upload-artifact": "artifacts",
-    "actions/download-artifact": "artifacts",
+    "actions/upload-artifact": "upload",
+    "actions/upload-artifact/merge": "download",
+    "actions/download-artifact": "download",
+    "actions/github-script": "github_script",
+    "astral-sh/setup-uv": "setup_uv",
+    "dorny/paths-filter": "paths_filter",
+    "hynek/setup-cached-uv": "setup_uv",
+    "pnpm/action-setup": "pnpm",
+    "pre-commit/action": "pre_commit",
+    "re-actors/alls-green": "alls_green",
+    "tj-actions/changed-files": "changed_files",
 }
 """Owner/repo of an action -> the module here that carries it out, whatever version is named."""
 
@@ -52,14 +63,26 @@ class ActionCall:
         """Owner/repo and path of the action, in lower case, without its version."""
         return self.step.uses.partition("@")[0].lower()
 
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Tells this use from all others of the job: the numbers of the steps that lead to it."""
+        return (*self.frame.trail, self.step.number)
+
     def input(self, name: str, default: str = "") -> str:
         """The input ``name``, trimmed; ``default`` when it is absent or empty."""
+        return self.given(name).strip() or default
+
+    def given(self, name: str) -> str:
+        """The input ``name`` as it was written, empty when it is absent."""
         wanted = name.lower()
-        found = next((value for key, value in self.inputs.items() if key.lower() == wanted), "")
-        return found.strip() or default
+        return next((value for key, value in self.inputs.items() if key.lower() == wanted), "")
 
     def flag(self, name: str, default: bool = False) -> bool:
         return self.input(name, "true" if default else "false").lower() == "true"
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of the input ``name`` that say something, trimmed."""
+        return [line.strip() for line in self.given(name).splitlines() if line.strip()]
 
     def say(self, text: str) -> None:
         """A line in the job's log."""
@@ -72,32 +95,93 @@ class ActionCall:
 def run_action(call: ActionCall) -> Outcome:
     """Carry out the action of a ``uses`` step.
 
-    Raises :class:`Unsupported` for what is not carried out here, saying what to do instead.
+    Raises :class:`Unsupported` for what is not carried out here, saying what to do instead, and other problems when the
+    action cannot be found or fetched.
     """
-    uses = call.step.uses
-    if uses in call.session.request.local_actions:
-        from pathlib import Path
+    session, uses = call.session, call.step.uses
+    manifest = find_action(session, call.frame, uses)
+    if manifest is not None:
+        kind = "javascript" if manifest.is_script else manifest.using
+        ran: Outcome = import_module(f"ecluse.checks.actions.{kind}").run_main(call, manifest)
+        return ran
+    module = BUILT_IN.get(call.name, "not_run")
+    outcome: Outcome = import_module(f"ecluse.checks.actions.{module}").run(call)
+    return outcome
 
-        from ecluse.checks.actions.composite import run_folder
 
-        return run_folder(call, Path(call.session.request.local_actions[uses]))
-    if uses.startswith(("./", ".\\")):
-        from ecluse.checks.actions.composite import run_folder
+def find_action(session: Session, frame: Frame, uses: str, *, ahead: bool = False) -> Manifest | None:
+    """The files of the action ``uses``; ``None`` when it is carried out here instead, or known not to be run here.
 
-        return run_folder(call, call.session.workspace / uses)
+    ``ahead`` looks before the job's first step: an action of the workspace is not there yet, which is ``None`` too.
+    Raises :class:`ecluse.errors.Problem`.
+    """
+    from ecluse.checks.actions.manifest import read_manifest
+    from ecluse.checks.actions.not_run import reason_for
+
     if uses.startswith("docker://"):
         raise Unsupported(
             "checks.docker_action",
             f"{uses} is a container image, and no container engine is used here.",
             "Run the tool it contains in a `run` step.",
         )
-    module = BUILT_IN.get(call.name)
-    if module is None:
-        raise Unsupported(
-            "checks.action",
-            f"The action {uses} is not carried out here: actions of other repositories are not fetched yet.",
-            f"Use a `run` step, put the action into this repository (uses: ./path), "
-            f"or give its folder with --local-action {uses}=DIR.",
-        )
-    outcome: Outcome = import_module(f"ecluse.checks.actions.{module}").run(call)
-    return outcome
+    if uses.startswith(("./", ".\\")):
+        return None if ahead else read_manifest(uses, session.workspace / uses)
+    location, _, ref = uses.partition("@")
+    if not uses.startswith("$/"):
+        stand_in = _stand_in(session, location, ref)
+        if stand_in is not None:
+            return read_manifest(uses, stand_in)
+        if location.lower() in BUILT_IN or reason_for(location):
+            return None
+    return read_manifest(uses, _elsewhere(session, frame, uses))
+
+
+def _stand_in(session: Session, location: str, ref: str) -> Path | None:
+    """The folder that was given for an action with ``--local-action``."""
+    given = session.request.local_actions
+    owner, name, *rest = [*location.split("/"), ""]
+    if f"{location}@{ref}" in given:
+        return Path(given[f"{location}@{ref}"])
+    whole = given.get(f"{owner}/{name}@{ref}")
+    return None if whole is None else _below(Path(whole), "/".join(rest), location)
+
+
+def _elsewhere(session: Session, frame: Frame, uses: str) -> Path:
+    """The folder of an action of another repository, or of the workflow's own at the workflow's commit (``$/``)."""
+    into = session.folder / "actions"
+    if uses.startswith("$/"):
+        repository, ref = frame.source if frame.source[0] else _origin(session)
+        path = uses[2:]
+        if not repository:
+            return _below(_own_files(session, into / "own"), path, uses)
+    else:
+        location, _, ref = uses.partition("@")
+        repository, path = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
+    stand_in = session.request.local_actions.get(f"{repository}@{ref}")
+    root = Path(stand_in) if stand_in else session.remote.export(repository, ref, into)
+    return _below(root, path, uses)
+
+
+def _origin(session: Session) -> tuple[str, str]:
+    """Repository and ref of a workflow that was fetched; empty for one of the tree under test."""
+    location, found, ref = session.workflow.path.partition("@")
+    return ("/".join(location.split("/")[:2]), ref) if found else ("", "")
+
+
+def _own_files(session: Session, target: Path) -> Path:
+    """The tree under test, copied: an action that writes beside itself must not change it."""
+    from ecluse.checks.placing import list_files, place
+    from ecluse.git import list_work_files
+
+    if not target.is_dir():
+        target.mkdir(parents=True)
+        names = list_work_files(session.tree)
+        place(session.tree, target, names if names is not None else list_files(session.tree))
+    return target
+
+
+def _below(root: Path, path: str, uses: str) -> Path:
+    folder = root / path
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise Invalid("checks.path_outside", f"{uses} leads out of its repository.", "Correct the path.")
+    return folder

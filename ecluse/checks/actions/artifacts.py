@@ -1,123 +1,107 @@
-"""``actions/upload-artifact`` and ``download-artifact``: files handed on within one run."""
+"""What the artifacts of one run are: folders by name, each with a record of its number and its digest."""
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
 import re
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ecluse.checks.actions import ActionCall, Outcome
-from ecluse.checks.globs import path_pattern
-from ecluse.checks.placing import inside, list_files, place
-from ecluse.errors import Unsupported
-from ecluse.model import Result
+from ecluse.checks.placing import list_files, place
+from ecluse.files import FileLock, read_capped, write_atomically
 
-_FORBIDDEN = re.compile(r'[":<>|*?\r\n\\/]')
-_WILD = re.compile(r"[*?\[]")
+FORBIDDEN = re.compile(r'[":<>|*?\r\n\\/]')
+"""What an artifact's name may not hold, as on GitHub; a path inside one may have slashes."""
 
-
-def run(call: ActionCall) -> Outcome:
-    return _upload(call) if "upload" in call.name else _download(call)
+_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?\Z")
+_CAP = 1 << 16
 
 
-def _upload(call: ActionCall) -> Outcome:
-    name = call.input("name", "artifact")
-    if _FORBIDDEN.search(name) or name in (".", ".."):
-        return Outcome(Result.FAILURE, reason=f"'{name}' cannot be an artifact's name: it has a character like / or :")
-    root, files = _select(call)
-    if not files:
-        said = f"no files were found at {', '.join(call.input('path').split())}"
-        wish = call.input("if-no-files-found", "warn")
-        if wish == "error":
-            return Outcome(Result.FAILURE, reason=said)
-        if wish == "warn":
-            call.session.log.note("warning", f"upload-artifact: {said}")
-        return Outcome(Result.SUCCESS, reason=said)
-    target = call.session.artifacts / name
-    if target.exists() and not _joins(call):
-        if not call.flag("overwrite"):
-            return Outcome(Result.FAILURE, reason=f"an artifact named '{name}' already exists in this run")
-        shutil.rmtree(target)
-    target.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        goal = target / file.relative_to(root)
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, goal)
-    call.outputs["artifact-id"] = str(len(list(call.session.artifacts.iterdir())))
-    call.outputs["artifact-url"] = ""
-    call.say(f"kept {len(files)} files as artifact '{name}'")
-    return Outcome(Result.SUCCESS)
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One artifact. ``digest`` is a SHA-256 over the names and contents of its files; ``size`` is in bytes."""
+
+    id: int
+    name: str
+    digest: str
+    size: int
+    count: int
 
 
-def _joins(call: ActionCall) -> bool:
-    """Versions up to 3 add to an artifact of the same name."""
-    return bool(re.match(r"v[123](\.|$)", call.step.uses.partition("@")[2]))
+class Taken(Exception):
+    """There is an artifact of that name, and it may not be replaced."""
 
 
-def _select(call: ActionCall) -> tuple[Path, list[Path]]:
-    """The folder that names inside the artifact start from, and the files.
+class Shelf:
+    """The artifacts of a run: their files in ``folder``, what is known of them in the folder beside it."""
 
-    Only files that really lie in the job's own folders are taken: a link may lead anywhere.
-    """
-    session = call.session
-    own = session.folder.resolve()
-    rules, bases = [], []
-    for line in (line.strip() for line in call.input("path").splitlines()):
-        if not line:
-            continue
-        wanted = not line.startswith("!")
-        text = os.path.normpath(session.workspace / (line if wanted else line[1:].strip()))
-        rules.append((wanted, path_pattern(text)))
-        if wanted:
-            bases.append(_base(Path(text)))
-    hidden = call.flag("include-hidden-files") or _joins(call)
-    found: dict[Path, None] = {}
-    for base in bases:
-        for name in [""] if base.is_file() else list_files(base) if base.is_dir() else []:
-            path = base / name
-            if not hidden and any(part.startswith(".") for part in Path(name).parts):
-                continue
-            selected = False
-            for wanted, rule in rules:
-                if rule.fullmatch(str(path).lstrip("/")):
-                    selected = wanted
-            if selected and path.is_file() and path.resolve().is_relative_to(own):
-                found[path] = None
-    roots = [base.parent if base.is_file() else base for base in bases]
-    root = Path(os.path.commonpath(roots)) if roots else session.workspace
-    return root, list(found)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records = folder.with_name(folder.name + "-records")
+        self.lock = FileLock(self.records / "lock")
+
+    def all(self) -> list[Artifact]:
+        """Every artifact, in name order; of a folder that somebody else put there a record is made."""
+        found = []
+        with self.lock.held():
+            for entry in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
+                path = self._path(entry.name)
+                known = Artifact(**json.loads(read_capped(path, _CAP))) if path.is_file() else None
+                found.append(known or self._record(entry.name, entry))
+        return found
+
+    def add(self, name: str, root: Path, files: list[str], *, join: bool = False, replace: bool = False) -> Artifact:
+        """Keep ``files`` of ``root`` as ``name``, beside what is in it already (``join``), or instead (``replace``).
+
+        Raises :class:`Taken` when the name is in use and neither is wanted.
+        """
+        target = self.folder / name
+        with self.lock.held():
+            if target.exists() and not join:
+                if not replace:
+                    raise Taken(name)
+                self._forget(name)
+            target.mkdir(parents=True, exist_ok=True)
+            place(root, target, files)
+            return self._record(name, target)
+
+    def remove(self, name: str) -> None:
+        with self.lock.held():
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._path(name).unlink(missing_ok=True)
+
+    def _record(self, name: str, target: Path) -> Artifact:
+        total, size, names = hashlib.sha256(), 0, list_files(target, hidden_git=True)
+        for one in names:
+            data = hashlib.sha256()
+            with (target / one).open("rb") as handle:
+                while block := handle.read(1 << 20):
+                    data.update(block)
+                    size += len(block)
+            total.update(f"{one}\0{data.hexdigest()}\n".encode("utf-8", "surrogatepass"))
+        path = self._path(name)
+        number = self._next()
+        made = Artifact(number, name, total.hexdigest(), size, len(names))
+        write_atomically(path, json.dumps(asdict(made)).encode())
+        return made
+
+    def _next(self) -> int:
+        """A number that no artifact of this run has or had."""
+        path = self.records / "last"
+        number = int(path.read_text()) + 1 if path.is_file() else 1
+        write_atomically(path, str(number).encode())
+        return number
+
+    def _path(self, name: str) -> Path:
+        return self.records / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
 
 
-def _base(pattern: Path) -> Path:
-    """The part of a pattern before its first wildcard."""
-    parts = pattern.parts
-    wild = next((place for place, part in enumerate(parts) if _WILD.search(part)), len(parts))
-    return Path(*parts[:wild])
-
-
-def _download(call: ActionCall) -> Outcome:
-    if call.input("run-id") or call.input("repository"):
-        raise Unsupported(
-            "checks.artifact_elsewhere",
-            "Artifacts of other runs or repositories cannot be fetched here.",
-            "Upload the artifact in a job of this run.",
-        )
-    session = call.session
-    path = call.input("path", ".")
-    target = inside(session.folder, os.path.relpath(session.workspace / path, session.folder), "path")
-    names = sorted(entry.name for entry in session.artifacts.iterdir()) if session.artifacts.is_dir() else []
-    name = call.input("name")
-    if name and name not in names:
-        here = ", ".join(names) or "none"
-        return Outcome(Result.FAILURE, reason=f"there is no artifact '{name}' in this run (there are: {here})")
-    pattern = call.input("pattern")
-    chosen = [name] if name else [one for one in names if not pattern or path_pattern(pattern).fullmatch(one)]
-    apart = not name and not call.flag("merge-multiple")
-    for one in chosen:
-        source = session.artifacts / one
-        place(source, target / one if apart else target, list_files(source))
-    target.mkdir(parents=True, exist_ok=True)
-    call.outputs["download-path"] = str(target)
-    call.say(f"brought {len(chosen)} artifacts: {', '.join(chosen)}")
-    return Outcome(Result.SUCCESS)
+def version_of(uses: str) -> tuple[int, ...]:
+    """The version that a ``uses`` names, ``(4, 1)`` for ``@v4.1``; empty for a branch or a commit: the newest counts."""
+    found = _VERSION.match(uses.partition("@")[2])
+    return tuple(int(part) for part in found.groups() if part is not None) if found else ()

@@ -1,4 +1,4 @@
-"""``actions/setup-node``: the Node of this machine, when its version is the one asked for."""
+"""``actions/setup-node``: the Node of this machine, or another version that npm brings and this machine keeps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from pathlib import Path
 from ecluse import process
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.placing import inside
+from ecluse.checks.tools import bring_node
 from ecluse.checks.versions import Version, matches, parse, show
 from ecluse.files import read_capped
 from ecluse.model import Result
 
 _CAP = 1 << 20
+_NAMES = {
+    "argon": "4", "boron": "6", "carbon": "8", "dubnium": "10", "erbium": "12", "fermium": "14", "gallium": "16",
+    "hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24",
+}  # fmt: skip
 
 
 def run(call: ActionCall) -> Outcome:
-    """Check the version of the Node on PATH; nothing is downloaded."""
+    """Use the Node on PATH when its version is the one asked for, else put another one in front of it."""
     env = call.session.environment(call.frame, call.env)
     node = process.which("node", env.get("PATH"))
     wish = call.input("node-version") or _from_file(call)
@@ -27,11 +32,17 @@ def run(call: ActionCall) -> Outcome:
     if node is None or version is None:
         return Outcome(Result.FAILURE, reason="Node is not on this machine: install it, or remove setup-node")
     if not _fulfils(wish, version):
-        return Outcome(
-            Result.FAILURE,
-            reason=f"Node {wish} is not on this machine (here is {show(version)}): "
-            "install that version, or ask for the one that is here",
-        )
+        brought = bring_node(_as_range(wish)) if _as_range(wish) else None
+        if brought is None:
+            return Outcome(
+                Result.FAILURE,
+                reason=f"Node {wish} is not on this machine (here is {show(version)}), and npm did not bring it: "
+                "install that version, or ask for the one that is here",
+            )
+        version, programs = brought
+        call.session.path.append(str(programs))
+        node = str(programs / "node")
+    _use_registry(call)
     call.outputs["node-version"] = f"v{show(version)}"
     call.outputs["cache-hit"] = ""
     call.say(f"Node {show(version)} of {node}")
@@ -45,7 +56,28 @@ def _fulfils(wish: str, version: Version) -> bool:
         return True
     if wish in ("lts", "lts/*", "lts/-1"):
         return version[0] % 2 == 0
-    return not wish.startswith("lts/") and matches(wish, version)
+    return matches(_as_range(wish), version) if _as_range(wish) else False
+
+
+def _as_range(wish: str) -> str:
+    """A wish in numbers: code names of long-term releases become their major version; empty for an unknown one."""
+    wish = wish.strip().lower().removeprefix("v")
+    return _NAMES.get(wish.removeprefix("lts/"), "") if wish.startswith("lts/") else wish
+
+
+def _use_registry(call: ActionCall) -> None:
+    """With ``registry-url``, an npm configuration that reads its token from NODE_AUTH_TOKEN."""
+    url = call.input("registry-url")
+    if not url:
+        return
+    url = url if url.endswith("/") else url + "/"
+    scope = call.input("scope")
+    scope = f"{scope if scope.startswith('@') else '@' + scope}:" if scope else ""
+    path = call.session.temp / ".npmrc"
+    host = url.partition(":")[2]
+    path.write_text(f"{host}:_authToken=${{NODE_AUTH_TOKEN}}\n{scope}registry={url}\n", encoding="utf-8")
+    call.session.env["NPM_CONFIG_USERCONFIG"] = str(path)
+    call.session.env.setdefault("NODE_AUTH_TOKEN", "XXXXX-XXXXX-XXXXX-XXXXX")
 
 
 def _from_file(call: ActionCall) -> str:

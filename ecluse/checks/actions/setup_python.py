@@ -9,7 +9,7 @@ from pathlib import Path
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.contexts import runner_architecture
 from ecluse.checks.placing import inside
-from ecluse.checks.pythons import Interpreter, find, known, make_environment
+from ecluse.checks.pythons import Interpreter, bring, find, known, make_environment
 from ecluse.checks.versions import show
 from ecluse.errors import Invalid, Unsupported
 from ecluse.files import read_capped
@@ -26,6 +26,8 @@ def run(call: ActionCall) -> Outcome:
         reason = "there is no cache in this version: packages are installed afresh"
     for wish in _wishes(call):
         interpreter = find(wish, path)
+        if interpreter is None:
+            interpreter = bring(wish, path)
         if interpreter is None:
             here = ", ".join(show(one.version) for one in known(path)) or "none"
             return Outcome(
@@ -44,9 +46,10 @@ def _use(call: ActionCall, interpreter: Interpreter) -> None:
     programs = folder / "bin"
     if not programs.exists():
         make_environment(interpreter, folder)
-    session.path.append(str(programs))
-    session.env["pythonLocation"] = str(folder)
-    session.env["Python_ROOT_DIR"] = session.env["Python3_ROOT_DIR"] = str(folder)
+    if call.flag("update-environment", True):
+        session.path.append(str(programs))
+        for name in ("pythonLocation", "Python_ROOT_DIR", "Python2_ROOT_DIR", "Python3_ROOT_DIR"):
+            session.env[name] = str(folder)
     call.outputs["python-version"] = version
     call.outputs["python-path"] = str(programs / "python")
     call.outputs["cache-hit"] = "false" if call.input("cache") else ""

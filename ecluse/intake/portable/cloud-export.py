@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Hand over everything done in this checkout as one change bundle, with nothing installed but Python 3.8+ and git.
 
-    python3 .sync/scripts/cloud-export.py [--agent NAME] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+                                          [--watch SECONDS]
 
 Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged, unstaged
 and untracked work as one marked commit on top. Index, HEAD and files stay untouched; secrets are never carried.
@@ -20,6 +21,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -226,6 +228,7 @@ def last_output(folder, branch):
                     "id": said["change"]["id"],
                     "revision": said["change"]["revision"],
                     "head": said["head"]["commit"],
+                    "base": said["base"]["commit"],
                 }
                 if newest is None or one["revision"] >= newest["revision"] or one["id"] != newest["id"]:
                     newest = one
@@ -418,7 +421,8 @@ def read_blobs(repo, oids, cap=SCAN_CAP):
 # -- the uncommitted work as one commit, made beside the repository ------------------------------------------------
 
 OWN = re.compile(
-    rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt)$"
+    rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
+    rb"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     rb"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
 
@@ -617,8 +621,27 @@ json.dump(wrong, sys.stdout)
 """
 
 
-def validate(repo, changes, tree):
-    """The checks of the level `minimal`: nothing of the change is executed."""
+NOT_RUN = "not checked: this exporter runs nothing of the change; ecluse validate does"
+
+
+def validate(repo, changes, tree, tip, work):
+    """The checks of the level `minimal`: nothing of the change is executed, and what would be is listed."""
+    count = collections.Counter(work.origins.values()) if work.commit else {}
+    words = ["%d %s" % (count[word], word) for word in sorted(count)]
+    left = sum(one["reason"] not in QUIET for one in work.left)
+    words += ["%d left out" % left] if left else []
+    rows = [python_syntax(repo, changes, tree), check_row("git-status", "success", ", ".join(words) or "clean", 0.0, tree)]
+    if repo.out("ls-tree", tip, "--", "package.json"):
+        rows.append(check_row("build", "skipped", NOT_RUN, 0.0, tree))
+    return rows
+
+
+def check_row(name, result, detail, spent, tree):
+    row = {"name": name, "level": "minimal", "result": result, "detail": detail, "duration_ms": spent}
+    return dict(row, tree=tree)
+
+
+def python_syntax(repo, changes, tree):
     began, wanted = time.monotonic(), {}
     for status, _, mode, _, oid, path in changes:
         if status != "D" and path.endswith((b".py", b".pyi")) and mode in ("100644", "100755"):
@@ -646,16 +669,7 @@ def validate(repo, changes, tree):
             )
         detail = detail or "%d Python file%s" % (len(paths), "" if len(paths) == 1 else "s")
     spent = round((time.monotonic() - began) * 1000, 1)
-    return [
-        {
-            "name": "python-syntax",
-            "level": "minimal",
-            "result": result,
-            "detail": detail,
-            "duration_ms": spent,
-            "tree": tree,
-        }
-    ]
+    return check_row("python-syntax", result, detail, spent, tree)
 
 
 # -- publication: written aside, renamed into place, the manifest last ---------------------------------------------
@@ -812,6 +826,9 @@ def export(options, record):
         work = Snapshot(repo, temporary, head, (name, mail) if name and mail else (agent, "agent@localhost"))
         tip = work.commit or head
         record.update(head=tip, not_carried=len(work.left))
+        if options.watch and (tip == base or [base, tip, branch] == options.seen):
+            return None, "", how
+        options.seen = [base, tip, branch]
         if tip == base:
             loud = ["%(path)s (%(reason)s)" % one for one in work.left if one["reason"] not in QUIET]
             but = " Left out: %s." % ", ".join(loud[:10]) if loud else ""
@@ -826,7 +843,7 @@ def export(options, record):
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
         refuse_secrets(temporary, commits, changes)
         tree = temporary.resolve(tip, "tree")
-        checks = validate(temporary, changes, tree) if options.validate == "minimal" else []
+        checks = validate(temporary, changes, tree, tip, work) if options.validate == "minimal" else []
         red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
         if red and not options.allow_red:
             message = "Nothing was exported, because a check is red: %s." % red
@@ -848,10 +865,10 @@ def export(options, record):
                 "uncommitted_changes": bool(work.commit),
             },
             "patch": {},
-            "status": "exported",
+            "status": "checkpoint" if options.watch else "exported",
             "agent": agent,
             "agent_details": {
-                word: clean(in_utf8(os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
+                word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
                 for word in ("tool", "model", "session", "task")
             },
             "change": {"id": identity, "revision": revision, "title": clean(words) or "uncommitted work"},
@@ -864,7 +881,7 @@ def export(options, record):
             "not_carried": work.left,
             "validations": checks,
             "payloads": [],
-            "repository": {"roots": roots(repo, head)},
+            "repository": {"roots": roots(repo, head), "remote": remote(repo)},
             "generator": VERSION,
         }
         kind = "mixed" if real and work.commit else "uncommitted" if work.commit else "commits"
@@ -878,6 +895,15 @@ def roots(repo, head):
     if os.path.exists(os.path.join(repo.common, "shallow")):
         return []
     return repo.text("rev-list", "--max-parents=0", head).split()[:10]
+
+
+def remote(repo):
+    """The address of the main remote, without user, password and query."""
+    names = sorted(repo.ask("remote").split("\n"), key=lambda name: (name != "origin", name))
+    url = repo.ask("config", "--local", "--get", "remote.%s.url" % names[0]) if names[0] else ""
+    url = url.partition("?")[0] if "://" in url else url
+    url = re.sub(r"(?i)^(https?://)[^/@]*@", r"\1", url)
+    return clean(in_utf8(re.sub(r"(?i)^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1@", url)))
 
 
 def put(said, temporary, kind, folder, tar, ours):
@@ -935,9 +961,71 @@ def say(text):
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
 
 
+def watch(options):
+    """Look again and again until a signal; whenever the work has changed, a new checkpoint takes the old one's place."""
+    asked = []
+
+    def stop(number, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    say("[i] looking every %g s, until Ctrl-C" % options.watch)
+    while True:
+        last, well = bool(asked), once(options) in (0, 2, 3, 4)
+        options.seen = options.seen if well else None  # a full disk, a busy git: the same work is tried again
+        if last:
+            say("[i] stopped")
+            return 0
+        due = time.monotonic() + (options.watch if well else min(options.watch, 5))
+        while not asked and time.monotonic() < due:
+            time.sleep(max(0, min(0.2, due - time.monotonic())))
+
+
+def seen_before(options):
+    """What the newest export of this branch in the folder holds: a watch that is started again goes on from there."""
+    try:
+        repo = discover(options.folder)
+        folder = options.to or os.path.join(repo.top, os.environ.get("SYNC_DIR") or ".sync", "patches")
+        folder = os.path.join(options.folder, folder)
+        branch = repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") or "(detached)"
+        last = last_output("" if folder.endswith(".tar") else folder, branch)
+    except (OSError, Stop):
+        return None
+    return [last["base"], last["head"], branch] if last else None
+
+
+def prune(folder, identity, revision):
+    """Remove the older checkpoints of a change; the manifest first, so that half a bundle is never taken for a whole."""
+    for name in sorted(os.listdir(folder)):
+        found = re.match(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json$", name)
+        try:
+            if found:
+                with open(os.path.join(folder, name), "rb") as handle:
+                    said = json.loads(handle.read().decode("utf-8"))
+                old = said["change"]["id"] == identity and said["change"]["revision"] < revision
+                if old and said["status"] == "checkpoint":
+                    os.replace(os.path.join(folder, name), os.path.join(folder, ".pruned-" + name))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    for name in os.listdir(folder):
+        found = re.match(r"\.pruned-sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json$", name)
+        if found:
+            stem = "sync_cloud_" + found.group(1)
+            files = [stem + end for end in (".bundle", ".patch", ".json.sig")] + ["INSTRUCTIONS_%s.txt" % found.group(1)]
+            pages = ["sync-session-summary", "agent-handoff", "checklist-pre-sync"]
+            for one in files + ["%s_%s.md" % (page, found.group(1)) for page in pages] + [name]:
+                if os.path.exists(os.path.join(folder, one)):
+                    os.unlink(os.path.join(folder, one))
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agent", default="", metavar="NAME", help="who made the change (or ECLUSE_AGENT)")
+    parser.add_argument("--task", default="", metavar="TEXT", help="what it is an attempt at (or ECLUSE_AGENT_TASK)")
     parser.add_argument("--base", default="", metavar="REV", help="where the change starts (default: found)")
     parser.add_argument("--note", default="", metavar="FILE|-", help="what was done, what is left, what to watch")
     parser.add_argument("--validate", default="minimal", choices=("none", "minimal"), help="the checks before it")
@@ -945,8 +1033,14 @@ def parse():
     parser.add_argument("--accept-omissions", action="store_true", help="what cannot be carried is known: exit 0")
     parser.add_argument("--allow-red", action="store_true", help="export although a check is red")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--watch", type=float, default=0, metavar="SECONDS", help="keep a rolling checkpoint")
     parser.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.seen = None
+    if options.watch and (options.watch < 0.05 or options.json or options.note == "-"):
+        parser.error("--watch needs a positive number of seconds, and goes without --json and --note -")
+    options.allow_red = options.allow_red or bool(options.watch)  # half-done work is what a checkpoint is for
+    return options
 
 
 def report(options, said, path, how):
@@ -977,9 +1071,21 @@ def report(options, said, path, how):
 
 def main():
     options = parse()
+    if options.watch:
+        options.seen = seen_before(options)
+        return watch(options)
+    return once(options)
+
+
+def once(options):
+    """One export, said and recorded; its exit status."""
     record = {"exporter": VERSION}
     try:
         said, path, how = export(options, record)
+        if said is None:
+            return 0
+        if options.watch and not path.endswith(".tar"):
+            prune(os.path.dirname(path), said["change"]["id"], said["change"]["revision"])
         status = report(options, said, path, how)
         journal(record, "partial" if status else "success", "", said["change"]["title"])
         return status

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Hand over everything done in this checkout as one change bundle, with git and the POSIX utilities alone.
 #
-#     sh .sync/scripts/cloud-export.sh [--agent NAME] [--base REV] [--note FILE|-] [--to DIR]
+#     sh .sync/scripts/cloud-export.sh [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR]
 #                                      [--validate none|minimal] [--accept-omissions] [--allow-red] [--json] [-C DIR]
 #
 # Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged,
@@ -114,7 +114,7 @@ function base64(n,  i, v, s, a) {
 function bare(p) { return substr(p, 1, 1) == "\"" ? substr(p, 2, length(p) - 2) : p }
 function own(p) {
   p = bare(p)
-  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
+  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ ("(^|/)(sync-session-summary|agent-handoff|checklist-pre-sync)_" D8 "_" D6 "(_[0-9]+)?\\.md$") || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
 }
 BEGIN { D6 = "[0-9][0-9][0-9][0-9][0-9][0-9]"; D8 = D6 "[0-9][0-9]"; init() }
 function sensitive(p,  k, i, part, name, suffix, stem, w, words, seen) { # the rule by which a name holds secrets
@@ -202,10 +202,10 @@ must() { # run it, or stop with what it said
 ASKED_AGENT='' ASKED_BASE='' NOTE='' TO='' LEVEL=minimal ACCEPT=no RED=no JSON=no FOLDER=.
 while [ $# -gt 0 ]; do
 	case $1 in
-	--agent | --base | --note | --to | --validate | -C)
+	--agent | --task | --base | --note | --to | --validate | -C)
 		[ $# -gt 1 ] || stop 2 usage "$1 needs a value." 'cloud-export.sh --help'
 		case $1 in
-		--agent) ASKED_AGENT=$2 ;; --base) ASKED_BASE=$2 ;; --note) NOTE=$2 ;;
+		--agent) ASKED_AGENT=$2 ;; --task) ECLUSE_AGENT_TASK=$2 ;; --base) ASKED_BASE=$2 ;; --note) NOTE=$2 ;;
 		--to) TO=$2 ;; --validate) LEVEL=$2 ;; -C) FOLDER=$2 ;;
 		esac
 		shift 2 ;;
@@ -508,6 +508,8 @@ except Exception as error:
 		DETAIL='there is no python3 here; checked at import'
 	fi
 fi
+LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[o], o }' "$SCRATCH/origins" | LC_ALL=C sort -k 2; awk -F '\t' '$1 != "ignored" && $1 != "own" { n++ } END { if (n) print n, "left out" }' "$SCRATCH/left"; } |
+	awk '{ n = $1; sub(/^ *[0-9]+ /, ""); s = s (s == "" ? "" : ", ") n " " $0 } END { print (s == "" ? "clean" : s) }')
 [ "$CHECK" != failure ] || [ "$RED" = yes ] || stop 5 export.red "Nothing was exported, because a check is red: python-syntax: $DETAIL." 'fix it, or add --allow-red'
 
 # -- which change it is: an id that stays over re-exports ----------------------------------------------------------
@@ -652,6 +654,9 @@ ROOTS=''
 if [ ! -f "$COMMON/shallow" ]; then
 	ROOTS=$(g rev-list --max-parents=0 "$HEAD" | awk 'NR <= 10 { printf "%s\"%s\"", (NR > 1 ? ", " : ""), $0 }')
 fi
+REMOTE=$(g remote | awk '$0 == "origin" { o = 1 } !n++ { first = $0 } END { print o ? "origin" : first }')
+[ -z "$REMOTE" ] || REMOTE=$(g config --local --get "remote.$REMOTE.url") || REMOTE=''
+REMOTE=$(printf %s "$REMOTE" | sed -e '/:\/\//s/[?].*//' -e 's/^\([Hh][Tt][Tt][Pp][Ss]\{0,1\}:\/\/\)[^/@]*@/\1/' -e 's/^\([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*\):[^/@]*@/\1@/' | jtext clean)
 check() { # NAME RESULT DETAIL
 	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": 0,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "$TREE"
 }
@@ -673,8 +678,12 @@ word() { printf %s "$1" | jtext clean; }
 	cat "$SCRATCH/not_carried"
 	printf ',\n "validations": '
 	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL")"; fi
+	if [ "$LEVEL" != none ]; then
+		printf '%s,\n' "$(check git-status success "$LYING")"
+		[ -z "$(t ls-tree "$TIP" -- package.json)" ] || printf '%s,\n' "$(check build skipped 'not checked: this exporter runs nothing of the change; ecluse validate does')"
+	fi
 	printf '%s\n ],\n' "$(check secrets success 'names of files, providers'\'' tokens, private keys, passwords in addresses; assignments of random values are judged at import')"
-	printf ' "payloads": [\n%s\n ],\n "repository": {\n  "roots": [%s]\n },\n "generator": "%s"%s\n}\n' "$PAYLOADS" "$ROOTS" "$VERSION" "$OMITTED"
+	printf ' "payloads": [\n%s\n ],\n "repository": {\n  "roots": [%s],\n  "remote": %s\n },\n "generator": "%s"%s\n}\n' "$PAYLOADS" "$ROOTS" "$REMOTE" "$VERSION" "$OMITTED"
 } >"$ASIDE/$STEM.json" || no_room
 plain() { printf %s "$1" | jtext raw; }
 {

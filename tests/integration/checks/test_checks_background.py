@@ -70,7 +70,7 @@ def test_a_background_step_is_seen_only_after_it_was_waited_for(play: Play) -> N
         ("- {id: x, background: true, run: exit 3}\n- run: 'true'\n", Result.FAILURE),
         ("- {id: x, background: true, run: exit 3}\n- wait-all:\n", Result.FAILURE),
         ("- {id: x, background: true, if: false, run: exit 3}\n- wait: x\n", Result.SUCCESS),
-        ("- wait: nothing\n", Result.FAILURE),
+        ("- {id: x, run: 'true'}\n- wait: x\n", Result.FAILURE),
         ("- {id: x, background: true, timeout-minutes: 0.005, run: sleep 60}\n- wait: x\n", Result.FAILURE),
         ("- parallel: [{run: exit 3}, {run: 'true'}]\n", Result.FAILURE),
     ],

@@ -129,3 +129,46 @@ def test_the_longest_unused_go_when_it_is_full(tmp_path: Path) -> None:
     assert store.find(["main"], "v", "two", []) and store.find(["main"], "v", "three", [])
     assert len(list((tmp_path / "root").rglob("blobs/*/*"))) == 2
     assert not store.save("main", "v", "two", tmp_path, [])
+
+
+def test_repositories_of_one_name_have_caches_of_their_own(tree: Path, tmp_path: Path) -> None:
+    play(tree, FILL.replace("KEY", "lib-1"))
+    assert play(tmp_path / "elsewhere", look("lib-1", "", "true")).result == "success"
+    assert play(tree, look("lib-1", "", "true"), identity="another").result == "success"
+    assert play(tree, look("lib-1", "true", THERE)).result == "success"
+
+
+def test_clones_of_one_repository_share_their_caches(tree: Path, tmp_path: Path) -> None:
+    import subprocess
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=tree, check=True, capture_output=True)
+
+    play(tree, FILL.replace("KEY", "lib-1"))
+    git("init", "-q", "-b", "main", ".")
+    git("add", "-A")
+    git("commit", "-q", "-m", "first")
+    assert play(tree, FILL.replace("KEY", "lib-1")).result == "success"
+    clone = tmp_path / "clone"
+    git("clone", "-q", ".", str(clone))
+    assert play(clone, look("lib-1", "true", THERE)).result == "success"
+
+
+def test_what_an_untrusted_run_keeps_reaches_no_other(tree: Path) -> None:
+    play(tree, FILL.replace("KEY", "lib-1"), cache_scope="change c1")
+    assert play(tree, look("lib-1", "true", THERE), cache_scope="change c1").result == "success"
+    assert play(tree, look("lib-1", "", "true"), cache_scope="change c2").result == "success"
+    assert play(tree, FILL.replace("KEY", "lib-1")).result == "success"
+    assert play(tree, look("lib-1", "true", THERE), cache_scope="change c2").result == "success"
+
+
+def test_the_saving_is_a_step_after_the_others(tree: Path) -> None:
+    job = play(tree, FILL.replace("KEY", "lib-1"))
+    assert (job.steps[-1].name, job.steps[-1].reason) == ("Post Run actions/cache@v4", "saved 2 files under 'lib-1'")
+    job = play(tree, look("lib-1", "true", THERE))
+    assert "is not saved again" in job.steps[-1].reason
+    job = play(tree, FILL.replace("KEY", "lib-2").replace('"lib-"', '"no-", save-always: true') + "- run: exit 1\n")
+    assert "saved" in job.steps[-1].reason
+    keys = "\\n".join(f"k{number}" for number in range(10))
+    job = play(tree, f'- {{uses: actions/cache@v4, with: {{path: deps, key: k, restore-keys: "{keys}"}}}}\n')
+    assert "at most 10 keys" in job.steps[0].reason

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -62,8 +61,8 @@ def outcomes(report: Report, name: str = "a") -> list[str]:
     return [step.outcome.value for step in job(report, name).steps]
 
 
-def test_green(bench: Bench) -> None:
-    before = set(Path(os.environ.get("TMPDIR", "/tmp")).glob("ecluse-run-*"))
+def test_green(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     report = bench.steps('- run: echo hello\n- run: test -z "$(ls -A)"')
     assert report.result is Result.SUCCESS
     assert bench.lines == ["hello"]
@@ -72,7 +71,7 @@ def test_green(bench: Bench) -> None:
         "job.finished", "run.finished",
     ]  # fmt: skip
     assert "hello" in (bench.logs / "a.log").read_text("utf-8")
-    assert set(Path(os.environ.get("TMPDIR", "/tmp")).glob("ecluse-run-*")) <= before
+    assert not list(tmp_path.glob("ecluse-run-*"))
     assert from_json(json.loads(to_bytes(report))) == report
 
 
@@ -349,7 +348,7 @@ def test_fail_fast_cancels_the_siblings(bench: Bench) -> None:
 
 UNSUPPORTED = [
     ("- uses: docker://alpine:3", "container image"),
-    ("- uses: someone/something@v1", "someone/something@v1 is not carried out here"),
+    ("- uses: someone/something@v1", "someone/something@v1 is not on this machine and could not be fetched"),
     ("- {uses: actions/checkout@v4, with: {repository: other/repo}}", "another repository"),
     ("- {uses: actions/checkout@v4, with: {ref: other}}", "another ref"),
     ("- {run: 'true', shell: fish}", "neither a shell"),
@@ -375,7 +374,6 @@ def test_what_is_not_supported_fails_and_says_so(bench: Bench, step: str, words:
     ("body", "words"),
     [
         ("runs-on: windows-latest", "Windows"),
-        ("runs-on: macos-14", "macOS"),
         ("runs-on: ubuntu-latest\n    container: node:20", "node:20"),
         ("uses: someone/else/.github/workflows/other.yml@v1", "reusable workflow"),
     ],

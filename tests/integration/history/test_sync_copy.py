@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import re
 import sqlite3
 import string
 from contextlib import closing
@@ -18,8 +19,8 @@ from ecluse.clock import instant
 from ecluse.errors import Invalid
 from ecluse.history import History
 from ecluse.history.sync_copy import count_old_rows, import_old_rows, refresh
-from ecluse.history.sync_records import EVENT_KINDS, STATUS
-from ecluse.model import Agent, Change, ChangeState, Event
+from ecluse.history.sync_records import EVENT_KINDS, STATUS, VERDICT_STATUS
+from ecluse.model import Agent, Change, ChangeState, Event, Verdict
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -44,14 +45,21 @@ def test_every_state_has_a_word_of_the_specification() -> None:
     page = (Path(__file__).parents[3] / "docs" / "history.md").read_text("utf-8")
     for name, word in STATUS.items():
         assert f"| `{name}` | {word} |" in page
+    for verdict, word in VERDICT_STATUS.items():
+        assert re.search(rf"^\| {verdict} \| `(\w+)` \| {word} \|$", page, flags=re.M)
+        state = re.search(rf"^\| {verdict} \| `(\w+)`", page, flags=re.M)[1]
+        assert STATUS[ChangeState(state)] == word
+    assert set(VERDICT_STATUS) == set(Verdict)
 
 
 def test_it_follows_the_history_and_can_be_made_again(history: History, tmp_path: Path) -> None:
     path = tmp_path / "sync_history.db"
     for state in ChangeState:
         put(history, f"c-{state}", state)
-    assert refresh(history, path) == len(ChangeState)
-    assert {row["record_key"].split("/")[1][2:]: row["status"] for row in rows(path)} == {
+    assert refresh(history, path) == len(ChangeState) + 1  # an undo is a row of its own
+    (undo,) = [row for row in rows(path) if row["sync_type"] == "undo"]
+    assert undo["status"] == "success"
+    assert {row["record_key"].split("/")[1][2:]: row["status"] for row in rows(path) if row != undo} == {
         state.value: STATUS[state] for state in ChangeState
     }
     assert refresh(history, path) == 0

@@ -113,6 +113,20 @@ def test_second_export_does_not_carry_the_first(bench: Any, history: History, he
     assert helpers.take_in(bench, history, third.path).files == ("new.txt",)
 
 
+def test_sync_dir_names_another_folder(
+    bench: Any, history: History, helpers: Any, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNC_DIR", "carry")
+    box = sandbox()
+    box.write("new.txt", "1\n")
+    done = helpers.export(box)
+    assert done.path.parent == box.folder / "carry" / "patches"
+    assert [one["path"] for one in helpers.export(box).files] == ["new.txt"]
+    (bench.folder / "carry").mkdir()
+    done.path.parent.rename(bench.folder / "carry" / "patches")
+    assert helpers.take_in(bench, history, Path(done.path.name)).files == ("new.txt",)
+
+
 def test_two_exports_in_one_second(helpers: Any, sandbox: Any, tmp_path: Path) -> None:
     box = sandbox()
     box.write("new.txt", "1\n")

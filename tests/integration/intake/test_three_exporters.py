@@ -233,6 +233,17 @@ def test_the_three_agree_and_share_one_lineage(
     for key in ("git", "target", "agent", "agent_details", "repository", "note", "uncommitted"):
         assert [one[key] for one in texts] == [texts[0][key]] * 4, key
     assert len({one["payloads"][1]["sha256"] for one in said}) == 1, "the same patch"
+    rows = [{row["name"]: (row["result"], row["detail"]) for row in one["validations"]} for one in texts]
+    assert len({row["git-status"] for row in rows}) == 1, [row["git-status"] for row in rows]
+
+
+def test_a_build_that_a_portable_exporter_does_not_run_is_listed(portable: Exporter, sandbox: Any) -> None:
+    box = sandbox()
+    box.write("package.json", '{"scripts": {"build": "exit 1"}}')
+    said = portable.export(box)
+    rows = json.loads(Path(said["path"]).read_bytes())["validations"]
+    (build,) = (one for one in rows if one["name"] == "build")
+    assert (build["result"], build["detail"].startswith("not checked: ")) == ("skipped", True)
 
 
 @pytest.mark.parametrize("lost", ["exports.json is gone", "another folder's memory"])

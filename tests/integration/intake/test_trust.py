@@ -197,3 +197,40 @@ def test_the_list_of_keys(bench: Any, keys: Any) -> None:
     with pytest.raises(Invalid) as refusal:
         keyring.make(bench.repository, "frank", Role.HUMAN, keys["bob"])
     assert refusal.value.code == "keys.file_exists"
+
+
+def test_names_and_addresses_of_people_need_their_keys(
+    bench: Any, history: History, helpers: Any, keys: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    """A person's name is refused without the person's key; an agent's is a claim; the forge is nobody here."""
+    people = {"Ann": "a@example.invalid", "x": "BOB", "y": "noreply@github.com", "bot": "b@example.invalid"}
+    found = {}
+    for number, (name, address) in enumerate(people.items()):
+        box = sandbox(f"people-{number}")
+        box.write("b.txt", f"{name}\n")
+        box.git("add", "-A")
+        box.git("-c", f"user.name={name}", "-c", f"user.email={address}", "commit", "-qm", "work")
+        change = helpers.take_in(bench, history, helpers.export(box, to=tmp_path / f"p{number}").path)
+        found[name] = (change.state.value, sorted({one.code for one in change.findings}))
+    assert found == {
+        "Ann": ("rejected", ["author.mismatch"]),
+        "x": ("rejected", ["author.mismatch"]),
+        "y": ("rejected", ["author.mismatch"]),
+        "bot": ("ready", ["author.unproven"]),
+    }
+
+
+def test_the_signer_and_unknown_people_are_recorded_and_the_landing_names_the_key(
+    bench: Any, history: History, helpers: Any, keys: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    from ecluse import landing
+
+    done = exported(sandbox, helpers, tmp_path, sign=keys["bot"])
+    change = helpers.take_in(bench, history, done.path)
+    assert (change.agent, change.agent_name) == ("a1", "bot")
+    assert change.about["people"] == ["Test Person <person@example.invalid>"]
+    listed = next(one for one in keyring.listed(bench.repository) if one.name == "bot")
+    assert change.about["key"] == signing.fingerprint(listed)
+    assert signing.fingerprint(listed).startswith("SHA256:")
+    asked = landing.enqueue(bench.repository, history, change.key, actor="me")
+    assert asked.agent == "bot"

@@ -14,6 +14,7 @@ import pytest
 from ecluse import intake, process
 from ecluse.errors import Waits
 from ecluse.history import History
+from ecluse.intake.project import read_project
 from ecluse.model import ChangeState
 
 
@@ -32,7 +33,8 @@ def test_all_tools_on_a_good_tree_and_on_a_bad_one(bench: Any) -> None:
     bench.write("pyproject.toml", '[tool.mypy]\nstrict = true\nfiles = ["mod.py"]\n')
     good = intake.validate(bench.repository, None, "complete")
     assert {name: one["result"] for name, one in by_name(good).items()} == {
-        "python-syntax": "success", "build": "skipped", "pytest": "success", "ruff": "success", "mypy": "success",
+        "python-syntax": "success", "git-status": "success", "build": "skipped", "pytest": "success", "ruff": "success",
+        "mypy": "success",
     }  # fmt: skip
     assert len({one["tree"] for one in good}) == 1
     assert "1 passed" in by_name(good)["pytest"]["detail"]
@@ -56,6 +58,7 @@ def test_a_revision_is_judged_on_its_own_tree(bench: Any) -> None:
 
 def test_what_cannot_be_checked_says_why(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = by_name(intake.validate(bench.repository, None, "complete"))
+    assert nothing.pop("git-status")["detail"] == "clean"
     assert {one["result"] for one in nothing.values()} == {"skipped"}
     bench.write("test_a.py", "")
     bench.write("uv.lock", "")
@@ -66,16 +69,62 @@ def test_what_cannot_be_checked_says_why(bench: Any, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(process.which("npm") is None, reason="npm is not on this machine")
-def test_the_build_of_a_package(bench: Any) -> None:
+def test_the_build_of_a_package_is_part_of_the_lowest_level(bench: Any) -> None:
+    assert "build" not in by_name(intake.validate(bench.repository, None, "minimal")), "there is no package.json"
     bench.write("package.json", json.dumps({"scripts": {"build": "exit 3"}}))
-    assert by_name(intake.validate(bench.repository, None, "standard"))["build"]["result"] == "failure"
-    bench.write("package.json", json.dumps({"scripts": {"build": "exit 0"}}))
-    assert by_name(intake.validate(bench.repository, None, "standard"))["build"]["result"] == "success"
-    bench.write("package.json", json.dumps({"scripts": {"build": "exit 0"}, "dependencies": {"x": "1"}}))
+    assert by_name(intake.validate(bench.repository, None, "minimal"))["build"]["result"] == "failure"
+    bench.write("package.json", json.dumps({"scripts": {"build": "node -e \"require('fs').statSync('a.txt')\""}}))
+    done = by_name(intake.validate(bench.repository, None, "minimal"))["build"]
+    assert (done["result"], done["level"]) == ("success", "minimal"), done["detail"]
+    (bench.folder / "package.json").unlink()
+    bench.commit(
+        "feat: package", package_dot_json=json.dumps({"scripts": {"build": "exit 0"}, "dependencies": {"x": "1"}})
+    )
     needs = by_name(intake.validate(bench.repository, None, "standard"))["build"]
     assert (needs["result"], "npm ci" in needs["detail"]) == ("skipped", True)
     bench.write("package.json", "{")
-    assert by_name(intake.validate(bench.repository, None, "standard"))["build"]["result"] == "failure"
+    assert by_name(intake.validate(bench.repository, None, "minimal"))["build"]["result"] == "failure"
+
+
+@pytest.mark.skipif(process.which("npm") is None, reason="npm is not on this machine")
+def test_the_build_runs_on_the_trees_clone_and_not_on_what_lies_there(bench: Any) -> None:
+    bench.write(".gitignore", "ignored.txt\n")
+    bench.write("ignored.txt", "only here\n")
+    script = "node -e \"require('fs').writeFileSync('out.txt', ''); process.exit(require('fs').existsSync('ignored.txt') ? 1 : 0)\""
+    bench.commit("feat: package", package_dot_json=json.dumps({"scripts": {"build": script}}))
+    assert by_name(intake.validate(bench.repository, "HEAD", "minimal"))["build"]["result"] == "success"
+    assert not (bench.folder / "out.txt").exists()
+
+
+def test_the_table_is_in_the_manifest_bound_to_the_tree(sandbox: Any, helpers: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.write("package.json", json.dumps({"name": "x", "packageManager": "yarn@4"}))
+    box.write("ok.py", "x = 1\n")
+    done = helpers.export(box, to=tmp_path / "o")
+    rows = json.loads(done.path.read_bytes())["validations"]
+    assert [one["name"] for one in rows] == ["python-syntax", "git-status", "build"]
+    assert {one["tree"] for one in rows} == {done.tree}
+    assert all(one["duration_ms"] >= 0 for one in rows)
+    assert by_name(rows)["git-status"]["detail"] == "2 untracked"
+    assert by_name(rows)["build"]["detail"] == "package.json names no script `build`"
+
+
+@pytest.mark.parametrize(
+    ("files", "python", "script"),
+    [
+        ({}, "pip", "npm"),
+        ({"uv.lock": "", "pnpm-lock.yaml": ""}, "uv", "pnpm"),
+        ({"poetry.lock": "", "yarn.lock": ""}, "poetry", "yarn"),
+        ({"pyproject.toml": "[tool.poetry]\n", "package-lock.json": "{}"}, "poetry", "npm"),
+        ({"pyproject.toml": "[tool.uv]\n", "package.json": '{"packageManager": "pnpm@9.1"}'}, "uv", "pnpm"),
+        ({"pyproject.toml": "no toml", "package.json": '{"packageManager": "pip"}'}, "pip", "npm"),
+    ],
+)
+def test_who_installs_is_seen_from_the_files(files: dict[str, str], python: str, script: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = read_project(tmp_path)
+    assert (found.python_manager, found.js_manager) == (python, script)
 
 
 def test_a_secret_in_a_tools_output_is_not_kept(bench: Any, dice: random.Random) -> None:
@@ -102,6 +151,12 @@ def test_code_of_a_change_runs_only_when_somebody_vouches(
     assert change.key in caught.value.hint
     assert not mark.exists()
     assert by_name(intake.validate(bench.repository, done.head, "minimal"))["python-syntax"]["result"] == "success"
+    box.commit("feat: y", package_dot_json=json.dumps({"scripts": {"build": f"touch {mark}"}}))
+    second = helpers.export(box, to=tmp_path / "o2", validate="none")
+    helpers.take_in(bench, history, tmp_path / "o2")
+    build = by_name(intake.validate(bench.repository, second.head, "minimal"))["build"]
+    assert (build["result"], "it runs code of the change" in build["detail"]) == ("skipped", True)
+    assert not mark.exists()
     bench.git("branch", "mine", done.head)
     assert by_name(intake.validate(bench.repository, done.head, "standard"))["pytest"]["result"] == "success"
     assert mark.exists()

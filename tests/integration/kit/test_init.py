@@ -50,7 +50,9 @@ def test_a_fresh_repository_is_prepared_and_left_uncommitted(bench) -> None:
     assert report.next[0] == (
         "git add .gitignore .sync/README.md .sync/scripts/cloud-export.py .sync/scripts/cloud-export.sh "
         ".sync/scripts/init-sync-system.py .sync/scripts/local-import.py .sync/scripts/local-import.sh "
-        ".sync/scripts/sync-tracker.py .sync/scripts/validate-before-sync.py AGENTS.md ecluse.toml "
+        ".sync/scripts/sync-tracker.py .sync/scripts/validate-before-sync.py "
+        ".sync/templates/agent-handoff.md .sync/templates/checklist-pre-sync.md "
+        ".sync/templates/sync-session-summary.md AGENTS.md ecluse.toml "
         "&& git commit -m 'chore: set up ecluse'"
     )
     with History.open(bench.repository.state_dir) as history:
@@ -97,10 +99,15 @@ def test_dry_run_says_the_same_and_does_nothing(bench) -> None:
 
 def test_what_was_deleted_comes_back(bench) -> None:
     init(bench.repository, NOTHING_ASKED)
+    before = {path: data for path, data in snapshot(bench.folder).items() if path != ".sync/sync_history.db"}
     shutil.rmtree(bench.folder / ".sync")
     report = init(bench.repository, NOTHING_ASKED)
     assert {a.what for a in report.actions if a.kind.changes} >= {".sync/patches", ".sync/README.md"}
-    assert (bench.folder / ".sync/README.md").is_file()
+    after = {path: data for path, data in snapshot(bench.folder).items() if path != ".sync/sync_history.db"}
+    assert after == before, "scripts, templates and pages are as they were"
+    with sqlite3.connect(bench.folder / ".sync/sync_history.db") as copy:
+        copy.execute("SELECT count(*) FROM sync_records")
+    copy.close()
 
 
 def test_hand_written_files_keep_every_byte(bench) -> None:

@@ -221,6 +221,20 @@ def test_who_may_not_queue(locks: Any, bench: Any, values: dict[str, Any], probl
     assert caught.value.hint
 
 
+def test_a_failure_that_is_let_pass_does_not_keep_a_change_out_and_only_what_failed_is_named() -> None:
+    from ecluse.landing.policy import judge
+    from ecluse.model import Run
+
+    def judged(state: RunState, *jobs: tuple[str, str, str]) -> Any:
+        told = [{"id": "t", "name": name, "outcome": outcome, "result": result} for name, outcome, result in jobs]
+        return judge(Run("r", "", state, "c", "t", "push", ("ci.yml",), "x", "x", report={"jobs": told}), (), ())
+
+    passed = judged(RunState.GREEN, ("nightly", "failure", "success"), ("unit", "success", "success"))
+    assert passed.green and passed.reason == "1 of 2 jobs green"
+    red = judged(RunState.RED, ("t (1)", "success", "failure"), ("t (2)", "failure", "failure"))
+    assert not red.green and "t (2)" in red.reason and "t (1)" not in red.reason
+
+
 def test_optional_jobs_may_be_red_and_all_skipped_is_not_green(locks: Any, bench: Any) -> None:
     from ecluse.landing.policy import judge
     from ecluse.model import Run

@@ -56,7 +56,7 @@ def test_what_others_built_on_is_not_moved(locks: Any, bench: Any) -> None:
     with pytest.raises(Refused) as refusal:
         lock.undo(bench.repository, locks.history, "c-1/1", actor="me")
     assert refusal.value.code == "undo.moved"
-    assert "git revert" in refusal.value.hint
+    assert "revert" in refusal.value.hint
     assert bench.git("rev-parse", "main") == head
 
 
@@ -71,3 +71,35 @@ def test_a_release_and_a_change_that_has_not_landed(locks: Any, bench: Any) -> N
         with pytest.raises(Invalid) as wrong:
             lock.undo(bench.repository, locks.history, key, actor="me")
         assert wrong.value.code == code
+
+
+def advance_all(locks: Any, bench: Any, landing: Any) -> Any:
+    lock.advance(bench.repository, locks.history, landing.id)
+    if run := locks.get(landing).run:
+        locks.answer(run, RunState.GREEN, locks.GREEN)
+    for _ in range(2):
+        lock.advance(bench.repository, locks.history, landing.id)
+    return locks.get(landing)
+
+
+def test_what_others_built_on_is_taken_back_by_a_revert_that_lands(locks: Any, bench: Any) -> None:
+    land(locks, bench)
+    bench.commit("more", c_dot_txt="c")
+    revert = lock.make_revert(bench.repository, locks.history, "c-1/1", actor="me")
+    assert lock.make_revert(bench.repository, locks.history, "c-1/1", actor="me") == revert
+    done = advance_all(locks, bench, lock.enqueue(bench.repository, locks.history, revert.key, actor="me"))
+    assert done.state.value == "landed"
+    assert sorted(bench.git("ls-tree", "--name-only", "main").split()) == ["a.txt", "c.txt"]
+    over = lock.settle_revert(locks.history, "c-1/1", revert, actor="me")
+    assert over.state is ChangeState.UNDONE
+    with pytest.raises(Invalid):
+        lock.settle_revert(locks.history, "c-1/1", revert, actor="me")
+
+
+def test_a_revert_that_conflicts_with_what_came_later_stays_out(locks: Any, bench: Any) -> None:
+    land(locks, bench)
+    later = bench.commit("edits it", b_dot_txt="edited\n")
+    revert = lock.make_revert(bench.repository, locks.history, "c-1/1", actor="me")
+    done = advance_all(locks, bench, lock.enqueue(bench.repository, locks.history, revert.key, actor="me"))
+    assert (done.state.value, done.blocked_paths) == ("failed", ("b.txt",))
+    assert bench.git("rev-parse", "main") == later

@@ -77,7 +77,17 @@ def test_a_request_survives_json_and_never_carries_secrets() -> None:
 
 def make_report(result: Result = Result.SUCCESS) -> Report:
     step = Step(1, "s", "Run x", Result.FAILURE, Result.SUCCESS, 1.5, 3, "why", ("last", "lines"))
-    job = Job("a", "a (1)", "ci.yml", result, needs=("z",), matrix={"v": 1}, outputs={"o": "1"}, steps=(step,))
+    job = Job(
+        "a",
+        "a (1)",
+        "ci.yml",
+        result,
+        needs=("z",),
+        matrix={"v": 1},
+        outputs={"o": "1"},
+        steps=(step,),
+        job_result=result,
+    )
     note = Annotation("error", "said", "a", "f.py", 3)
     return Report(result, "push", "c" * 40, "t" * 40, "2025-01-01T00:00:00.000000Z", 9.0, (job,), (note,))
 

@@ -168,18 +168,19 @@ def test_each_migration_is_backed_up_first_and_whole_or_not_at_all(tmp_path: Pat
     with History.open(tmp_path, create=True) as history:
         history.note(Event("k", "s", "kept"))
     connection = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    at = schema.NEWEST
     scripts = {
         **schema.migrations(),
-        2: "CREATE TABLE extra (a TEXT); INSERT INTO extra VALUES ('x;y');",
-        3: "CREATE TABLE extra (b TEXT);",
+        at + 1: "CREATE TABLE extra (a TEXT); INSERT INTO extra VALUES ('x;y');",
+        at + 2: "CREATE TABLE extra (b TEXT);",
     }
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(connection, tmp_path / "history.db", scripts)
-    assert schema.version_of(connection) == 2
+    assert schema.version_of(connection) == at + 1
     assert connection.execute("SELECT a FROM extra").fetchall() == [("x;y",)]
     copies = sorted(p.name.rsplit("-", 2)[0] for p in (tmp_path / "backups").iterdir())
-    assert copies == ["history-before-0002", "history-before-0003"]
-    first = next((tmp_path / "backups").glob("history-before-0002*"))
+    assert copies == [f"history-before-{number:04}" for number in (at + 1, at + 2)]
+    first = next((tmp_path / "backups").glob(f"history-before-{at + 1:04}*"))
     with sqlite3.connect(first) as copy:
         assert copy.execute("SELECT text FROM events").fetchall() == [("kept",)]
-        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("PRAGMA user_version").fetchone() == (at,)

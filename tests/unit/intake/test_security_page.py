@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 AREAS = (
     "archive|author|base|bundle|ci|commit|edits|inbox|intake|limit|mail|message|meta|mode|patch|path|policy|ref|replay"
+    "|repository"
     "|secret|signature|submodule|supersede|symlink|text|toolconfig|tree"
 )
 

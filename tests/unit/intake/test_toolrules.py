@@ -20,6 +20,7 @@ def judged(path: str, new: bytes = b"", old: bytes | None = None, protected: tup
     ("path", "code"),
     [
         (".github/workflows/ci.yml", "policy.ci_changed"),
+        (".github/ecluse-actions.lock", "policy.ci_changed"),
         ("sub/action.yml", "policy.ci_changed"),
         (".gitlab-ci.yml", "policy.ci_changed"),
         ("Jenkinsfile", "policy.ci_changed"),

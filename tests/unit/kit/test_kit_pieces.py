@@ -29,6 +29,7 @@ def test_an_empty_folder_needs_every_piece(tmp_path: Path) -> None:
         ".gitignore",
         "AGENTS.md",
         *(f".sync/scripts/{name}" for name in (*pieces.EXPORTERS, *pieces.CALLERS)),
+        *(f".sync/templates/{name}.md" for name in ("sync-session-summary", "agent-handoff", "checklist-pre-sync")),
     }
     assert all(piece.action.kind is ActionKind.CREATED for piece in planned)
     assert list(tmp_path.iterdir()) == []
@@ -147,14 +148,20 @@ def test_the_new_policy_sets_what_was_asked_and_nothing_else(
     trust: str | None, solo: bool | None, wanted: dict[str, object]
 ) -> None:
     text = pieces.policy_text(trust, solo)  # type: ignore[arg-type]
-    assert tomllib.loads(text) == wanted
+    assert tomllib.loads(text) == {**wanted, "documents": {"landing": True}}
     config.parse(text.encode())
 
 
 def test_the_commented_examples_are_valid_settings() -> None:
     lines = pieces.policy_text(None, None).splitlines()
-    live = [line.removeprefix("# ") for line in lines if line.startswith("# [") or " = " in line.partition("#")[2][:20]]
+    live = [
+        line.removeprefix("# ")
+        for line in lines
+        if line.startswith(("# [", "[", "landing")) or " = " in line.partition("#")[2][:20]
+    ]
     parsed = config.parse("\n".join(live).encode())
     assert parsed.intake.protected == ("deploy/**",)
     assert parsed.environments["local"].health == "/health"
     assert (parsed.trust, parsed.solo) == ("signed", False)
+    assert (parsed.language, parsed.export.every, parsed.sync.every) == ("en", "5m", "1m")
+    assert (parsed.documents.landing, parsed.documents.export) == (True, True)

@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 
-def call(words):
+def call(words, stderr=None):
     """Run the installed Écluse with these words and return its exit status."""
     found = shutil.which("ecluse")
     if found is None and subprocess.call([sys.executable, "-c", "import ecluse"], stderr=subprocess.DEVNULL):
         sys.stderr.write("[ERROR] Ecluse is not installed here.\n  next: python3 -m pip install ecluse (Python 3.11+)\n")
         return 1
-    return subprocess.call([*([found] if found else [sys.executable, "-m", "ecluse"]), *words])
+    return subprocess.call([*([found] if found else [sys.executable, "-m", "ecluse"]), *words], stderr=stderr)
 
 
 USAGE = "sync-tracker.py list [N] | stats | find PATCH | export [PATH]   (PATH ending in .csv: as a table)"
@@ -43,6 +43,7 @@ def main(words):
     if not translated:
         sys.stderr.write("[ERROR] This is not understood.\n  next: " + USAGE + "\n")
         return 2
+    call(["history", "merge", "--quiet"], subprocess.DEVNULL)  # exports that were made without Écluse count too
     return call(translated)
 
 

@@ -1,0 +1,187 @@
+"""What is wrong with a workflow beyond its form: names, references, times and settings that exclude each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ecluse.checks.problems import Faults, closest
+from ecluse.checks.schedule import is_cron
+from ecluse.yaml12 import Mapping, Node, Scalar, Sequence
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}\Z")
+
+
+def check(document: Mapping, faults: Faults) -> None:
+    """Note what the rules of ``grammar.py`` cannot say."""
+    _check_filters(document.get("on"), faults)
+    _check_schedule(document.get("on"), faults)
+    _check_concurrency(document.get("concurrency"), faults)
+    _check_jobs(document, faults)
+
+
+def _check_concurrency(concurrency: Node | None, faults: Faults) -> None:
+    """Who is to wait in a queue cannot be to replace who runs as well."""
+    if not isinstance(concurrency, Mapping):
+        return
+    queue, cancels = concurrency.get("queue"), concurrency.get("cancel-in-progress")
+    if isinstance(queue, Scalar) and isinstance(cancels, Scalar) and queue.text == "max" and cancels.value is True:
+        faults.add(queue, "'queue: max' cannot be combined with 'cancel-in-progress: true'", "leave out one of them")
+
+
+def _check_filters(triggers: Node | None, faults: Faults) -> None:
+    """A filter and its ``-ignore`` form exclude each other."""
+    for _, event in triggers.entries if isinstance(triggers, Mapping) else ():
+        for kind in ("branches", "tags", "paths"):
+            both = isinstance(event, Mapping) and event.get(kind) is not None and f"{kind}-ignore"
+            entries = event.entries if isinstance(event, Mapping) and both else ()
+            place = next((key for key, _ in entries if key.text == both), None)
+            if place is not None:
+                hint = f"write the ignored ones as '!...' below {kind}"
+                faults.add(place, f"you may only define one of `{kind}` and `{kind}-ignore` for a single event", hint)
+
+
+def _check_schedule(triggers: Node | None, faults: Faults) -> None:
+    times = triggers.get("schedule") if isinstance(triggers, Mapping) else None
+    for entry in times.items if isinstance(times, Sequence) else ():
+        cron = entry.get("cron") if isinstance(entry, Mapping) else None
+        if isinstance(cron, Scalar) and cron.text and not is_cron(cron.text):
+            faults.add(cron, "Invalid cron expression. Expected format: '* * * * *' (minute hour day month weekday)")
+
+
+def _check_jobs(document: Mapping, faults: Faults) -> None:
+    """What the rules cannot say: identifiers, references between jobs, the form of ``uses``."""
+    jobs = document.get("jobs")
+    if not isinstance(jobs, Mapping):
+        return
+    known = {key.text for key, _ in jobs.entries}
+    lowered = {name.lower() for name in known}
+    starts = False
+    for key, job in jobs.entries:
+        _check_identifier(key, faults)
+        if not isinstance(job, Mapping):
+            continue
+        needs = list(_texts(job.get("needs")))
+        starts = starts or not needs
+        for need in needs:
+            if need.text.lower() not in lowered:
+                message = f"Job '{key.text}' depends on unknown job '{need.text}'."
+                faults.add(need, message, closest(need.text, sorted(known - {key.text})))
+        _check_group(job.get("runs-on"), faults)
+        _check_steps(job.get("steps"), faults)
+        _check_matrix(job.get("strategy"), faults)
+        _check_concurrency(job.get("concurrency"), faults)
+    if not starts:
+        place = jobs.entries[0][0] if jobs.entries else jobs
+        faults.add(place, "The workflow must contain at least one job with no dependencies.")
+    elif not faults.found:
+        _check_cycles(jobs, faults)
+
+
+def _check_group(runs_on: Node | None, faults: Faults) -> None:
+    """A runner group is a name, or one of an organization or enterprise behind its prefix."""
+    group = runs_on.get("group") if isinstance(runs_on, Mapping) else None
+    if not isinstance(group, Scalar) or "/" not in group.text or "${{" in group.text:
+        return
+    prefix, _, name = group.text.partition("/")
+    if not name:
+        faults.add(group, f"Invalid runs-on group name '{group.text}'.")
+    elif prefix.lower() not in ("org", "organization", "ent", "enterprise") or "/" in name:
+        faults.add(
+            group,
+            f"Invalid runs-on group name '{group.text}'. "
+            "Please use 'organization/' or 'enterprise/' prefix to target a single runner group.",
+        )
+
+
+def _check_identifier(node: Scalar, faults: Faults) -> None:
+    if node.text.startswith("__"):
+        faults.add(node, f"The identifier '{node.text}' is invalid. IDs starting with '__' are reserved.")
+    elif not _IDENTIFIER.match(node.text):
+        faults.add(
+            node,
+            f"The identifier '{node.text}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. "
+            "IDs must start with a letter or '_' and and must be less than 100 characters.",
+        )
+
+
+def _check_steps(steps: Node | None, faults: Faults, seen: set[str] | None = None) -> None:
+    if not isinstance(steps, Sequence):
+        return
+    seen = set() if seen is None else seen
+    for step in steps.items:
+        if not isinstance(step, Mapping):
+            continue
+        _check_steps(step.get("parallel"), faults, seen)
+        _check_targets(step, seen, faults)
+        identifier, uses = step.get("id"), step.get("uses")
+        if isinstance(identifier, Scalar) and identifier.text:
+            _check_identifier(identifier, faults)
+            if identifier.text.lower() in seen:
+                faults.add(
+                    identifier,
+                    f"The identifier '{identifier.text}' may not be used more than once within the same scope.",
+                )
+            seen.add(identifier.text.lower())
+        if isinstance(uses, Scalar) and uses.text:
+            _check_uses(uses, faults)
+
+
+def _check_targets(step: Mapping, earlier: set[str], faults: Faults) -> None:
+    """What ``wait`` and ``cancel`` name must be steps before them."""
+    own = step.get("id")
+    for target in (*_texts(step.get("wait")), *_texts(step.get("cancel"))):
+        if target.text.startswith("__"):
+            faults.add(target, f"The identifier '{target.text}' is invalid. IDs starting with '__' are reserved.")
+        elif isinstance(own, Scalar) and own.text.lower() == target.text.lower():
+            faults.add(target, f"Step '{own.text}' cannot reference itself")
+        elif target.text.lower() not in earlier:
+            hint = closest(target.text, sorted(earlier))
+            faults.add(target, f"Step references unknown step ID '{target.text}'", hint)
+    every = step.get("wait-all")
+    if isinstance(every, Scalar) and every.value is False:
+        faults.add(every, "The value of 'wait-all' must be true or omitted")
+
+
+def _check_uses(uses: Scalar, faults: Faults) -> None:
+    text = uses.text
+    if text.startswith(("./", ".\\", "docker://", "$/")):
+        return
+    name, _, ref = text.partition("@")
+    if "/" not in name.strip("/") or not ref:
+        faults.add(
+            uses,
+            f"Expected format {{owner}}/{{repo}}[/{{path}}]@{{ref}}. Actual '{text}'",
+            "name a version after @" if "/" in name else "",
+        )
+
+
+def _check_matrix(strategy: Node | None, faults: Faults) -> None:
+    matrix = strategy.get("matrix") if isinstance(strategy, Mapping) else None
+    if not isinstance(matrix, Mapping):
+        return
+    for key, values in matrix.entries:
+        if key.text not in ("include", "exclude") and isinstance(values, Sequence) and not values.items:
+            faults.add(values, f"Matrix vector '{key.text}' does not contain any values")
+
+
+def _check_cycles(jobs: Mapping, faults: Faults) -> None:
+    needs = {
+        key.text.lower(): [need.text.lower() for need in _texts(job.get("needs"))]
+        for key, job in jobs.entries
+        if isinstance(job, Mapping)
+    }
+    done: set[str] = set()
+    while ready := [name for name, wanted in needs.items() if name not in done and done.issuperset(wanted)]:
+        done.update(ready)
+    for key, _ in jobs.entries:
+        if key.text.lower() not in done:
+            waiting = sorted(set(needs) - done)
+            faults.add(key, f"Job '{key.text}' can never start: its needs form a circle ({', '.join(waiting)}).")
+
+
+def _texts(node: Node | None) -> Iterator[Scalar]:
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Sequence):
+        yield from (item for item in node.items if isinstance(item, Scalar))

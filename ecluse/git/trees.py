@@ -1,0 +1,23 @@
+"""Trees made from other trees, without a work tree and without touching an index that is in use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecluse.git.repository import Repository
+
+
+def with_files(repository: Repository, tree: str, files: Mapping[str, bytes]) -> str:
+    """The id of a tree that is ``tree`` with these files (path to bytes, mode 644) put in or replaced."""
+    lines = []
+    for path, data in files.items():
+        oid = repository.run("hash-object", "-w", "--stdin", stdin=data).stdout.decode("ascii").strip()
+        lines.append(f"100644 {oid}\t{path}\0")
+    with tempfile.TemporaryDirectory(prefix="ecluse-index-") as scratch:
+        env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        repository.run("read-tree", tree, extra_env=env)
+        repository.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)), extra_env=env)
+        return repository.run("write-tree", extra_env=env).stdout.decode("ascii").strip()

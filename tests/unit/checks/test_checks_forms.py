@@ -1,0 +1,181 @@
+"""Cron times, labels of machines, names of steps, and what is wrong with a workflow before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ecluse.checks import RunRequest, plan
+from ecluse.checks.labels import check_platforms, place_labels, system_here
+from ecluse.checks.problems import WorkflowProblem
+from ecluse.checks.schedule import is_cron
+from ecluse.checks.workflow import read
+from ecluse.errors import Invalid
+
+OTHER = "macos-14" if system_here() == "Linux" else "ubuntu-latest"
+
+
+@pytest.mark.parametrize(
+    "text", ["0 0 * * *", "*/15 2-5,9 1 JAN-mar SUN", "59 23 31 12 6", "0 4/2 * * 1-5", "0  8 * * *"]
+)
+def test_times(text: str) -> None:
+    assert is_cron(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0 0 * *", "60 0 * * *", "0 24 * * *", "0 0 0 * *", "0 0 * 13 *", "0 0 * * 7", "5-1 0 * * *", "*/0 * * * *",
+     "a b c d e", "1,,2 * * * *", "0 0 * * * *", "-1 * * * *", "@daily", "0 0 * * MON-", "*/5/5 * * * *"],
+)  # fmt: skip
+def test_no_times(text: str) -> None:
+    assert not is_cron(text)
+
+
+def test_labels_of_other_systems() -> None:
+    assert place_labels("self-hosted", {}).reason == ""
+    stand_in = place_labels(["self-hosted", OTHER], {})
+    assert stand_in.choice == "here" and OTHER in stand_in.reason and "in its place" in stand_in.reason
+    assert place_labels({"group": "g", "labels": OTHER}, {}).reason
+    assert place_labels("windows-latest", {}).choice == "fail"
+    assert place_labels("windows-latest", {"win*": "skip"}).choice == "skip"
+    assert place_labels("Windows-2022", {"windows-*": "here"}).reason.endswith("as told")
+    assert place_labels("ubuntu-22.04", {"ubuntu-22.04": "fail"}).choice == "fail"
+    assert place_labels(None, {}).choice == "here"
+    with pytest.raises(Invalid, match="'maybe'"):
+        check_platforms({"x": "maybe"})
+
+
+def test_steps_without_an_id_have_the_names_that_the_runner_gives_them() -> None:
+    workflow = read(
+        "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n"
+        "      - run: a\n      - {id: own, run: b}\n      - run: c\n      - uses: actions/cache/save@v4\n"
+        "      - uses: ./x\n      - uses: docker://alpine:3\n",
+        "ci.yml",
+    )
+    names = [step.action for step in workflow.jobs[0].steps]
+    assert names == ["__run", "own", "__run_2", "__actions_cache", "__self", "__alpine_3"]
+
+
+HEAD = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n"
+WRONG = [
+    (
+        "on:\n  schedule:\n    - cron: '0 0 * * 9'\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
+        "ci.yml:3:13: Invalid cron expression",
+    ),
+    (HEAD + "      - {id: one, background: true, run: a}\n      - wait: oen\n", "ci.yml:7:15: Step references unknown"),
+    (HEAD + "      - {id: one, background: true, run: a}\n      - wait: oen\n", "did you mean 'one'"),
+    (HEAD + "      - {id: x, wait: x}\n", "Step 'x' cannot reference itself"),
+    (HEAD + "      - {id: x, run: a}\n      - wait-all: false\n", "ci.yml:7:19: The value of 'wait-all'"),
+    (
+        "on:\n  push: {branches: [a], branches-ignore: [b]}\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
+        "ci.yml:2:25: you may only define one of `branches` and `branches-ignore`",
+    ),
+    (
+        "on: push\nconcurrency: {group: g, queue: max, cancel-in-progress: true}\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
+        "ci.yml:2:32: 'queue: max' cannot be combined",
+    ),
+    (HEAD + "      - runn: a\n", "ci.yml:6:9: Unexpected value 'runn' (did you mean 'run'?)"),
+    ("on: push\njobs:\n  a:\n    runs-on: {group: me/x}\n", "ci.yml:4:22: Invalid runs-on group name 'me/x'"),
+    ("on: pusch\njobs: {a: {runs-on: x}}\n", "ci.yml:1:5: Unexpected value 'pusch' (did you mean 'push'?)"),
+    ("on: push\njobs:\n  a: {runs-on: x, needs: bb}\n  b: {runs-on: x}\n", "ci.yml:3:26: Job 'a' depends on unknown"),
+    ("on: push\njobs:\n  a:\n   runs-on: x\n  - b\n", "ci.yml:5:3:"),
+    ("on: push\njobs: {a: {runs-on: x, timeout-minutes: '5'}}\n", "ci.yml:2:41: Unexpected value '5'"),
+    ("on: push\njobs: {a: {runs-on: x, if: 'secrets.X'}}\n", "Unrecognized named-value: 'secrets'"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG)
+def test_wrong_workflows(text: str, words: str) -> None:
+    with pytest.raises(WorkflowProblem) as caught:
+        read(text, "ci.yml")
+    assert words in str(caught.value)
+
+
+def put(folder: Path, text: str) -> Path:
+    path = folder / ".github" / "workflows" / "ci.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return folder
+
+
+DISPATCH = """
+on:
+  workflow_dispatch:
+    inputs:
+      where: {type: choice, options: [here, there], required: true}
+      count: {type: number, default: 2}
+      loud: {type: boolean}
+      to: {type: environment, required: true}
+run-name: to ${{ inputs.where }}
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    strategy: {matrix: {v: [1]}}
+    steps: [{run: a}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({}, r"needs the inputs 'where', 'to'"),
+        ({"inputs": {"where": "here"}}, r"needs the input 'to'"),
+        ({"inputs": {"where": "nowhere", "to": "x"}}, "one of here, there"),
+        ({"inputs": {"where": "here", "to": "x", "count": "many"}}, "must be a number"),
+        ({"inputs": {"where": "here", "to": "x", "loud": "yes"}}, "true or false"),
+        ({"inputs": {"were": "here"}}, r"did you mean 'where'"),
+        ({"inputs": {"where": "here", "to": "x"}, "matrix": {"w": ("1",)}}, r"no job has the matrix key|No job has"),
+        ({"event": "push", "inputs": {"where": "here"}}, "the event 'push' has none"),
+        ({"event": "pul_request"}, r"did you mean 'pull_request'"),
+        ({"inputs": {"where": "here", "to": "x"}, "platforms": {"a": "b"}}, "must be one of here, skip, fail"),
+    ],
+)
+def test_what_is_asked_for_wrongly(tmp_path: Path, request_: dict[str, object], words: str) -> None:
+    tree = put(tmp_path, DISPATCH)
+    asked = {"event": "workflow_dispatch", "workflows": (".github/workflows/ci.yml",), **request_}
+    with pytest.raises(Invalid, match=words):
+        plan(tree, RunRequest(**asked))  # type: ignore[arg-type]
+
+
+def test_the_plan_tells_permissions_environment_and_stand_ins(tmp_path: Path) -> None:
+    tree = put(
+        tmp_path,
+        f"on: push\npermissions: {{contents: read}}\njobs:\n  a: {{runs-on: {OTHER}, environment: {{name: live}}}}\n"
+        "  b: {runs-on: x, permissions: {}}\n  c: {runs-on: x, permissions: write-all}\n",
+    )
+    a, b, c = plan(tree, RunRequest()).jobs
+    assert (a.permissions, a.environment, b.permissions) == ({"contents": "read"}, "live", {})
+    assert a.note and not a.reason and (c.permissions or {})["id-token"] == "write"
+
+
+def test_expressions_that_name_what_is_not_there() -> None:
+    text = """
+on: {workflow_dispatch: {inputs: {who: {}}}}
+env: {W: "${{ inputs.wo }}"}
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    strategy: {matrix: {os: [x], include: [{arch: y}]}}
+    steps:
+      - {id: one, run: 'echo ${{ matrix.arch }} ${{ matrix.oss }} ${{ inputs.who }}'}
+      - parallel: [{id: two, run: a}]
+      - {if: steps.on.outcome == 'success', run: 'echo ${{ steps.two.outputs.x }} ${{ steps.*.outcome }}'}
+  b:
+    needs: a
+    runs-on: ${{ needs.a.outputs.x }}
+    strategy: {matrix: "${{ fromJSON(needs.a.outputs.m) }}"}
+    steps: [{run: 'echo ${{ matrix.any }} ${{ needs.c.result }} ${{ github.event.x }}'}]
+"""
+    told = [str(hint) for hint in read(text, "ci.yml").hints]
+    assert told == [
+        "ci.yml:3:10: There is no input 'wo' here, so inputs.wo is empty (did you mean 'who'?)",
+        "ci.yml:9:24: There is no matrix key 'oss' here, so matrix.oss is empty (did you mean 'os'?)",
+        "ci.yml:11:14: There is no step with the id 'on' here, so steps.on is empty (did you mean 'one'?)",
+        "ci.yml:16:19: There is no need 'c' here, so needs.c is empty (one of: a)",
+    ]
+
+
+def test_real_workflows_get_few_hints(shared: Path) -> None:
+    files = [path for path in (shared / "conformance" / "real").rglob("*.y*ml") if "_actions" not in path.parts]
+    assert sum(bool(read(path.read_bytes(), path.name).hints) for path in files) <= len(files) // 50
