@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 N ?= 20
+STEPS ?= 10000
 
-.PHONY: setup demo test lint unit integration e2e crash bench clean
+.PHONY: setup demo test lint unit integration e2e crash property bench clean
 
 setup: $(STAMP)
 
@@ -40,6 +41,9 @@ test: lint
 
 crash: setup
 	ECLUSE_CRASH_ROUNDS=$(N) $(BIN)/pytest -q -s -m crash tests
+
+property: setup
+	ECLUSE_PROPERTY_STEPS=$(STEPS) $(BIN)/pytest -q -s -m property tests
 
 bench: setup
 	$(BIN)/python -m bench

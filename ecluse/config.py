@@ -94,11 +94,42 @@ class DocumentsConfig(_Section):
     )
 
 
+class FreezeRule(_Section):
+    """A time of the week in which nothing goes live."""
+
+    when: str = Field(description='days and hours: "sat-sun", "fri 16:00-24:00", "fri 16:00 - mon 06:00"')
+    zone: str = Field(default="UTC", description="the time zone of the hours, such as Europe/Paris")
+    why: str = Field(default="", description="the reason, for whom it stops")
+    environments: tuple[str, ...] = Field(default=(), description="where; empty: the production environments")
+
+
 class ReleaseConfig(_Section):
     playbooks: str = Field(default="playbooks", description="folder of the playbooks")
     gate_hours: float = Field(
         default=24.0, gt=0, description="how long a gate stays open unless the playbook says otherwise"
     )
+    approval_hours: float = Field(default=24.0, gt=0, description="how long an approval holds once it was given")
+    deadline_hours: float = Field(
+        default=0.0, ge=0, description="how long a release may take to go live before it is ended; 0: no limit"
+    )
+    lock_hours: float = Field(
+        default=24.0, gt=0, description="how long a release has the lock of its environment at most"
+    )
+    every_days: float = Field(default=0.0, ge=0, description="how often a release is due; 0: whenever you like")
+    freeze: tuple[FreezeRule, ...] = Field(default=(), description="times of the week in which nothing goes live")
+    calendar: str = Field(default="", description="an iCalendar file on the trunk: nothing goes live in its events")
+    post_mortems: bool = Field(
+        default=True, description="a rollback writes docs/post-mortems/DATE-TITLE.md, ready to be read and landed"
+    )
+    rollback_tags: bool = Field(default=False, description="a rollback puts the tag vX.Y.Z-rollback on what came back")
+
+
+class PersonConfig(_Section):
+    """One person, however many keys, addresses and names they have: they count once and never judge their own work."""
+
+    keys: tuple[str, ...] = Field(default=(), description="names in allowed_signers, or fingerprints (SHA256:...)")
+    emails: tuple[str, ...] = Field(default=(), description="addresses in their commits")
+    aliases: tuple[str, ...] = Field(default=(), description="other names in commits, starts and changes")
 
 
 class SmokeRequest(_Section):
@@ -107,22 +138,148 @@ class SmokeRequest(_Section):
     request: str = Field(default="GET /", description="method and path")
     expect: int = Field(default=200, ge=100, le=599, description="status")
     contains: str = Field(default="", description="text that the body must hold")
+    max_ms: float | None = Field(default=None, gt=0, description="milliseconds within which it must be answered")
+
+
+class CommandsConfig(_Section):
+    """Commands of an environment, given to ``sh``. They run on its hosts, or here when it has none.
+
+    Each sees ``ECLUSE_VERSION``, ``ECLUSE_COMMIT``, ``ECLUSE_RELEASE``, ``ECLUSE_ENVIRONMENT`` and what its line names.
+    """
+
+    restart: str = Field(default="", description="starts the service anew, in the current release (method folder)")
+    stop: str = Field(
+        default="", description="stops the service, in the environment's folder; content when it does not run"
+    )
+    deploy: str = Field(default="", description="brings the version live (method command)")
+    running: str = Field(default="", description="prints the version that runs now")
+    logs: str = Field(default="", description="prints log lines from $ECLUSE_FROM to $ECLUSE_TO (Unix seconds)")
+    access: str = Field(default="", description="prints who had access since $ECLUSE_FROM, for audit.report")
+    rotate: str = Field(default="", description="here: prints a new value for $ECLUSE_SECRET; empty: a random one")
+    apply: str = Field(default="", description="makes the service use the value of $ECLUSE_SECRET, read from stdin")
+    revoke: str = Field(default="", description="here: withdraws the value of $ECLUSE_SECRET that stdin holds")
+
+
+class BackupConfig(_Section):
+    """How an environment's data is kept. Commands run as those of ``commands`` do."""
+
+    folder: str = Field(description="where the backups lie, on the first host or here; absolute")
+    files: str = Field(default="*.dump", description="pattern of a backup's file name; one *, which becomes the moment")
+    make: str = Field(default="", description="writes a backup to the file $ECLUSE_BACKUP")
+    restore: str = Field(default="", description="replaces the live data by the file $ECLUSE_BACKUP")
+    test: str = Field(
+        default="",
+        description="restores $ECLUSE_BACKUP into the empty folder $ECLUSE_SCRATCH, prints `table rows` lines",
+    )
+    count: str = Field(default="", description="prints `table rows` lines of the live data")
+    max_age_hours: float = Field(default=24.0, gt=0, description="how old the newest backup may be")
+    min_bytes: int = Field(default=1, ge=1, description="a smaller file is no backup")
+    min_ratio: float = Field(
+        default=0.5, ge=0, le=1, description="part of the previous backup's size that it has to have"
+    )
+    tolerance: float = Field(
+        default=0.1, ge=0, le=1, description="part of the live rows that may be missing when no rows were counted then"
+    )
+
+
+class MonitorConfig(_Section):
+    """A page of an external monitor that the watch looks at."""
+
+    url: str
+    expect: int = Field(default=200, ge=100, le=599, description="status")
+    contains: str = Field(default="", description="text that the answer must hold")
+
+
+class MetricConfig(_Section):
+    """A number that a command prints for the time from ``$ECLUSE_FROM`` to ``$ECLUSE_TO`` (Unix seconds)."""
+
+    name: str
+    command: str
+    min_ratio: float | None = Field(
+        default=None, ge=0, description="it may not fall below this part of the rate before"
+    )
+    max_ratio: float | None = Field(
+        default=None, ge=0, description="it may not rise above this many times the rate before"
+    )
+
+
+class WatchConfig(_Section):
+    """What a watch looks at beside health and smoke."""
+
+    errors: str = Field(default="", description="regular expression of a log line that is an error")
+    fatal: str = Field(default="", description="regular expression of a log line that ends the watch at once")
+    max_error_rate: float | None = Field(default=None, ge=0, description="errors per 100 log lines that are still well")
+    slow_ms: float | None = Field(default=None, gt=0, description="median answer of the health path that is still well")
+    slow_ratio: float | None = Field(default=None, gt=0, description="how many times slower than in the watch before")
+    monitors: tuple[MonitorConfig, ...] = ()
+    metrics: tuple[MetricConfig, ...] = ()
+
+
+class AgentConfig(_Section):
+    """A coding agent that the step ``agent.run`` may start."""
+
+    command: tuple[str, ...] = Field(description="the program and its arguments; the brief comes on its standard input")
+    minutes: float = Field(default=60.0, gt=0, description="limit of time")
+    cost: float | None = Field(default=None, gt=0, description="limit of cost, in what cost_pattern finds")
+    cost_pattern: str = Field(
+        default=r'"total_cost_usd":\s*([0-9.]+)', description="finds the cost so far in a line of its output"
+    )
+    variables: tuple[str, ...] = Field(
+        default=(), description="names of variables it gets beside PATH, HOME and the like"
+    )
+    secrets: tuple[str, ...] = Field(default=(), description="names of secrets it gets as variables")
+
+
+class ForgeConfig(_Section):
+    """Where release notes are published."""
+
+    kind: Literal["github", "forgejo", "gitlab"]
+    url: str = Field(description="address of the API, such as https://api.github.com")
+    project: str = Field(description="owner/name")
+    token: str = Field(description="name of the secret that holds the token")
 
 
 class EnvironmentConfig(_Section):
     """Where a release goes live."""
 
-    method: Literal["folder"] = Field(
-        default="folder", description="how: a release folder with an atomic symlink switch"
+    method: Literal["folder", "compose", "command"] = Field(
+        default="folder",
+        description="how: a release folder with an atomic symlink switch, docker compose, or a command of your own",
     )
-    path: str = Field(description="the target's folder: absolute, or relative to the folder that holds .git")
-    command: tuple[str, ...] = Field(description="the service, run inside the current release")
+    path: str = Field(
+        description="the target's folder: absolute, or relative to the folder that holds .git when it is on this machine"
+    )
+    hosts: tuple[str, ...] = Field(
+        default=(), description="where it runs, as ssh knows it (user@host); empty: here, as a job of Écluse; `.`: here"
+    )
+    ssh_config: str = Field(default="", description="a configuration file for ssh, instead of the user's own")
+    compose: tuple[str, ...] = Field(default=("compose.yml",), description="compose files, in their order")
+    engine: tuple[str, ...] = Field(default=("docker",), description="the container engine's command on the hosts")
+    source: Literal["upload", "git"] = Field(
+        default="upload", description="compose: files are uploaded, or the tag is checked out in the host's own clone"
+    )
+    secrets: tuple[str, ...] = Field(default=(), description="names of the secrets that secrets.rotate renews")
+    commands: CommandsConfig = CommandsConfig()
+    backup: BackupConfig | None = None
+    watch: WatchConfig = WatchConfig()
+    command: tuple[str, ...] = Field(
+        default=(), description="the service, run inside the current release by Écluse itself (no hosts)"
+    )
     url: str = Field(description="base address of the running service")
     health: str = Field(default="/health", description="path that answers 200 when the service is well")
     health_timeout_s: float = Field(default=10.0, gt=0, description="seconds the service has to become well")
     smoke: tuple[SmokeRequest, ...] = ()
     keep: int = Field(default=5, ge=2, description="releases kept in the target")
     production: bool = Field(default=False, description="reaching it needs a gate")
+    reviewers: tuple[str, ...] = Field(
+        default=(), description="who may let a release go on here, by name or role; empty: whom the playbook asks"
+    )
+    approvals: int = Field(default=1, ge=1, le=20, description="how many people have to let a release go on here")
+    branches: tuple[str, ...] = Field(default=(), description="branches that may be released here; empty: all")
+    deploy_on: tuple[str, ...] = Field(
+        default=(), description="branches whose landings are deployed here by themselves"
+    )
+    playbook: str = Field(default="", description="the playbook of these deployments; empty: the environment's name")
     variables: dict[str, str] = Field(
         default={}, description="environment variables of the service, beside PATH, HOME and the like; never secrets"
     )
@@ -180,7 +337,10 @@ class Config(_Section):
     checks: ChecksConfig = ChecksConfig()
     landing: LandingConfig = LandingConfig()
     release: ReleaseConfig = ReleaseConfig()
+    people: dict[str, PersonConfig] = {}
     environments: dict[str, EnvironmentConfig] = {}
+    agents: dict[str, AgentConfig] = {}
+    forge: ForgeConfig | None = None
     notify: NotifyConfig = NotifyConfig()
 
 

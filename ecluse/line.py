@@ -11,6 +11,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ecluse import notify, runs
 from ecluse.clock import instant
@@ -18,9 +19,10 @@ from ecluse.errors import Problem
 from ecluse.files import FileLock
 from ecluse.git import Repository
 from ecluse.history import History, wakes
+from ecluse.history.journal import EffectState, effect_of, settle
 from ecluse.history.requests import request_landing
 from ecluse.history.sync_copy import refresh_beside
-from ecluse.model import Change, ChangeState, Event, Landing, Run
+from ecluse.model import Change, ChangeState, Event, Landing, LandingState, Run
 from ecluse.trunk import open_trunk
 
 IDLE_S = 0.05
@@ -31,7 +33,7 @@ RETRY_S = 30.0
 
 
 def advance(repository: Repository, history: History, subject: str) -> None:
-    """Have the right lock do the next thing for ``subject`` (``change/…``, ``run/…``, ``landing/…``, ``push/…``, ``release/…``)."""
+    """Have the right lock do the next thing for ``subject``: a change, run, landing, push, release or environment."""
     kind, _, key = subject.partition("/")
     if kind == "change":
         from ecluse.intake import advance as advance_change
@@ -44,6 +46,7 @@ def advance(repository: Repository, history: History, subject: str) -> None:
         from ecluse.landing import advance as advance_landing
 
         advance_landing(repository, history, key)
+        _deploy(repository, history, key)
     elif kind == "push":
         from ecluse.landing import advance_push
 
@@ -52,6 +55,42 @@ def advance(repository: Repository, history: History, subject: str) -> None:
         from ecluse.release import advance as advance_release
 
         advance_release(repository, history, key)
+    elif kind == "import":
+        _take_in(repository, history, key)
+    elif kind == "environment":
+        from ecluse.release import environments
+
+        environments.advance(repository, history, key)
+
+
+def _take_in(repository: Repository, history: History, key: str) -> None:
+    """Carry out a request to import a bundle, and tell the asker; the same bundle twice is the same change."""
+    from ecluse.intake import receive
+
+    parent, _, step = key.partition("#")
+    asked = effect_of(history, parent, step)
+    if asked is None or asked.state is EffectState.DONE:
+        return
+    plan = asked.plan
+    try:
+        change = receive(repository, history, Path(plan["path"]), actor=plan["actor"], wants_landing=bool(plan["land"]))
+        result = {**plan, "change": change.key}
+    except Problem as problem:
+        if problem.code.startswith(("history.", "disk.")):
+            raise
+        result = {**plan, "problem": problem.as_dict()}
+    with history.transaction():
+        settle(history, parent, step, result, found="")
+        wakes.wake(history, parent, "imported")
+
+
+def _deploy(repository: Repository, history: History, key: str) -> None:
+    """What has landed goes on to the environments that the policy deploys by itself."""
+    landing = history.get(Landing, key)
+    if landing is not None and landing.state is LandingState.LANDED:
+        from ecluse.release import environments
+
+        environments.after_landing(repository, history, key)
 
 
 def _pass_on(history: History, key: str) -> None:

@@ -86,11 +86,14 @@ class LandingState(StrEnum):
 
 
 class ReleaseState(StrEnum):
-    """Where a release stands. ``WAITING`` is at a gate; ``ASKING`` is at an effect that cannot be probed."""
+    """Where a release stands. ``WAITING`` is at a gate; ``ASKING`` is at an effect that cannot be probed; ``PAUSED`` is
+    held by a person until they resume it.
+    """
 
     RUNNING = "running"
     WAITING = "waiting"
     ASKING = "asking"
+    PAUSED = "paused"
     ROLLING_BACK = "rolling_back"
     DONE = "done"
     ROLLED_BACK = "rolled_back"
@@ -103,7 +106,7 @@ class ReleaseState(StrEnum):
 
     @property
     def waits_for_person(self) -> bool:
-        return self in (ReleaseState.WAITING, ReleaseState.ASKING)
+        return self in (ReleaseState.WAITING, ReleaseState.ASKING, ReleaseState.PAUSED)
 
 
 class GateState(StrEnum):
@@ -129,6 +132,20 @@ class DeploymentState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         return self not in (DeploymentState.BEGUN, DeploymentState.LIVE)
+
+
+class HoldKind(StrEnum):
+    """A ``FREEZE`` keeps everybody out of an environment, a ``LOCK`` everybody but its holder."""
+
+    FREEZE = "freeze"
+    LOCK = "lock"
+
+
+class HoldState(StrEnum):
+    """Whether a hold stands or was lifted; one whose time is over stands no more, without anybody saying so."""
+
+    STANDING = "standing"
+    LIFTED = "lifted"
 
 
 class Result(StrEnum):
@@ -427,7 +444,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A question to people. An answer binds to ``binding`` (digest of plan, head and policy) and to ``nonce``."""
+    """A question to people. An answer binds to ``binding`` (digest of plan, head and policy) and to ``nonce``.
+
+    ``needs`` people have to let it go on; ``votes`` are their single answers (answer, by, key, how, why, checked,
+    signature, at). ``targets`` says where each answer leads: ``go``, ``abort``, ``rollback`` or ``pause``.
+    """
 
     id: str
     release: str
@@ -447,6 +468,10 @@ class Gate:
     how: str = ""
     why: str = ""
     signature: str = ""
+    needs: int = 1
+    checklist: tuple[str, ...] = ()
+    targets: dict[str, str] = field(default_factory=dict)
+    votes: tuple[dict[str, Any], ...] = ()
 
     @property
     def subject(self) -> str:
@@ -472,6 +497,30 @@ class Deployment:
     @property
     def subject(self) -> str:
         return f"deployment/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What keeps an environment as it is, until ``until`` or until it is lifted.
+
+    ``environment`` is empty for all of them; ``holder`` is a person, or the id of the release that has the lock.
+    """
+
+    id: str
+    kind: HoldKind
+    environment: str
+    holder: str
+    why: str
+    state: HoldState
+    until: Instant
+    created_at: Instant
+    updated_at: Instant
+    lifted_by: str = ""
+    lifted_why: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"hold/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,15 +181,18 @@ def stream(
     timeout_s: float | None = None,
     cancelled: Callable[[], bool] | None = None,
     on_left: Callable[[int], None] | None = None,
+    stdin: IO[bytes] | None = None,
 ) -> int:
     """Run a command, giving each line of its joined output to ``on_line`` as it comes; return its exit status.
 
     The line comes without its end, decoded as UTF-8 with replacement and cut at 1 MiB. When the command ends,
     whatever it left running in its group is ended too, unless ``on_left`` is given: it then receives the group's id
     and has to end it with :func:`end_group`. Raises :class:`TimeoutError` when ``timeout_s`` passes and
-    :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases.
+    :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases. ``stdin`` is an
+    open file that the command reads; without it, nothing.
     """
-    process = _start(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    source = subprocess.DEVNULL if stdin is None else stdin
+    process = _start(argv, cwd=cwd, env=env, stdin=source, stderr=subprocess.STDOUT)
     reader = threading.Thread(target=_pump, args=(process, on_line), daemon=True)
     reader.start()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s

@@ -24,7 +24,9 @@ from typing import (
     get_type_hints,
 )
 
-_MISSING: Any = object()
+MISSING: Any = object()
+"""The default of a setting that must be given."""
+
 _WORDS: dict[type, str] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -59,7 +61,7 @@ class _Declared:
 
 
 def Field(  # noqa: N802 - reads like the declarations that everybody knows
-    *, default: Any = _MISSING, description: str = "", ge: float | None = None, gt: float | None = None,
+    *, default: Any = MISSING, description: str = "", ge: float | None = None, gt: float | None = None,
     le: float | None = None, lt: float | None = None, min_length: int = 0,
 ) -> Any:  # fmt: skip
     """Declare a setting: its default (without one it must be given), its bounds, and what it is for.
@@ -81,13 +83,13 @@ class Section:
     def __init_subclass__(cls) -> None:
         own = {}
         for name in vars(cls).get("__annotations__", {}):
-            value = vars(cls).get(name, _MISSING)
+            value = vars(cls).get(name, MISSING)
             own[name] = value if isinstance(value, _Declared) else _Declared(value, (), "")
         cls._declared = {**cls._declared, **own}
 
     def __init__(self, **given: Any) -> None:
         unknown = given.keys() - self._declared.keys()
-        lacking = [name for name, one in self._declared.items() if one.default is _MISSING and name not in given]
+        lacking = [name for name, one in self._declared.items() if one.default is MISSING and name not in given]
         if unknown or lacking:
             raise TypeError(f"{type(self).__name__}: unknown {sorted(unknown)}, lacking {lacking}")
         for name, one in self._declared.items():
@@ -102,6 +104,20 @@ class Section:
             raise Faults(found)
         assert isinstance(made, cls)  # noqa: S101 - nothing was wrong
         return made
+
+    @classmethod
+    def settings(cls) -> dict[str, _Declared]:
+        """Every setting by its name: its default (:data:`MISSING` where it must be given) and what it is for."""
+        return dict(cls._declared)
+
+    def table(self, *, changed_only: bool = False) -> dict[str, Any]:
+        """The settings as plain values, sections inside as tables; ``changed_only`` leaves out what is at its default."""
+        defaults = {name: one.default for name, one in self._declared.items()}
+        return {
+            name: _plain(value, changed_only)
+            for name, value in vars(self).items()
+            if not (changed_only and value == defaults[name])
+        }
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__}.{name} does not change")
@@ -134,9 +150,17 @@ def _read_section(kind: type[Section], table: Any, where: str, found: list[Fault
         if isinstance(made, tuple) and len(made) < kind._declared[name].min_length:
             _wrong(found, inside, f"must have at least {kind._declared[name].min_length}")
     for name, one in kind._declared.items():
-        if one.default is _MISSING and name not in table:
+        if one.default is MISSING and name not in table:
             _wrong(found, f"{where}.{name}" if where else name, "must be given")
     return kind(**values) if len(found) == before else None
+
+
+def _plain(value: Any, changed_only: bool) -> Any:
+    if isinstance(value, Section):
+        return value.table(changed_only=changed_only)
+    if isinstance(value, tuple):
+        return tuple(_plain(one, changed_only) for one in value)
+    return {name: _plain(one, changed_only) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _hints(kind: type[Section]) -> dict[str, Any]:

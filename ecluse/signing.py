@@ -98,7 +98,7 @@ def verify(payload: bytes, signature: str, allowed_signers: bytes, namespace: st
         for name in filter(None, names):
             words = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", name, "-n", namespace, "-s", str(proof)]
             if process.run(words, stdin=payload, check=False).code == 0:
-                return next(p for p in principals(allowed_signers) if p.name == name)
+                return _listed(principals(allowed_signers), name, key_of(signature))
     raise Refused(
         "signature.invalid",
         f"The signature is not by a key that may sign here ({namespace}).",
@@ -110,6 +110,34 @@ def fingerprint(principal: Principal) -> str:
     """The key's fingerprint as ``ssh-keygen -l`` prints it (``SHA256:…``)."""
     digest = hashlib.sha256(base64.b64decode(principal.key.split()[1])).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
+
+
+def key_of(signature: str) -> str:
+    """The public key (``type base64``) that an armoured signature names; whether it made it, :func:`verify` says.
+
+    Raises :class:`Refused` for bytes that are no signature.
+    """
+    body = "".join(line for line in signature.split("\n") if line and not line.startswith("-----"))
+    try:
+        blob = base64.b64decode(body, validate=True)
+        size = int.from_bytes(blob[10:14], "big")  # SSHSIG, version, then the key as a counted string
+        key = blob[14 : 14 + size]
+        kind = key[4 : 4 + int.from_bytes(key[:4], "big")].decode("ascii")
+        if blob[:6] != b"SSHSIG" or len(key) != size or not kind:
+            raise ValueError("not an SSH signature")
+    except ValueError as error:
+        raise Refused(
+            "signature.form",
+            "These bytes are no OpenSSH signature.",
+            "ssh-keygen -Y sign -n NAMESPACE -f KEY makes one",
+        ) from error
+    return f"{kind} {base64.b64encode(key).decode('ascii')}"
+
+
+def _listed(known: list[Principal], name: str, key: str) -> Principal:
+    """The line of this name and key: one name may have several keys."""
+    named = [one for one in known if one.name == name]
+    return next((one for one in named if one.key == key), named[0])
 
 
 def _is_key(kind: str, body: str) -> bool:

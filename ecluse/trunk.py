@@ -14,6 +14,7 @@ from ecluse.git import Repository
 
 if TYPE_CHECKING:
     from ecluse.config import Config
+    from ecluse.signing import Principal
 
 SIGNERS_PATH = ".ecluse/allowed_signers"
 CONFIG_PATH = "ecluse.toml"
@@ -47,6 +48,13 @@ class Trunk:
     def signers(self) -> bytes:
         """The trunk's ``allowed_signers`` file; empty when there is none."""
         return self.read(SIGNERS_PATH) or b""
+
+    @cached_property
+    def principals(self) -> list[Principal]:
+        """Everybody whom the trunk's keys name. Raises :class:`Invalid` when a line of the file is wrong."""
+        from ecluse import signing
+
+        return signing.principals(self.signers)
 
     def policy_id(self) -> str:
         """An id that changes when the policy or the keys change: the two blob ids, or ``-``."""

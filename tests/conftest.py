@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import random
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from ecluse import http
 from ecluse.git import Repository
 
 hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, deadline=None)
@@ -119,3 +123,72 @@ def bench(tmp_path: Path) -> Workbench:
     made = Workbench(tmp_path / "work")
     made.commit("first", a_dot_txt="one\ntwo\nthree\n")
     return made
+
+
+class FarHost:
+    """A real sshd on the loopback interface, run by the user who runs the tests, with keys of its own.
+
+    ``name`` and ``config`` are what ``ssh -F config name`` takes; ``folder`` is a place on the "far" side.
+    """
+
+    name = "far"
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self.folder = folder / "far"
+        self.keys = folder / "ssh"
+        self.config = self.keys / "config"
+        self.program = program
+        self.port = http.free_port()
+        self.log = self.keys / "sshd.log"
+        self.folder.mkdir(parents=True)
+        self.keys.mkdir(mode=0o700)
+        self._write()
+        self.process = self.start()
+
+    def _write(self) -> None:
+        for name in ("host", "user"):
+            words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)]
+            subprocess.run(words, check=True)
+        (self.keys / "authorized").write_text((self.keys / "user.pub").read_text())
+        public = (self.keys / "host.pub").read_text()
+        (self.keys / "known").write_text(f"[127.0.0.1]:{self.port} {public}")
+        (self.keys / "sshd_config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.keys / 'host'}\nPidFile none\n"
+            f"AuthorizedKeysFile {self.keys / 'authorized'}\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n"
+            "KbdInteractiveAuthentication no\nPermitRootLogin yes\nPrintMotd no\nMaxStartups 100\n"
+        )
+        self.config.write_text(
+            f"Host {self.name}\n HostName 127.0.0.1\n Port {self.port}\n User {getpass.getuser()}\n IdentitiesOnly yes\n"
+            f" IdentityFile {self.keys / 'user'}\n UserKnownHostsFile {self.keys / 'known'}\n StrictHostKeyChecking yes\n"
+        )
+
+    def start(self) -> subprocess.Popen[bytes]:
+        words = [self.program, "-D", "-E", str(self.log), "-f", str(self.keys / "sshd_config")]
+        started = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return started
+            if started.poll() is not None:
+                break
+            time.sleep(0.05)
+        started.kill()
+        pytest.skip(f"sshd did not start: {self.log.read_text() if self.log.exists() else 'it said nothing'}")
+
+    def stop(self) -> None:
+        """End the server; connections that are open end with it or by themselves."""
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[FarHost]:
+    """A host that ssh reaches; skipped where there is no sshd or it cannot be run."""
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None or shutil.which("ssh") is None:
+        pytest.skip("sshd or ssh is not on this machine (Debian: apt-get install openssh-server)")
+    if os.getuid() == 0:  # sshd run as root insists on this empty folder, which its own service would make at boot
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    host = FarHost(tmp_path, program)
+    yield host
+    host.stop()

@@ -57,8 +57,12 @@ def copy_file(source: Path, target: Path) -> None:
     """
     device = source.stat().st_dev
     if sys.platform == "linux" and device not in _cannot_clone:
-        import fcntl
-
+        try:
+            import fcntl
+        except ImportError:
+            _cannot_clone.add(device)
+            shutil.copy2(source, target)
+            return
         with source.open("rb") as reading, target.open("xb") as writing:
             try:
                 fcntl.ioctl(writing.fileno(), _CLONE, reading.fileno())

@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "queue": ("queue", "Show what is waiting to land."),
     "status": ("status", "Show what stands in each lock and what waits for you."),
     "release": ("release", "Plan, start, approve, watch and roll back a release."),
+    "freeze": ("freeze", "Keep everything as it is for a while: nothing goes live until then."),
     "playbook": ("playbook", "List, show and check release playbooks."),
     "history": ("history", "Read, search, count and export everything that happened."),
     "show": ("show", "Show one change, run, landing, release, gate or deployment."),

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     default=None,
     help="Whose changes run here without a person: those a listed key vouches for (default), or everybody's.",
 )
-@click.option("--solo/--no-solo", default=None, help="A one-person team: a typed answer counts as an approval.")
+@click.option(
+    "--solo/--no-solo",
+    default=None,
+    help="A one-person team: a typed answer counts as an approval (asked at a terminal when not given).",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
-@door()
+@door(input_flags=True)
 def command(frame: Frame, trunk: str | None, trust: str | None, solo: bool | None, dry_run: bool) -> None:
     """Prepare this repository: look at the machine, record the trunk, make the history, write a policy (ecluse.toml),
     the folders of .sync/, a .gitignore section, two git aliases and what agents need to know (AGENTS.md).
@@ -32,10 +36,24 @@ def command(frame: Frame, trunk: str | None, trust: str | None, solo: bool | Non
     from ecluse.history.records import plain
     from ecluse.kit import InitOptions, init
 
+    if solo is None and not dry_run and frame.interactive and not frame.yes:
+        solo = _ask_solo(frame)
     options = InitOptions(trunk, cast("Literal['signed', 'all'] | None", trust), solo, dry_run)
     report = init(frame.repository, options)
     document: dict[str, Any] = {**plain(report), "changed": report.changed}
     frame.emit(document, _text(report))
+
+
+def _ask_solo(frame: Frame) -> bool | None:
+    """Ask whether one person is the whole team; ``None`` where a policy stands already, which init does not rewrite."""
+    from ecluse.kit.pieces import policy_place
+
+    work_tree = frame.repository.work_tree
+    if work_tree is None or policy_place(work_tree) is not None:
+        return None
+    frame.say("In a team, production takes the approval of somebody who neither started nor wrote a release.")
+    alone = click.confirm("Do you work alone here, so that your own typed answer counts?", default=False, err=True)
+    return alone or None
 
 
 def _text(report: InitReport) -> str:

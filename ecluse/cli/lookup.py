@@ -29,13 +29,13 @@ def find_change(history: History, text: str) -> Change:
 
 
 def find_any(history: History, text: str) -> Any:
-    """The change, run, landing, release, gate or deployment called ``text`` (or beginning so).
+    """The change, run, landing, release, gate, deployment or hold called ``text`` (or beginning so).
 
     Raises :class:`Invalid` when there is none, or more than one.
     """
     word = (
         text.partition("/")[2]
-        if text.partition("/")[0] in ("change", "run", "landing", "release", "gate", "deployment")
+        if text.partition("/")[0] in ("change", "run", "landing", "release", "gate", "deployment", "hold")
         else text
     )
     found: list[Any] = []

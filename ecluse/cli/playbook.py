@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ecluse.cli.frame import Frame, door
+from ecluse.cli.release import start
 from ecluse.errors import ExitStatus, Invalid
 
 
@@ -61,9 +62,7 @@ def add(frame: Frame, name: str) -> None:
 @door()
 def show(frame: Frame, name: str) -> None:
     """Show a playbook as it was written; with --json, what it compiles to."""
-    from ecluse.history.records import plain
     from ecluse.release import library
-    from ecluse.release.plans import describe
     from ecluse.trunk import open_trunk
 
     trunk = open_trunk(frame.repository)
@@ -71,8 +70,25 @@ def show(frame: Frame, name: str) -> None:
     if not frame.as_json:
         frame.emit({}, text.rstrip("\n"))
         return
+    from ecluse.release import published
+
     playbook, _ = library.load(trunk, name)
-    frame.emit({"playbook": {**plain(playbook), "steps": [describe(step) for step in playbook.steps]}})
+    frame.emit({"playbook": published.document(playbook)})
+
+
+command.add_command(start, "run")
+
+
+@command.command("schema")
+@door()
+def schema(frame: Frame) -> None:
+    """Print the JSON Schema of what `playbook show --json` prints under `playbook`."""
+    import json
+
+    from ecluse.release import published
+
+    made = published.schema()
+    frame.emit(made, json.dumps(made, ensure_ascii=False, indent=1))
 
 
 @command.command("lint")

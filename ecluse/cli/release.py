@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
+from ecluse.cli import release_policy
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.release_gate import answer as answer_gate
 from ecluse.cli.release_gate import drive, follow_release, live_release, pairs, person, read, unfinished
 from ecluse.cli.release_text import overview, overview_text, plan_text, status_text, word
-from ecluse.errors import ExitStatus
+from ecluse.errors import ExitStatus, Waits
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
@@ -29,19 +30,29 @@ def command() -> None:
 @click.argument("playbook", default="release")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the playbook.")
 @click.option("--environment", metavar="NAME", help="Where to, when the playbook does not say or you mean another.")
+@click.option("--branch", metavar="NAME", help="Release the tip of this branch instead of the trunk's.")
 @door()
-def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str | None) -> None:
+def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str | None, branch: str | None) -> None:
     """Show exactly what a release would do: version and why, commits, steps, gates, where to. Changes nothing."""
     from ecluse import release
 
-    made = release.plan(frame.repository, frame.history, playbook, pairs(inputs), environment)
-    frame.emit({"plan": made.as_dict()}, plan_text(made.as_dict()))
+    made = release.plan(frame.repository, frame.history, playbook, pairs(inputs), environment, branch)
+    notes = release_policy.notes(frame, made.environment)
+    frame.emit({"plan": made.as_dict(), "notes": notes}, plan_text(made.as_dict()))
+    for note in notes:
+        frame.say(note, "warn")
 
 
 @command.command("start")
 @click.argument("playbook", default="release")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="An input of the playbook.")
 @click.option("--environment", metavar="NAME", help="Where to, when the playbook does not say or you mean another.")
+@click.option("--branch", metavar="NAME", help="Release the tip of this branch instead of the trunk's.")
+@click.option(
+    "--starter-key",
+    type=click.Path(path_type=Path),
+    help="Your key: proves who starts this. Without it a production gate needs one person more.",
+)
 @click.option(
     "--play", metavar="NAME", help="For demonstrations: play the person NAME at every gate. Recorded as such."
 )
@@ -55,6 +66,8 @@ def start(
     playbook: str,
     inputs: tuple[str, ...],
     environment: str | None,
+    branch: str | None,
+    starter_key: Path | None,
     play: str | None,
     key: Path | None,
     wait: bool,
@@ -72,10 +85,14 @@ def start(
         playbook=playbook,
         inputs=pairs(inputs),
         environment=environment,
+        branch=branch,
         starter=person(frame),
+        starter_key=starter_key,
         played=play is not None,
     )
     frame.say(f"{started.id}: {started.outputs['plan']['why'] or playbook}", "step")
+    for note in [*release_policy.notes(frame, started.environment), *release_policy.start_notes(frame, started)]:
+        frame.say(note, "warn")
     if not wait:
         frame.emit(release.status(frame.history, started.id), f"{started.id} is started. Drive it with: ecluse serve")
         return ExitStatus.DONE
@@ -85,15 +102,23 @@ def start(
 @command.command("status")
 @click.argument("release_id", metavar="[RELEASE]", default="")
 @click.option("--follow", "follow_it", is_flag=True, help="Keep the line moving and show what happens, until it rests.")
+@click.option("--env", "environment", metavar="NAME", help="Ask this environment what runs there, and compare.")
 @door(input_flags=True)
-def status(frame: Frame, release_id: str, follow_it: bool) -> int:
-    """Show one release with its steps, gates and the next command; without RELEASE, the newest ones and what is live."""
+def status(frame: Frame, release_id: str, follow_it: bool, environment: str | None) -> int:
+    """Show one release with its steps, gates and the next command; without RELEASE, the newest ones and what is live.
+
+    With --env NAME the environment itself is asked. Exit: 0 as the history says; 1 something else runs there.
+    """
     from ecluse import release
     from ecluse.release.orders import find
 
+    if environment is not None:
+        return release_policy.show_environment(frame, environment)
     if not release_id:
-        document = overview(frame)
+        document = {**overview(frame), "notes": release_policy.due_notes(frame)}
         frame.emit(document, overview_text(document))
+        for note in document["notes"]:
+            frame.say(note, "warn")
         return ExitStatus.DONE
     found = find(frame.history, release_id)
     if follow_it:
@@ -112,6 +137,15 @@ def _answer_options(body: Body) -> Body:
             "--key", type=click.Path(path_type=Path), help="Your key, listed on the trunk with the role human."
         ),
         click.option("--why", default="", metavar="TEXT", help="The reason, for those who read this later."),
+        click.option(
+            "--checked", multiple=True, metavar="ITEM", help="An item of the checklist that you tried: number, or all."
+        ),
+        click.option(
+            "--signature",
+            type=click.Path(path_type=Path),
+            help="Your signature, made elsewhere over what --statement prints.",
+        ),
+        click.option("--statement", is_flag=True, help="Print what would be signed, and answer nothing."),
         click.option("--wait/--no-wait", default=True, help="Go on with the release here (default), or only answer."),
     ]
     decorated: Any = body
@@ -157,19 +191,27 @@ def abort(frame: Frame, release_id: str, why: str) -> int:
 @click.argument("release_id", metavar="[RELEASE]", default="")
 @click.option("--why", required=True, metavar="TEXT", help="The reason, for those who read this later.")
 @click.option("--environment", metavar="NAME", help="Where, when several environments have something live.")
+@click.option("--row", default="", metavar="WORD", help="Do what the playbook's row `by hand: WORD` says instead.")
 @door()
-def rollback(frame: Frame, release_id: str, why: str, environment: str | None) -> int:
-    """Bring back the version that was live before RELEASE (default: the one that is live now)."""
+def rollback(frame: Frame, release_id: str, why: str, environment: str | None, row: str) -> int:
+    """Bring back the version that was live before RELEASE (default: the one that is live now).
+
+    Exit: 0 it is back; 1 it is not; 3 people are asked first.
+    """
     from ecluse import release
     from ecluse.release.orders import find
 
     found = find(frame.history, release_id or live_release(frame, environment))
-    release.rollback(frame.history, found.id, who=person(frame), why=why)
+    release.rollback(frame.history, found.id, who=person(frame), why=why, row=row)
     follow_release(frame, found.id)
     over = read(frame, found.id)
+    if over.state.waits_for_person:
+        command = f"ecluse release approve {over.id} --gate rollback --key FILE"
+        raise Waits("release.waits", f"{over.id} waits: {over.reason}", command, {"release": over.id})
     document = release.status(frame.history, over.id)
     frame.emit(document, f"{over.id} is {word(over.state)}: {over.reason}")
-    return ExitStatus.DONE if over.state == "rolled_back" else ExitStatus.FAILED
+    back = over.state == "rolled_back" or (bool(row) and over.state == "done")
+    return ExitStatus.DONE if back else ExitStatus.FAILED
 
 
 @command.command("settle")
@@ -191,17 +233,5 @@ def settle(frame: Frame, release_id: str, step: str, happened: str, wait: bool) 
     return ExitStatus.DONE
 
 
-def _later(verb: str) -> click.Command:
-    @click.command(verb, hidden=True, context_settings={"ignore_unknown_options": True})
-    @click.argument("words", nargs=-1)
-    def refused(words: tuple[str, ...]) -> None:
-        """Not supported yet."""
-        from ecluse.release.orders import refuse_later
-
-        refuse_later(verb)
-
-    return refused
-
-
-for _verb in ("pause", "resume", "retry", "freeze"):
-    command.add_command(_later(_verb))
+for _verb in release_policy.COMMANDS:
+    command.add_command(_verb)

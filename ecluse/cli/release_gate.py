@@ -10,6 +10,7 @@ import click
 from ecluse.cli.frame import Frame
 from ecluse.cli.release_text import outcome_text, word
 from ecluse.errors import ExitStatus, Invalid, Refused, Waits
+from ecluse.files import read_capped
 
 if TYPE_CHECKING:
     from ecluse.model import Gate, Release
@@ -27,7 +28,7 @@ def drive(frame: Frame, release_id: str, *, play: str | None = None, key: Path |
         found = read(frame, release_id)
         if found.state.is_terminal:
             break
-        gate = open_gate(frame, release_id)
+        gate = open_gate(frame, release_id) if found.state == "waiting" else None
         if gate is None:
             document = release.status(frame.history, release_id)
             commands = document["next"]
@@ -61,13 +62,15 @@ def _at_gate(frame: Frame, found: Release, gate: Gate, *, play: str | None, key:
     if play is not None:
         frame.say(f"playing {play} at the gate {gate.name}: {gate.question} approve", "step")
         words: dict[str, Any] = {"who": play, "how": "played", "why": "played in a demonstration", "key": key}
-        release.answer(frame.repository, frame.history, found.id, gate.name, "approve", **words)
+        words["checked"] = gate.checklist
+        _demand_all(release.answer(frame.repository, frame.history, found.id, gate.name, "approve", **words))
     elif frame.interactive and key is None and _is_solo(frame):
         _ask_here(frame, found, gate)
     elif frame.interactive and key is not None:
         word = _prompt(frame, found, gate)
-        words = {"who": person(frame), "how": "key", "key": key}
-        release.answer(frame.repository, frame.history, found.id, gate.name, word, **words)
+        checked = _tick(gate) if word == gate.answers[0] else ()
+        words = {"who": person(frame), "how": "key", "key": key, "checked": checked}
+        _demand_all(release.answer(frame.repository, frame.history, found.id, gate.name, word, **words))
     elif frame.no_input or frame.as_json:
         raise Waits(
             "gate.open",
@@ -78,6 +81,12 @@ def _at_gate(frame: Frame, found: Release, gate: Gate, *, play: str | None, key:
     else:
         frame.say(f"waiting for a person. From another terminal: {typed} --key FILE (or: reject)", "wait")
         _wait_for_answer(frame, gate)
+
+
+def _demand_all(gate: Gate) -> None:
+    """Whoever answered here can do no more when other people are needed as well."""
+    if not gate.state.is_terminal:
+        raise short_of(gate)
 
 
 def _wait_for_answer(frame: Frame, gate: Gate) -> None:
@@ -96,7 +105,9 @@ def _ask_here(frame: Frame, found: Release, gate: Gate) -> None:
 
     word = _prompt(frame, found, gate)
     who = person(frame)
-    release.answer(frame.repository, frame.history, found.id, gate.name, word, who=who, how="typed")
+    checked = _tick(gate) if word == gate.answers[0] else ()
+    words: dict[str, Any] = {"who": who, "how": "typed", "checked": checked}
+    release.answer(frame.repository, frame.history, found.id, gate.name, word, **words)
 
 
 def _prompt(frame: Frame, found: Release, gate: Gate) -> str:
@@ -113,32 +124,69 @@ def answer(
     answer: str | None,
     key: Path | None,
     why: str,
+    checked: tuple[str, ...],
+    signature: Path | None,
+    statement: bool,
     wait: bool,
 ) -> int:
+    """One answer at a gate, from the command line: signed here, signed elsewhere, or typed."""
     from ecluse import release
 
     found = unfinished(frame, release_id)
-    if key is None and not frame.interactive:
+    if statement:
+        said = release.statement(frame.repository, frame.history, found.id, gate_name, answer or plain, checked)
+        frame.emit({"statement": said.decode("ascii"), "namespace": "approval@ecluse"}, said.decode("ascii"))
+        return ExitStatus.DONE
+    if key is None and signature is None and not frame.interactive:
         raise Refused(
             "gate.needs_terminal",
             "Without a key an answer has to be typed by a person at a terminal, and this is none.",
             f"ecluse release {plain} {found.id} --key FILE",
         )
     word = answer or plain
-    if key is None:
+    if key is None and signature is None:
         gate = open_gate(frame, found.id)
         if gate is not None:
             frame.say(f"{found.version or found.commit[:12]} to {found.environment}: {gate.question}", "wait")
+            checked = checked or (_tick(gate) if plain == "approve" else ())
         if not click.confirm(f"{word} {found.id}?", err=True):
             raise Waits("gate.open", "Nothing was answered.", f"ecluse release {plain} {found.id}")
-    how = "key" if key else "typed"
-    words: dict[str, Any] = {"who": person(frame), "how": how, "why": why, "key": key}
+    how = "key" if key or signature else "typed"
+    words: dict[str, Any] = {"who": person(frame), "how": how, "why": why, "key": key, "checked": checked}
+    if signature is not None:
+        words["signature"] = read_capped(signature, 64 << 10).decode("ascii", "replace")
     gate = release.answer(frame.repository, frame.history, found.id, gate_name, word, **words)
-    frame.say(f"{gate.name}: {gate.answer} by {gate.answered_by} ({gate.how})", "ok")
+    said_so(frame, gate)
+    if not gate.state.is_terminal:
+        raise short_of(gate)
     if wait:
         return drive(frame, found.id) if plain == "approve" else drive_to_end(frame, found.id)
     frame.emit(release.status(frame.history, found.id), f"{gate.name} of {found.id}: {gate.answer}")
     return ExitStatus.DONE
+
+
+def said_so(frame: Frame, gate: Gate) -> None:
+    """Say what was counted."""
+    vote = gate.votes[-1]
+    number = f"; {len(gate.votes)} of {gate.needs} people" if gate.needs > 1 else ""
+    frame.say(f"{gate.name}: {vote['answer']} by {vote['by']} ({vote['how']}){number}", "ok")
+
+
+def short_of(gate: Gate) -> Waits:
+    """The answer counts, and more people are needed."""
+    missing = gate.needs - len(gate.votes)
+    who = "one more person" if missing == 1 else f"{missing} more people"
+    return Waits(
+        "gate.more",
+        f"The answer counts: {len(gate.votes)} of {gate.needs} people; the gate {gate.name} needs {who}.",
+        f"ecluse release approve {gate.release} --gate {gate.name} --key FILE (a one-person team sets solo = true in ecluse.toml on the trunk)",
+        {"release": gate.release, "gate": gate.name, "votes": len(gate.votes), "needs": gate.needs},
+    )
+
+
+def _tick(gate: Gate) -> tuple[str, ...]:
+    """Ask for each item of the checklist whether it was tried."""
+    return tuple(item for item in gate.checklist if click.confirm(f"  tried: {item}?", err=True))
 
 
 def drive_to_end(frame: Frame, release_id: str) -> int:

@@ -53,7 +53,11 @@ def status_text(document: dict[str, Any]) -> str:
         lines.append(f"  {step['number']:>2} {step['state']:<8} {step['title']}: {' '.join(said.split())}")
     for gate in document["gates"]:
         answer = f"{gate['answer']} by {gate['answered_by']} ({gate['how']})" if gate["answer"] else gate["state"]
+        if gate["needs"] > 1 and not gate["answer"]:
+            answer += f", {len(gate['votes'])} of {gate['needs']} people"
         lines.append(f"  gate {gate['name']}: {answer}")
+        if gate["state"] == "open":
+            lines += [f"    {number}. [ ] {item}" for number, item in enumerate(gate["checklist"], 1)]
     for made in document["deployments"]:
         lines.append(f"  deployment {made['version']} in {made['environment']}: {word(made['state'])}")
     lines += [f"  next: {text}" for text in document["next"]]

@@ -100,6 +100,7 @@ def _prepare(house: House, stage: Stage) -> None:
     )
     if signing.available():
         stage.run("ecluse", "keys", "make", PERSON, "--role", "human", "--key", str(house.key), cwd=at)
+        stage.run("ecluse", "keys", "make", "release-agent", "--role", "agent", "--key", _starter(house), cwd=at)
     stage.run("git", "add", "-A", cwd=at)
     stage.run("git", "commit", "-q", "-m", "chore: carry changes with Écluse", cwd=at)
 
@@ -218,7 +219,12 @@ def _first_release(house: House, stage: Stage) -> str:
 
 def _release_words(house: House) -> list[str]:
     words = ["ecluse", "release", "start", "release", "--play", PERSON]
-    return [*words, "--key", str(house.key)] if signing.available() else words
+    return [*words, "--key", str(house.key), "--starter-key", _starter(house)] if signing.available() else words
+
+
+def _starter(house: House) -> str:
+    """The key of the agent that starts releases: nobody approves what they started."""
+    return str(house.key.with_name("release-agent"))
 
 
 def _second_release(house: House, stage: Stage, address: str) -> None:

@@ -88,14 +88,24 @@ def perform(
             return settle(history, subject, step, seen.result, found="already there")
         kept = effect.plan
     else:
-        kept = plain(plan or {})
-        with history.transaction():
-            history.execute(
-                "INSERT INTO effects (subject, step, state, begun_at, done_at, plan, result) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (subject, step, EffectState.BEGUN.value, instant(), "", json.dumps(kept), "{}"),
-            )
-            history.note(Event("effect.begun", subject, f"{step} begun", data={"step": step, **kept}))
+        kept = begin(history, subject, step, plan or {}).plan
     return settle(history, subject, step, do(kept), found="")
+
+
+def begin(history: History, subject: str, step: str, plan: dict[str, Any]) -> Effect:
+    """Store that an effect is begun which somebody else carries out and settles; begun already: as it stands."""
+    standing = effect_of(history, subject, step)
+    if standing is not None:
+        return standing
+    with history.transaction():
+        history.execute(
+            "INSERT INTO effects (subject, step, state, begun_at, done_at, plan, result) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (subject, step, EffectState.BEGUN.value, instant(), "", json.dumps(plain(plan)), "{}"),
+        )
+        history.note(Event("effect.begun", subject, f"{step} begun", data={"step": step, **plain(plan)}))
+    begun = effect_of(history, subject, step)
+    assert begun is not None  # noqa: S101 - inserted above
+    return begun
 
 
 def settle(history: History, subject: str, step: str, result: dict[str, Any], *, found: str) -> dict[str, Any]:

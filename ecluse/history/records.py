@@ -12,9 +12,9 @@ import typing
 from enum import StrEnum
 from typing import Any
 
-from ecluse.model import Change, Deployment, Event, Gate, Landing, Release, Run
+from ecluse.model import Change, Deployment, Event, Gate, Hold, Landing, Release, Run
 
-Record = Change | Run | Landing | Release | Gate | Deployment
+Record = Change | Run | Landing | Release | Gate | Deployment | Hold
 
 TABLES: dict[type[Any], tuple[str, str]] = {
     Change: ("changes", "key"),
@@ -23,6 +23,7 @@ TABLES: dict[type[Any], tuple[str, str]] = {
     Release: ("releases", "id"),
     Gate: ("gates", "id"),
     Deployment: ("deployments", "id"),
+    Hold: ("holds", "id"),
 }
 """Noun -> (table, primary key column)."""
 

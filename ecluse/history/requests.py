@@ -6,6 +6,7 @@ The asker names itself as ``parent`` and returns; ``line`` carries the request o
 from __future__ import annotations
 
 from ecluse.clock import instant, new_id
+from ecluse.history.journal import Effect, begin
 from ecluse.history.store import History
 from ecluse.history.wakes import wake
 from ecluse.model import Change, Event, Landing, LandingState, Run, RunState
@@ -56,3 +57,15 @@ def request_run(
         history.record(run, Event("run.queued", run.subject, text, actor, {"parent": parent, "commit": commit}))
         wake(history, run.subject, "queued")
     return run
+
+
+def request_import(history: History, *, parent: str, step: str, path: str, actor: str, land: bool) -> Effect:
+    """Ask for the bundle at ``path`` to be taken in; the effect ``step`` of ``parent`` becomes what intake says of it.
+
+    Its result is ``{"change": KEY}``, or ``{"problem": {code, message, hint}}`` when it was not even taken in.
+    """
+    with history.transaction():
+        asked = begin(history, parent, step, {"path": path, "actor": actor, "land": land, "request": "import"})
+        if not asked.done_at:
+            wake(history, f"import/{parent}#{step}", "asked for")
+    return asked

@@ -50,6 +50,8 @@ def waiting(history: History) -> list[Waiting]:
         found += of_gate(gate, history.get(Release, gate.release))
     for release in history.find(Release, state=ReleaseState.WAITING, limit=SHOWN):
         found += of_waiting(history, release)
+    for release in history.find(Release, state=ReleaseState.PAUSED, limit=SHOWN):
+        found.append(of_paused(release))
     for release in history.find(Release, state=ReleaseState.ASKING, limit=SHOWN):
         found.append(of_asking(history, release))
     return found + unpushed(history) + stuck(history)
@@ -85,6 +87,8 @@ def of_gate(gate: Gate, release: Release | None) -> list[Waiting]:
     if release is None or release.state.is_terminal:
         return []
     until = f" Open until {gate.expires_at[:16].replace('T', ' ')} UTC." if gate.expires_at else ""
+    if gate.needs > 1:
+        until = f" {len(gate.votes)} of {gate.needs} people have answered.{until}"
     names = f"{quote(release.id)} --gate {quote(gate.name)}"
     commands = (f"ecluse release approve {names}", f"ecluse release reject {names}")
     title = f"Gate “{gate.name}” of {name_of(release)}"
@@ -99,6 +103,13 @@ def of_waiting(history: History, release: Release) -> list[Waiting]:
     return [
         Waiting(release.subject, name_of(release), release.state.value, release.reason, release.updated_at, commands)
     ]
+
+
+def of_paused(release: Release) -> Waiting:
+    """A release that somebody paused; it goes on when somebody resumes it."""
+    id = quote(release.id)
+    commands = (f"ecluse release resume {id}", f"ecluse release abort {id} --why TEXT")
+    return Waiting(release.subject, name_of(release), release.state.value, release.reason, release.updated_at, commands)
 
 
 def of_asking(history: History, release: Release) -> Waiting:

@@ -10,7 +10,7 @@ from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.trunk import open_trunk
 
-SHIPPED = ("release",)
+SHIPPED = ("release", "build-story", "sync-bidirec", "incident", "bump-deps")
 
 
 def add(repository: Repository, name: str) -> Path:
@@ -34,6 +34,14 @@ def add(repository: Repository, name: str) -> Path:
         raise Refused(
             "playbook.exists", f"{target} is there already and is left as it is.", f"ecluse playbook show {name}"
         )
-    page = resources.files("ecluse.demo").joinpath("template", "playbooks", f"{name}.md")
-    write_atomically(target, page.read_bytes())
+    write_atomically(target, page_of(name).encode("utf-8"))
     return target
+
+
+def page_of(name: str) -> str:
+    """The shipped page ``name``, one of :data:`SHIPPED`."""
+    if name == "release":  # the one that the demonstration releases with
+        page = resources.files("ecluse.demo").joinpath("template", "playbooks", "release.md")
+    else:
+        page = resources.files("ecluse.kit").joinpath("files", "playbooks", f"{name}.md")
+    return page.read_text(encoding="utf-8")

@@ -6,9 +6,10 @@ machine, ``retreat`` the way back, ``steps`` the library of actions.
 
 from __future__ import annotations
 
+from ecluse.release.answers import answer, override, statement
 from ecluse.release.course import advance
 from ecluse.release.lint import lint
-from ecluse.release.orders import abort, answer, rollback, settle, start
+from ecluse.release.orders import abort, pause, resume, retry, rollback, settle, start
 from ecluse.release.plans import ReleasePlan, plan
 from ecluse.release.playbook import Playbook, compile_playbook
 from ecluse.release.status import status
@@ -21,9 +22,14 @@ __all__ = [
     "answer",
     "compile_playbook",
     "lint",
+    "override",
+    "pause",
     "plan",
+    "resume",
+    "retry",
     "rollback",
     "settle",
     "start",
+    "statement",
     "status",
 ]

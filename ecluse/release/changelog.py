@@ -50,15 +50,19 @@ def entries_of(since: Sequence[Commit]) -> tuple[list[tuple[str, str]], list[str
     return entries, left_out
 
 
-def release(text: str, version: str, date: str, since: Sequence[Commit]) -> Written:
+def release(text: str, version: str, date: str, since: Sequence[Commit], withdrawn: Sequence[str] = ()) -> Written:
     """Move Unreleased to ``version`` and add what the commits say and nobody has written yet.
 
     Hand-written entries keep their words and order. A section for this version that is there already (a release
-    that was stopped before its tag) is completed and gets the new date.
+    that was stopped before its tag) is completed and gets the new date; the sections of its pre-releases, and of
+    ``withdrawn`` versions that were written and never released, become part of it.
     """
     head, sections, links = _cut(text or _START)
     waiting = sections.pop("Unreleased", [])
     standing = sections.pop(version, [])
+    for candidate in [name for name in sections if name.startswith(f"{version}-") or name in withdrawn]:
+        standing += sections.pop(candidate)
+    links = [line for line in links if not line.startswith(tuple(f"[{one}]:" for one in withdrawn))]
     groups = _grouped([*standing, "", *waiting])
     known = {_key(line) for lines in groups.values() for line in lines}
     entries, left_out = entries_of(since)

@@ -31,6 +31,12 @@ def is_valid(condition: str) -> bool:
     return said is not None and is_word(said[2]) and not (said[1] and said[3])
 
 
+def word_of(condition: str) -> str:
+    """The word that a condition looks at; empty when it has none of the three forms."""
+    said = _CONDITION.match(condition.strip())
+    return said[2] if said else ""
+
+
 def is_word(word: str) -> bool:
     return word in WORDS or word.startswith(("inputs.", "outputs."))
 

@@ -95,6 +95,21 @@ class Context:
         return ".".join(filter(None, (f"{self.step.number}{letter}", name, part)))
 
     @property
+    def retries(self) -> int:
+        """How often people had the unit being done tried again: what it began must not be taken for this attempt's."""
+        return int(self.release.outputs.get("retries", {}).get(str(self.release.position), 0))
+
+    @property
+    def back_attempt(self) -> int:
+        """Which attempt at the way back this is: one that failed may be asked for again."""
+        return int(self.release.outputs.get("rollback", {}).get("attempt", 1))
+
+    def back(self, part: str) -> str:
+        """The journal's name for an effect of the way back: ``rollback.start``, ``rollback2.start`` the second time."""
+        attempt = self.back_attempt
+        return f"rollback.{part}" if attempt == 1 else f"rollback{attempt}.{part}"
+
+    @property
     def folder(self) -> Path:
         """This release's own folder for jobs, beside the history."""
         return self.repository.state_dir / "releases" / self.release.id

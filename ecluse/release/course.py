@@ -10,10 +10,10 @@ from ecluse.errors import Problem, Waits
 from ecluse.git import Repository
 from ecluse.history import History, wakes
 from ecluse.model import DeploymentState, Event, Gate, GateState, Release, ReleaseState
-from ecluse.release import deployments, gates, retreat
+from ecluse.release import deployments, gates, moves, orders, permits, retreat
 from ecluse.release.conditions import holds
 from ecluse.release.context import Context
-from ecluse.release.playbook import Action, GateCall
+from ecluse.release.playbook import Action, GateCall, RollbackRule
 from ecluse.release.steps import shape_of
 from ecluse.release.steps.shape import Again, Ask, Blocked, Done, Outcome
 
@@ -28,19 +28,35 @@ def advance(repository: Repository, history: History, release_id: str) -> None:
         retreat.advance(context)
     elif release.outputs.get("asked"):
         _stop_as_asked(context, release.outputs["asked"])
+    elif release.state is ReleaseState.PAUSED:
+        return
+    elif release.outputs.get("failure"):
+        _ask_back(context, release.outputs["failure"])
+    elif _is_late(context):
+        _stopped(context, f"it was to be live until {release.outputs['deadline']}, and was not")
     elif context.is_over:
         _finish(context)
     else:
         _do_unit(context)
 
 
+def _is_late(context: Context) -> bool:
+    """Whether the deadline has passed before anything went live; what is live is judged by its watch."""
+    deadline = context.release.outputs.get("deadline", "")
+    return bool(deadline) and clock.instant() >= deadline and not _went_live(context)
+
+
 def _do_unit(context: Context) -> None:
-    if not context.progress:
-        if not holds(context.step.condition, context.words):
-            _pass(context, Done(f"skipped: not {context.step.condition}"), "skipped")
-            return
-        _begin(context)
     try:
+        if not context.progress:
+            if not holds(context.step.condition, context.words):
+                _pass(context, Done(f"skipped: not {context.step.condition}"), "skipped")
+                return
+            kept_out = _may_begin(context)
+            if kept_out is not None:
+                _settle(context, kept_out)
+                return
+            _begin(context)
         outcome = _gate(context) if isinstance(context.unit, GateCall) else _run(context, context.unit)
     except Waits as question:
         _ask(context, question)
@@ -50,6 +66,13 @@ def _do_unit(context: Context) -> None:
         _fail(context, problem)
     else:
         _settle(context, outcome)
+
+
+def _may_begin(context: Context) -> Blocked | None:
+    """Nothing reaches the environment without approval, in a freeze, or past somebody else's lock."""
+    unit = context.unit
+    shape = None if isinstance(unit, GateCall) else shape_of(unit.name)
+    return permits.check(context) if shape is not None and shape.goes_live else None
 
 
 def _begin(context: Context) -> None:
@@ -76,7 +99,7 @@ def _run(context: Context, action: Action) -> Outcome:
         )
     outcome = shape.run(context)
     if isinstance(outcome, Ask):
-        return _at_gate(context, outcome.name, outcome.question, gates.PLAIN_ANSWERS, "abort")
+        return _at_gate(context, gates.Question(outcome.name, outcome.question))
     return outcome
 
 
@@ -86,34 +109,95 @@ def _gate(context: Context) -> Outcome:
         raise Problem(
             "gate.undefined", f"The gate {context.unit.name!r} is not in the playbook.", "ecluse playbook lint"
         )
-    return _at_gate(context, rule.name, rule.question, rule.answers, rule.silence)
+    return _at_gate(context, gates.question_of(rule, context.step))
 
 
-def _at_gate(context: Context, name: str, question: str, answers: tuple[str, ...], silence: str) -> Outcome:
+def _at_gate(context: Context, question: gates.Question) -> Outcome:
+    gate = _asked(context, question)
+    if gate.state is GateState.OPEN:
+        return Again(-1)
+    if gate.state is GateState.ANSWERED:
+        return _answered(context, gate)
+    return _stopped(context, f"nobody answered the gate {gate.name} until {gate.expires_at}")
+
+
+def _asked(context: Context, question: gates.Question) -> Gate:
+    """The gate as it stands now: opened, opened anew when what it asks about has changed, or expired by now."""
+    name = question.name
     gate = gates.current(context, name)
     if gate is not None and gate.state is not GateState.EXPIRED and gate.binding != gates.binding_of(context, name):
         gates.close(context.history, gate, GateState.VOID, "commit, plan or policy have changed since it was opened")
         gate = None
     if gate is None:
-        gate = gates.open_gate(context, name, question, answers, silence)
-        _tell(context, "gate.opened", f"{context.release.id} waits at the gate {name}: {question}", {"gate": name})
-    if gate.state is GateState.ANSWERED:
-        return _answered(context, gate)
-    if gate.state is GateState.OPEN and gate.expires_at > clock.instant():
-        wakes.at(context.history, context.release.subject, gate.expires_at, f"gate {name} expires")
-        return Again(-1)
+        gate = gates.open_gate(context, question)
+        _tell(context, "gate.opened", f"{context.release.id} waits at the gate {name}: {question.text}", {"gate": name})
+    if gate.state is not GateState.OPEN:
+        return gate
+    if gate.expires_at > clock.instant():
+        gates.wait_at(context, gate)
+        until = min(filter(None, (gate.expires_at, context.release.outputs.get("deadline", ""))))
+        wakes.at(context.history, context.release.subject, until, f"gate {name} expires")
+        return gate
     why = f"nobody answered the gate {name} until {gate.expires_at}"
-    if gate.state is GateState.OPEN:
-        gates.close(context.history, gate, GateState.EXPIRED, why)
-    return _stopped(context, why)
+    gates.close(context.history, gate, GateState.EXPIRED, why)
+    return dataclasses.replace(gate, state=GateState.EXPIRED)
 
 
 def _answered(context: Context, gate: Gate) -> Outcome:
     said = f"{gate.answer} by {gate.answered_by} ({gate.how})"
-    if gate.answer == gate.answers[0]:
+    if gates.goes_on(gate):
         return Done(said, {"answer": gate.answer, "by": gate.answered_by, "how": gate.how})
     because = f": {gate.why}" if gate.why else ""
+    if gates.target_of(gate, gate.answer) == "pause":
+        gates.close(context.history, gate, GateState.VOID, f"answered {said}; it is asked again when it is resumed")
+        orders.pause(
+            context.history, context.release.id, who=gate.answered_by, why=f"{gate.name}: {gate.answer}{because}"
+        )
+        return Again(-1)
     return _stopped(context, f"the gate {gate.name} was answered {said}{because}")
+
+
+def _ask_back(context: Context, failure: dict[str, Any]) -> None:
+    """People are asked before anything goes back, as the table says; silence means that it goes.
+
+    What cannot be taken back (restoring data, renewing secrets) is never done by silence: then people are called.
+    """
+    rule, why = _row(context, failure), str(failure["why"])
+    text = rule.text if rule else "previous version"
+    question = gates.Question(
+        str(failure["gate"]),
+        f"{why} Go back ({text})?",
+        answers=("roll back", "leave it"),
+        targets={"roll back": "go", "leave it": "abort"},
+        silence="leave it" if failure["careful"] else "rollback",
+    )
+    gate = _asked(context, question)
+    if gate.state is GateState.OPEN:
+        return
+    left = gate.state is GateState.ANSWERED and not gates.goes_on(gate)
+    if left or (gate.state is GateState.EXPIRED and failure["careful"]):
+        said = f"{gate.answered_by} left it as it is" if left else "nobody said whether to go back"
+        _leave(context, failure, f"{why} {said}.")
+        if not left:
+            retreat.page(context, f"{why} {said}: ecluse release rollback {context.release.id} --why TEXT")
+        return
+    by = f"asked for by {gate.answered_by}" if gate.answer else "nobody said not to"
+    retreat.begin(context, f"{why} ({by})", str(failure["unit"]), rule)
+
+
+def _row(context: Context, failure: dict[str, Any]) -> RollbackRule | None:
+    """The row of the rollback table that a failure, or a person's word, is for."""
+    if failure.get("row"):
+        return context.playbook.rollback_by_hand(str(failure["row"]))
+    return context.playbook.rollback_rule(str(failure["unit"]))
+
+
+def _leave(context: Context, failure: dict[str, Any], why: str) -> None:
+    """Nothing goes back: a release that was live stays so, one that failed has failed."""
+    if failure.get("before") == ReleaseState.DONE.value:
+        retreat.end(context, ReleaseState.DONE, why)
+    else:
+        _give_over(context, why)
 
 
 def _stopped(context: Context, why: str) -> Again:
@@ -201,15 +285,39 @@ def _ask(context: Context, question: Waits) -> None:
 
 
 def _fail(context: Context, problem: Problem) -> None:
-    name = context.unit.name
-    why = f"[{context.step.number}] {context.step.title}: {problem.message}"
-    kept = context.with_progress(state="failed", ended=clock.instant(), said=problem.message)
+    step, name, moment = context.step, context.unit.name, clock.instant()
+    why = f"[{step.number}] {step.title}: {problem.message}"
+    kept = context.with_progress(
+        number=step.number,
+        title=step.title,
+        does=f"gate {name}" if isinstance(context.unit, GateCall) else name,
+        began=context.progress.get("began", moment),
+        state="failed",
+        ended=moment,
+        said=problem.message,
+        code=problem.code,
+    )
     context.history.record(kept, Event("release.step_failed", kept.subject, why, data=problem.as_dict()))
     context.release = kept
     rule = context.playbook.rollback_rule(name)
-    if _went_live(context) and (rule is None or rule.do == "previous"):
-        retreat.begin(context, why, name)
-        return
+    acts = rule is not None and any(move.kind == "action" for move in rule.moves)
+    goes_back = rule is None or rule.do == "previous"
+    if not acts and not (_went_live(context) and goes_back):
+        _give_over(context, why)
+    elif rule is not None and (rule.ask or moves.is_careful(rule)):
+        asked = gates.next_rollback(context.history, context.release.id)
+        failure = {"unit": name, "why": why, "careful": moves.is_careful(rule), "before": "", "gate": asked}
+        context.release = dataclasses.replace(kept, outputs={**kept.outputs, "failure": failure})
+        with context.history.transaction():
+            said = f"{kept.id} asks whether to go back"
+            context.history.record(context.release, Event("release.failure", kept.subject, said))
+            wakes.wake(context.history, kept.subject, "ask before going back")
+    else:
+        retreat.begin(context, why, name, rule)
+
+
+def _give_over(context: Context, why: str) -> None:
+    """End the release as failed, and leave what it brought as it is."""
     made = context.deployment
     if made is not None and made.state is DeploymentState.BEGUN:
         deployments.change(context.history, made, DeploymentState.FAILED, why)

@@ -8,6 +8,7 @@ from ecluse import clock
 from ecluse.history import History
 from ecluse.model import Deployment, DeploymentState, Event
 from ecluse.release.context import Context
+from ecluse.release.deploy.carrier import carrier_of
 
 
 def begin(context: Context) -> Deployment:
@@ -23,7 +24,7 @@ def begin(context: Context) -> Deployment:
         version=release.version,
         commit=release.commit,
         state=DeploymentState.BEGUN,
-        location=str(context.target.releases / f"{release.version or release.commit[:12]}-{release.id}"),
+        location=carrier_of(context.target).location(release.version or release.commit[:12], release.id),
         created_at=moment,
         updated_at=moment,
         previous=live.id if live else "",

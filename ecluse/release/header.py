@@ -6,21 +6,27 @@ import re
 from dataclasses import dataclass
 
 from ecluse import yaml12
+from ecluse.release import durations
 from ecluse.release.page import Fault
 from ecluse.release.playbook import FORMAT, InputRule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
-_KEYS = ("playbook", "format", "inputs", "environment", "description")
-_LATER = ("concurrency", "deadline")
+_KEYS = ("playbook", "format", "inputs", "environment", "description", "concurrency", "deadline")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the front matter says."""
+    """What the front matter says.
+
+    Of all runs with the same ``concurrency`` only one is unfinished at a time; ``deadline_s`` is how long a run may
+    take, waiting for people included, before it is stopped. ``None``: for ever.
+    """
 
     name: str
     environment: str
     inputs: tuple[InputRule, ...]
+    concurrency: str = ""
+    deadline_s: float | None = None
 
 
 def read(front: str, first: int, faults: list[Fault]) -> Header:
@@ -49,15 +55,18 @@ def read(front: str, first: int, faults: list[Fault]) -> Header:
         faults.append(
             Fault(*_where(root, "format", first), "playbook.format", f"`format: {FORMAT}` is the one read here")
         )
-    return Header(name, _text(root, "environment"), tuple(_inputs(root.get("inputs"), first, faults)))
+    deadline = durations.seconds(_text(root, "deadline"))
+    if _text(root, "deadline") and not deadline:
+        at = _where(root, "deadline", first)
+        faults.append(Fault(*at, "playbook.deadline", "`deadline:` is a length of time, such as `3 h` or `2 days`"))
+    inputs = tuple(_inputs(root.get("inputs"), first, faults))
+    return Header(name, _text(root, "environment"), inputs, _text(root, "concurrency"), deadline)
 
 
 def _check_keys(root: yaml12.Mapping, first: int, faults: list[Fault]) -> None:
     for key, _ in root.entries:
         at = (key.line + first - 1, key.column)
-        if key.text in _LATER:
-            faults.append(Fault(*at, "playbook.unsupported", f"`{key.text}` is not supported yet: take it out"))
-        elif key.text not in _KEYS:
+        if key.text not in _KEYS:
             faults.append(
                 Fault(*at, "playbook.key", f"`{key.text}` is not a key of the front matter ({', '.join(_KEYS)})")
             )

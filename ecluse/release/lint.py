@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from ecluse.release import conditions
+import difflib
+import re
+
+from ecluse.release import conditions, words
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
+
+ROLES = ("human", "admin", "agent", "system")
+"""Names that need no line in the section Actors to be asked at a gate."""
+MACHINES = ("system", "agent")
+AUTHORING = ("agent.run", "intake.import", "changelog.write")
+"""Actions whose actor is an author of what goes live."""
+_JOINED = re.compile(r"\s*(?:\+|,|/|&|\s(?:and|or|et|ou|via)\s)\s*", re.IGNORECASE)
 
 
 def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
@@ -13,9 +23,10 @@ def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
 
     ``production`` is whether the environment it deploys to needs a gate; unknown counts as yes.
     """
-    faults = [*_numbers(playbook), *_units(playbook), *_tables(playbook), *_templates(playbook)]
+    faults = [*_numbers(playbook), *_units(playbook), *_tables(playbook), *_people(playbook)]
+    faults += [*words.faults(playbook), *_irreversible(playbook)]
     if production:
-        faults += _ungated(playbook)
+        faults += [*_ungated(playbook), *_judged_by_authors(playbook)]
     return sorted(set(faults), key=lambda fault: (fault.line, fault.column, fault.code))
 
 
@@ -36,15 +47,6 @@ def _units(playbook: Playbook) -> list[Fault]:
         if not step.units:
             text = f"step [{step.number}] has neither `uses:` nor `gate:`, so nothing would happen"
             found.append(Fault(step.line, 5, "step.idle", text))
-        if playbook.actors and step.actor.lower() not in playbook.actors:
-            found.append(
-                Fault(
-                    step.line,
-                    5,
-                    "actor.unknown",
-                    f"`{step.actor}` is not among the Actors: {', '.join(playbook.actors)}",
-                )
-            )
         if step.condition and not conditions.is_valid(step.condition):
             text = f"`if: {step.condition}` is not `[not] WORD`, `WORD == VALUE` or `WORD != VALUE` with a known word"
             found.append(Fault(step.line, 5, "step.condition", text))
@@ -65,9 +67,16 @@ def _unit(playbook: Playbook, step: PlaybookStep, unit: Action | GateCall, used:
         if playbook.gate(unit.name) is None:
             return [Fault(*at, "gate.undefined", f"the gate `{unit.name}` is not in the table Human gates")]
         return []
+    return _call(playbook, unit)
+
+
+def _call(playbook: Playbook, unit: Action) -> list[Fault]:
+    at = (unit.line, unit.column)
     shape = shape_of(unit.name)
     if shape is None:
-        return [Fault(*at, "action.unknown", f"there is no action `{unit.name}` (there are: {', '.join(ACTIONS)})")]
+        near = difflib.get_close_matches(unit.name, ACTIONS, 1)
+        said = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(ACTIONS)}"
+        return [Fault(*at, "action.unknown", f"there is no action `{unit.name}` ({said})")]
     found = [
         Fault(*at, "action.key", f"`{unit.name}` has no key `{key}` (it has: {', '.join(shape.keys) or 'none'})")
         for key in unit.arguments
@@ -85,23 +94,102 @@ def _unit(playbook: Playbook, step: PlaybookStep, unit: Action | GateCall, used:
 
 
 def _tables(playbook: Playbook) -> list[Fault]:
-    known = {unit.name for _, unit in playbook.units if isinstance(unit, Action)}
+    called = [unit for _, unit in playbook.units if isinstance(unit, Action)]
+    known = {unit.name for unit in called}
     found = []
-    for rule in playbook.rollback:
-        if rule.when not in known:
+    for number, rule in enumerate(playbook.rollback):
+        if not rule.when:
+            found.append(Fault(rule.line, 1, "rollback.when", "a row of the rollback table does not say when"))
+        elif not rule.by_hand and rule.when not in known:
             text = f"a rollback for `{rule.when}` can never happen: no step uses that action"
             found.append(Fault(rule.line, 1, "rollback.unreachable", text))
+        if any((rule.when, rule.by_hand) == (other.when, other.by_hand) for other in playbook.rollback[:number]):
+            text = f"a second row for `{rule.when}` can never be reached"
+            found.append(Fault(rule.line, 1, "rollback.unreachable", text))
+        for move in rule.moves:
+            found += _call(playbook, move.action) if move.action else []
+    for unit in called:
+        shape = shape_of(unit.name)
+        if shape is not None and shape.goes_live and playbook.rollback_rule(unit.name) is None:
+            text = f"no row of the rollback table says what happens when `{unit.name}` fails"
+            found.append(Fault(unit.line, unit.column, "rollback.missing", text))
     return found
 
 
-def _templates(playbook: Playbook) -> list[Fault]:
-    line = next((step.line for step in playbook.steps[-1:]), 1)
-    return [
-        Fault(line, 1, "template.word", f"the template `{name}` asks for `{{{word}}}`, which is not known")
-        for name, text in playbook.templates.items()
-        for word in conditions.places(text)
-        if not conditions.is_word(word)
-    ]
+def _people(playbook: Playbook) -> list[Fault]:
+    """Who acts and who is asked: names that the section Actors knows, and gates that silence does not leave open."""
+    found = []
+    for step in playbook.steps:
+        for name in actors_of(step.actor):
+            if playbook.actors and name not in playbook.actors and name not in ROLES:
+                text = f"`{name}` is not among the Actors: {', '.join(playbook.actors)}"
+                found.append(Fault(step.line, 5, "actor.unknown", text))
+    for rule in playbook.gates:
+        asked = [name.lower() for name in rule.who]
+        for name in asked:
+            if playbook.actors and name not in playbook.actors and name not in ROLES:
+                text = (
+                    f"the gate `{rule.name}` asks `{name}`, who is not among the Actors: {', '.join(playbook.actors)}"
+                )
+                found.append(Fault(rule.line, 1, "actor.unknown", text))
+        if all(name in MACHINES for name in asked):
+            text = f"the gate `{rule.name}` asks no person: a gate is answered by people"
+            found.append(Fault(rule.line, 1, "gate.machine", text))
+        if rule.needs > len(asked) and not set(asked) & {"human", "admin"}:
+            text = f"the gate `{rule.name}` needs {rule.needs} people and names {len(asked)}"
+            found.append(Fault(rule.line, 1, "gate.needs", text))
+        if not rule.silence:
+            text = f"the gate `{rule.name}` does not say what happens when nobody answers: `abort` or `rollback`"
+            found.append(Fault(rule.line, 1, "gate.silence", text))
+        asking = next((s for s, u in playbook.units if isinstance(u, GateCall) and u.name == rule.name), None)
+        if rule.step is not None and asking is not None and asking.number != rule.step:
+            text = (
+                f"the table says that step [{rule.step}] asks at the gate `{rule.name}`, it is step [{asking.number}]"
+            )
+            found.append(Fault(rule.line, 1, "gate.step", text))
+    return found
+
+
+def actors_of(said: str) -> list[str]:
+    """The names in ``by Ann + Bob via ci``, in lower case, without what stands in brackets."""
+    plain = re.sub(r"\([^)]*\)", "", said)
+    return [name.strip().lower() for name in _JOINED.split(plain) if name.strip()]
+
+
+def _judged_by_authors(playbook: Playbook) -> list[Fault]:
+    """Gates before production where everybody who may answer has made a part of what goes live."""
+    authors: set[str] = set()
+    found = []
+    for step, unit in playbook.units:
+        if isinstance(unit, Action):
+            authors |= set(actors_of(step.actor)) - {"system"} if unit.name in AUTHORING else set()
+            continue
+        rule = playbook.gate(unit.name)
+        own = authors & {name.lower() for name in rule.who} if rule else set()
+        for name in sorted(own):
+            text = f"`{name}` is an author of what goes live and may answer the gate `{unit.name}`: let somebody else"
+            found.append(Fault(unit.line, unit.column, "gate.author", text))
+    return found
+
+
+def _irreversible(playbook: Playbook) -> list[Fault]:
+    """Actions that cannot be taken back and that no gate precedes, or whose own step asks only afterwards."""
+    asked = False
+    found = []
+    for step in playbook.steps:
+        later = {unit.name for unit in step.units if isinstance(unit, GateCall)}
+        for unit in step.units:
+            if isinstance(unit, GateCall):
+                later.discard(unit.name)
+                asked = True
+                continue
+            shape = shape_of(unit.name)
+            if shape is None or not shape.irreversible:
+                continue
+            if later or (not asked and playbook.gates):
+                text = f"`{unit.name}` cannot be taken back, and the gate comes after it"
+                found.append(Fault(unit.line, unit.column, "gate.late", text))
+    return found
 
 
 def _ungated(playbook: Playbook) -> list[Fault]:

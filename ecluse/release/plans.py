@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecluse.errors import Invalid
+from ecluse.errors import Invalid, Refused
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.model import Change, ChangeState, Landing, LandingState
-from ecluse.release import library, version
+from ecluse.release import holds, library, version
 from ecluse.release.canonical import digest
 from ecluse.release.playbook import Action, Playbook, PlaybookStep
 from ecluse.release.steps import shape_of
 from ecluse.release.target import Target, target_of
 from ecluse.trunk import Trunk, open_trunk
+
+if TYPE_CHECKING:
+    from ecluse.config import EnvironmentConfig
 
 LISTED = 200
 """Commits that a plan lists by title; it counts them all."""
@@ -44,6 +48,7 @@ class ReleasePlan:
     rollback: tuple[dict[str, str], ...]
     environment: str
     target: dict[str, Any] | None
+    concurrency: str = ""
     digest: str = ""
     text: str = ""
 
@@ -58,24 +63,32 @@ def plan(
     playbook_name: str,
     inputs: dict[str, str],
     environment: str | None = None,
+    branch: str | None = None,
 ) -> ReleasePlan:
-    """Work out what releasing the trunk's tip would do. Changes nothing.
+    """Work out what releasing the trunk's tip, or ``branch``'s, would do. Changes nothing.
 
-    Raises :class:`Invalid` for an unknown or faulty playbook, input or environment, and when nothing was committed
-    since the last release.
+    Policy, keys and playbook are the trunk's, whatever branch is released. Raises :class:`Invalid` for an unknown or
+    faulty playbook, input, branch or environment, and when nothing was committed since the last release;
+    :class:`Refused` when the environment does not take this branch.
     """
     trunk = open_trunk(repository)
     playbook, text, target = _playbook_and_target(trunk, playbook_name, environment)
+    branch = branch or trunk.branch
+    tip = _tip_of(trunk, branch)
+    if target is not None:
+        check_branch(trunk.config.environments[target.name], target.name, branch)
+        holds.frozen(trunk, history, target.name)  # a rule that nobody can read is said before anything is begun
+    _check_names(playbook)
     given = given_inputs(playbook, inputs)
     decided = version.Decision("", "", "", "", ())
     if any(isinstance(unit, Action) and unit.name == "semver.decide" for _, unit in playbook.units):
-        decided = version.decide(repository, trunk.tip, given.get("version", ""))
+        decided = version.decide(repository, tip, given.get("version", ""))
     made = ReleasePlan(
         playbook=playbook.name,
         path=playbook.path,
         playbook_digest=playbook.digest,
-        branch=trunk.branch,
-        commit=trunk.tip,
+        branch=branch,
+        commit=tip,
         policy=policy_in_force(trunk),
         inputs=given,
         version=decided.version,
@@ -99,11 +112,42 @@ def plan(
         rollback=tuple({"when": r.when, "do": r.do} for r in playbook.rollback),
         environment=target.name if target else "",
         target=target.as_dict() if target else None,
+        concurrency=playbook.concurrency,
         text=text,
     )
     document = made.as_dict()
     document.pop("digest")
     return ReleasePlan(**{**{f.name: getattr(made, f.name) for f in fields(made)}, "digest": digest(document)})
+
+
+def _check_names(playbook: Playbook) -> None:
+    """Two names are the machine's own: the emergency's gate and the one before going back."""
+    for rule in playbook.gates:
+        if rule.name == "override" or rule.name.split("-")[0] == "rollback":
+            raise Invalid(
+                "gate.reserved",
+                f"{playbook.path}:{rule.line}: a gate cannot be called {rule.name!r}; Écluse asks at gates of that name itself.",
+                f"give it another name, then: ecluse playbook lint {playbook.path}",
+            )
+
+
+def _tip_of(trunk: Trunk, branch: str) -> str:
+    if branch == trunk.branch:
+        return trunk.tip
+    tip = trunk.repository.resolve(f"refs/heads/{branch}")
+    if tip is None:
+        raise Invalid("release.branch", f"There is no branch {branch!r} here.", "git branch --list")
+    return tip
+
+
+def check_branch(known: EnvironmentConfig, environment: str, branch: str) -> None:
+    """Raises :class:`Refused` unless the environment's ``branches`` let ``branch`` in."""
+    if known.branches and not any(fnmatch.fnmatchcase(branch, pattern) for pattern in known.branches):
+        raise Refused(
+            "environment.branch",
+            f"{environment} takes releases of {', '.join(known.branches)}, not of {branch}.",
+            f"ecluse release plan --branch {known.branches[0]}",
+        )
 
 
 def policy_in_force(trunk: Trunk) -> str:

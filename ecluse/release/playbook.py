@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ecluse.errors import Invalid
 from ecluse.release import page
-from ecluse.release.page import Fault, Line, Part, Row
+from ecluse.release.page import Fault, Line, Part
 
 FORMAT = 1
 SECTIONS: dict[str, str] = {
@@ -19,36 +19,21 @@ SECTIONS: dict[str, str] = {
     "prerequisites": "prerequisites",
     "pré-requis": "prerequisites",
     "pre-requis": "prerequisites",
+    "prérequis": "prerequisites",
     "sequence": "sequence",
     "séquence": "sequence",
     "human gates": "gates",
     "gates humains": "gates",
+    "gates humains bloquants": "gates",
+    "portes humaines": "gates",
     "rollback": "rollback",
+    "retour arrière": "rollback",
     "communications": "communications",
+    "communication": "communications",
     "outputs": "outputs",
     "sorties": "outputs",
 }
 """Heading in lower case -> what the section is. Every other section is prose and is kept."""
-
-COLUMNS: dict[str, str] = {
-    "gate": "gate",
-    "question": "question",
-    "who": "who",
-    "qui": "who",
-    "needs": "needs",
-    "besoin": "needs",
-    "answers": "answers",
-    "réponses": "answers",
-    "if nobody answers": "silence",
-    "sans réponse": "silence",
-    "when": "when",
-    "quand": "when",
-    "do": "do",
-    "action": "do",
-    "ask first": "ask",
-    "demander": "ask",
-}
-"""Table header in lower case -> the column's meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +60,10 @@ Unit = Action | GateCall
 
 @dataclass(frozen=True, slots=True)
 class PlaybookStep:
-    """``### [n] Title — by ACTOR`` with what it does, in the order of its lines."""
+    """``### [n] Title — by ACTOR`` with what it does, in the order of its lines.
+
+    ``checklist`` are its lines ``- [ ] text``: what the person who answers its gate tries by hand, and ticks.
+    """
 
     number: int
     title: str
@@ -85,11 +73,17 @@ class PlaybookStep:
     output: str
     condition: str
     line: int
+    checklist: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GateRule:
-    """A row of the gates' table. The first of ``answers`` goes on, every other one stops the release."""
+    """A row of the gates' table, with the list that a person ticks in the step that asks.
+
+    ``targets`` stand in the order of ``answers``: ``go`` (the sequence goes on), ``abort``, ``rollback`` or ``pause``.
+    ``silence`` is what happens when nobody answers, ``abort`` or ``rollback``; empty is a fault that the linter names.
+    ``needs`` people have to say the same. ``deadline_s`` counts from the opening; ``None`` leaves it to the policy.
+    """
 
     name: str
     question: str
@@ -97,16 +91,43 @@ class GateRule:
     answers: tuple[str, ...]
     silence: str
     line: int
+    targets: tuple[str, ...] = ("go", "abort")
+    needs: int = 1
+    deadline_s: float | None = None
+    step: int | None = None
+
+    def target(self, answer: str) -> str:
+        """Where ``answer`` leads; ``abort`` for a word that is not among the answers."""
+        return dict(zip(self.answers, self.targets, strict=False)).get(answer, "abort")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One thing that a rollback does: ``previous`` or ``same`` version again, ``stop``, or an ``action`` of the library."""
+
+    kind: str
+    action: Action | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackRule:
-    """A row of the rollback table: which action's failure (``when``), and ``previous`` or ``stop``."""
+    """A row of the rollback table.
+
+    ``when`` is the action whose failure it is for, or, for a row that begins with `by hand:`, the word that a person
+    gives. ``moves`` are done in their order, after a yes when ``ask`` is set.
+    """
 
     when: str
-    do: str
+    moves: tuple[Move, ...]
     text: str
     line: int
+    ask: bool = False
+    by_hand: bool = False
+
+    @property
+    def do(self) -> str:
+        """Where the row ends: ``previous``, ``same`` or ``stop``."""
+        return next((move.kind for move in self.moves if move.kind != "action"), "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +155,11 @@ class Playbook:
     actors: tuple[str, ...]
     templates: dict[str, str]
     sections: dict[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    outputs_line: int = 1
+    template_lines: dict[str, int] = field(default_factory=dict)
+    concurrency: str = ""
+    deadline_s: float | None = None
 
     @property
     def units(self) -> list[tuple[PlaybookStep, Unit]]:
@@ -146,12 +172,22 @@ class Playbook:
 
     def rollback_rule(self, action: str) -> RollbackRule | None:
         """The rule for a failure of ``action``."""
-        return next((rule for rule in self.rollback if action == rule.when), None)
+        return next((rule for rule in self.rollback if action == rule.when and not rule.by_hand), None)
+
+    def rollback_by_hand(self, word: str) -> RollbackRule | None:
+        """The row that a person asks for with ``word``."""
+        return next((rule for rule in self.rollback if word == rule.when and rule.by_hand), None)
+
+    def checklist(self, gate: str) -> tuple[str, ...]:
+        """What the person who answers ``gate`` ticks: the list of the step that asks."""
+        return next(
+            (step.checklist for step, unit in self.units if isinstance(unit, GateCall) and unit.name == gate), ()
+        )
 
 
 def compile_playbook(text: str, path: str) -> Playbook:
     """Read a page. Raises :class:`Invalid` listing everything that is wrong with it, with line and column."""
-    from ecluse.release import header, sequence
+    from ecluse.release import header, sequence, tables
 
     faults: list[Fault] = []
     front, first, lines = page.split_front_matter(text)
@@ -160,8 +196,8 @@ def compile_playbook(text: str, path: str) -> Playbook:
     steps = sequence.read(found["sequence"], faults) if "sequence" in found else ()
     if "sequence" not in found:
         faults.append(Fault(1, 1, "playbook.no_sequence", "there is no section `## Sequence`"))
-    gates = tuple(_gates(found.get("gates"), faults))
-    rollback = tuple(_rollback(found.get("rollback"), faults))
+    gates = tuple(tables.gates(found.get("gates"), faults))
+    rollback = tuple(tables.rollback(found.get("rollback"), faults))
     if faults:
         _refuse(path, faults)
     titles = page.parts(lines, 1)
@@ -171,12 +207,17 @@ def compile_playbook(text: str, path: str) -> Playbook:
         title=titles[0].title if titles else head.name,
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         environment=head.environment,
+        concurrency=head.concurrency,
+        deadline_s=head.deadline_s,
         inputs=head.inputs,
         steps=steps,
         gates=gates,
         rollback=rollback,
-        actors=tuple(_actors(found.get("actors"))),
-        templates=_templates(found.get("communications")),
+        actors=tuple(tables.actors(found.get("actors"))),
+        templates=tables.templates(found.get("communications")),
+        template_lines=tables.template_lines(found.get("communications")),
+        outputs_line=found["outputs"].number if "outputs" in found else 1,
+        outputs=tuple(tables.outputs(found.get("outputs"))),
         sections={part.title: part.text for part in page.parts(lines, 2)},
     )
 
@@ -212,101 +253,4 @@ def _sections(lines: list[Line], faults: list[Fault]) -> dict[str, Part]:
                 Fault(part.number, 1, "playbook.section_twice", f"the section `{part.title}` is there a second time")
             )
         found[kind] = part
-    return found
-
-
-def _rows(part: Part | None) -> list[Row]:
-    """The table of a section with its columns under their meanings."""
-    if part is None:
-        return []
-    found = []
-    for row in page.table(part.lines):
-        cells = {COLUMNS[name]: text for name, text in row.cells.items() if name in COLUMNS}
-        columns = {COLUMNS[name]: at for name, at in row.columns.items() if name in COLUMNS}
-        found.append(Row(row.line, cells, columns))
-    return found
-
-
-def _gates(part: Part | None, faults: list[Fault]) -> list[GateRule]:
-    found: list[GateRule] = []
-    for row in _rows(part):
-        name = page.bare(row.cells.get("gate", ""))
-        at = row.columns.get("gate", 1)
-        if not name:
-            faults.append(Fault(row.line, at, "gate.unnamed", "a row of the gates' table names no gate"))
-            continue
-        if any(rule.name == name for rule in found):
-            faults.append(Fault(row.line, at, "gate.twice", f"the gate `{name}` is in the table a second time"))
-        needs = page.bare(row.cells.get("needs", "")) or "1"
-        if needs not in ("1", "one", "un", "une"):
-            faults.append(
-                Fault(
-                    row.line,
-                    row.columns["needs"],
-                    "gate.needs",
-                    f"the gate `{name}` needs {needs}: more than one approval is not supported yet, write 1",
-                )
-            )
-        silence = page.bare(row.cells.get("silence", "")).lower() or "abort"
-        if silence not in ("abort", "rollback"):
-            faults.append(
-                Fault(
-                    row.line,
-                    row.columns["silence"],
-                    "gate.silence",
-                    f"if nobody answers, the gate `{name}` can `abort` or `rollback`, not `{silence}`",
-                )
-            )
-        answers = tuple(page.bare(word) for word in (row.cells.get("answers") or "approve / reject").split("/"))
-        if len(answers) < 2 or not all(answers):
-            faults.append(
-                Fault(
-                    row.line,
-                    row.columns.get("answers", 1),
-                    "gate.answers",
-                    f"the gate `{name}` needs two answers or more, such as `approve / reject`",
-                )
-            )
-        who = tuple(page.bare(word) for word in (row.cells.get("who") or "human").split(","))
-        question = row.cells.get("question", "").strip() or f"May the step `{name}` go on?"
-        found.append(GateRule(name, question, who, answers, silence, row.line))
-    return found
-
-
-def _rollback(part: Part | None, faults: list[Fault]) -> list[RollbackRule]:
-    found = []
-    for row in _rows(part):
-        when = page.bare(row.cells.get("when", "")).removesuffix(" fails").strip("`")
-        do = page.bare(row.cells.get("do", "")).lower()
-        asked = page.bare(row.cells.get("ask", "")).lower() or "no"
-        kind = "previous" if "previous" in do or "précédente" in do else "stop" if do.startswith("stop") else ""
-        if not kind:
-            text = f"`{do}` is not supported yet: write `previous version` or `stop`"
-            faults.append(Fault(row.line, row.columns.get("do", 1), "rollback.do", text))
-        if asked not in ("no", "non"):
-            text = "asking before a rollback is not supported yet: write `no`"
-            faults.append(Fault(row.line, row.columns["ask"], "rollback.ask", text))
-        found.append(RollbackRule(when, kind, row.cells.get("do", ""), row.line))
-    return found
-
-
-def _actors(part: Part | None) -> list[str]:
-    """The names at the beginning of the list's items: ``- **system**: ...``."""
-    if part is None:
-        return []
-    found = []
-    for _, text in page.items(part.lines):
-        for mark in (" — ", " – ", ": ", " ("):
-            text = text.split(mark)[0]
-        found.append(page.bare(text.rstrip(":").strip()).rstrip(":").lower())
-    return found
-
-
-def _templates(part: Part | None) -> dict[str, str]:
-    if part is None:
-        return {}
-    found = {}
-    for piece in page.parts(part.lines, 3):
-        text = "\n".join(line.text.removeprefix(">").strip() for line in piece.lines)
-        found[page.bare(piece.title)] = text.strip()
     return found

@@ -13,10 +13,11 @@ TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look: whether it is as it should be, and the answer in a sentence."""
+    """One look: whether it is as it should be, the answer in a sentence, and its milliseconds where there was one."""
 
     well: bool
     said: str
+    elapsed_ms: float = 0.0
 
 
 def look_at_health(address: str, version: str) -> Seen:
@@ -31,11 +32,11 @@ def look_at_health(address: str, version: str) -> Seen:
     if version and reported and reported.removeprefix("v") != version:
         return Seen(False, f"GET {address} answered 200, but version {reported} instead of {version}")
     said = f", version {reported}" if reported else ""
-    return Seen(True, f"GET {address} answered 200 in {answer.elapsed_ms:.0f} ms{said}")
+    return Seen(True, f"GET {address} answered 200 in {answer.elapsed_ms:.0f} ms{said}", answer.elapsed_ms)
 
 
-def look_at_answer(method: str, address: str, expect: int, contains: str) -> Seen:
-    """Whether one request is answered as a smoke test expects."""
+def look_at_answer(method: str, address: str, expect: int, contains: str, max_ms: float | None = None) -> Seen:
+    """Whether one request is answered as a smoke test expects, and within ``max_ms`` milliseconds."""
     try:
         answer = http.request(address, method, timeout_s=TIMEOUT_S)
     except Failed as problem:
@@ -44,6 +45,8 @@ def look_at_answer(method: str, address: str, expect: int, contains: str) -> See
         return Seen(False, f"{method} {address} answered {answer.status} instead of {expect}: {_short(answer.text())}")
     if contains and contains not in answer.text():
         return Seen(False, f"{method} {address} does not hold {contains!r}: {_short(answer.text())}")
+    if max_ms is not None and answer.elapsed_ms > max_ms:
+        return Seen(False, f"{method} {address} took {answer.elapsed_ms:.0f} ms, and {max_ms:g} ms are allowed")
     return Seen(True, f"{method} {address} answered {answer.status} in {answer.elapsed_ms:.0f} ms")
 
 

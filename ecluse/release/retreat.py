@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from ecluse import clock, notify, process
 from ecluse.errors import Failed, Problem, Waits
+from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.history import perform, wakes
 from ecluse.history.journal import Probed
 from ecluse.model import (
@@ -17,27 +17,37 @@ from ecluse.model import (
     Deployment,
     DeploymentState,
     Event,
+    GateState,
     Landing,
     LandingState,
     Release,
     ReleaseState,
 )
 from ecluse.process import JobState
-from ecluse.release import deployments, folder
+from ecluse.release import deployments, gates, holds, moves, postmortem
 from ecluse.release import target as targets
 from ecluse.release.context import Context
+from ecluse.release.deploy import carrier_of
+from ecluse.release.playbook import RollbackRule
 from ecluse.release.probes import look_at_health
+from ecluse.release.steps.shape import Again, Done
 from ecluse.release.target import Target
 
 POLL_S = 0.2
+BLOCKED_POLL_S = 5.0
 
 
-def begin(context: Context, why: str, failed: str) -> None:
-    """Turn round: from now on the release only goes back. ``failed`` is the action that failed, or empty."""
+def begin(context: Context, why: str, failed: str, rule: RollbackRule | None = None) -> None:
+    """Turn round: from now on the release only goes back, as ``rule`` says. ``failed`` is the action that failed."""
     moment = clock.instant()
-    kept = {**context.release.outputs, "rollback": {"began": moment, "why": why, "failed": failed}}
+    back = {"began": moment, "why": why, "failed": failed, "attempt": next_attempt(context.release)}
+    outputs = {name: value for name, value in context.release.outputs.items() if name not in ("failure", "asked")}
     turned = dataclasses.replace(
-        context.release, state=ReleaseState.ROLLING_BACK, reason=why, outputs=kept, updated_at=moment
+        context.release,
+        state=ReleaseState.ROLLING_BACK,
+        reason=why,
+        outputs={**outputs, "rollback": {**back, "moves": moves.kept(rule), "at": 0}},
+        updated_at=moment,
     )
     with context.history.transaction():
         context.history.record(turned, Event("release.rolling_back", turned.subject, f"rolling back: {why}"))
@@ -45,27 +55,102 @@ def begin(context: Context, why: str, failed: str) -> None:
     context.release = turned
 
 
+def next_attempt(release: Release) -> int:
+    """The number of the next attempt at the way back."""
+    return int(release.outputs.get("rollback", {}).get("attempt", 0)) + 1
+
+
 def advance(context: Context) -> None:
-    """Do the next thing on the way back. A way back that fails ends the release as failed, and says so loudly."""
+    """Do the next move of the way back. One that fails ends the release as failed, and calls people."""
     let_go(context)
-    made = context.deployment
-    if made is None:
-        end(context, ReleaseState.ABORTED, _why(context))
-        return
+    back = context.release.outputs.get("rollback", {})
+    planned, at = back.get("moves") or moves.PREVIOUS, int(back.get("at", 0))
     try:
-        previous = context.history.get(Deployment, made.previous) if made.previous else None
-        if previous is None:
-            _stop_all(context, made)
-        elif _go_back(context, previous):
-            _arrive(context, made, previous)
+        if at >= len(planned):
+            _arrive(context, planned)
+        elif planned[at]["kind"] == "action":
+            _act(context, moves.Back(context, at, planned[at]))
         else:
-            wakes.wake_in(context.history, context.release.subject, POLL_S, "health of the previous version")
+            _bring(context, str(planned[at]["kind"]))
     except Waits:
         raise
     except Problem as problem:
         if problem.code.startswith("history."):
             raise
-        _give_up(context, made, problem)
+        _give_up(context, problem)
+
+
+def _act(context: Context, back: moves.Back) -> None:
+    """One action of the library. What it waits for elsewhere is looked at again now and then."""
+    if not back.progress:
+        context.release = back.release = back.with_progress(state="running", began=clock.instant())
+        text = f"on the way back: {back.unit.name}"
+        context.history.record(back.release, Event("release.back_step", back.release.subject, text))
+    outcome = back.run()
+    if isinstance(outcome, Done):
+        kept = back.with_progress(state="done", ended=clock.instant(), said=outcome.said, result=outcome.result)
+        context.release = kept
+        _next(context, f"on the way back: {back.unit.name}: {outcome.said}")
+    else:
+        seconds = outcome.seconds if isinstance(outcome, Again) and outcome.seconds >= 0 else BLOCKED_POLL_S
+        wakes.wake_in(context.history, context.release.subject, seconds, "the way back")
+
+
+def _next(context: Context, text: str) -> None:
+    """Store that a move is done, and be woken for the next one, in one transaction."""
+    back = context.release.outputs["rollback"]
+    outputs = {**context.release.outputs, "rollback": {**back, "at": int(back.get("at", 0)) + 1}}
+    passed = dataclasses.replace(context.release, outputs=outputs, updated_at=clock.instant())
+    with context.history.transaction():
+        context.history.record(passed, Event("release.back_done", passed.subject, text))
+        wakes.wake(context.history, passed.subject, "next move")
+    context.release = passed
+
+
+def _bring(context: Context, kind: str) -> None:
+    """Bring the previous version back, or the same once more; where there is none to bring, stop the service."""
+    made = context.deployment
+    if made is None or kind == "stop":
+        _next(context, "nothing had gone live" if made is None else "what is there stays as it is")
+        return
+    wanted = context.history.get(Deployment, made.previous) if made.previous else None
+    if kind == "same":
+        wanted = made
+    if wanted is None:
+        said = carrier_of(_target_of(context, made)).halt(context)
+        with context.history.transaction():
+            deployments.change(context.history, made, DeploymentState.ROLLED_BACK, _why(context))
+            _next(context, f"There was no version before it to go back to; {said}.")
+    elif _go_back(context, wanted):
+        if kind == "previous":
+            _tag(context, made, wanted)
+        with context.history.transaction():
+            if kind == "previous":
+                deployments.change(context.history, made, DeploymentState.ROLLED_BACK, _why(context))
+            deployments.change(context.history, wanted, DeploymentState.LIVE, f"back after {made.version}")
+            _next(context, f"Version {wanted.version} answers again in {made.environment}.")
+    else:
+        wakes.wake_in(context.history, context.release.subject, POLL_S, "health of the version that comes back")
+
+
+def _arrive(context: Context, planned: list[dict[str, Any]]) -> None:
+    """Every move is done: the release is over, in the state that the moves lead to."""
+    kinds = [str(move["kind"]) for move in planned]
+    made = context.deployment
+    if made is None:
+        state = ReleaseState.ROLLED_BACK if "action" in kinds else ReleaseState.ABORTED
+    elif "previous" in kinds:
+        state = ReleaseState.ROLLED_BACK
+    else:
+        state = ReleaseState.DONE if "same" in kinds else ReleaseState.FAILED
+    if made is not None and made.state is DeploymentState.BEGUN:
+        deployments.change(context.history, made, DeploymentState.FAILED, _why(context))
+    events = context.history.events(subject=context.release.subject, kind="release.back_done", limit=1000)
+    began = str(context.release.outputs["rollback"]["began"])
+    said = [event.text for event in events if event.at >= began and made is not None]
+    if state is ReleaseState.ROLLED_BACK and context.trunk.config.release.post_mortems:
+        said.append(postmortem.after_rollback(context, _why(context), began))
+    end(context, state, " ".join([_why(context), *said]).rstrip())
 
 
 def let_go(context: Context) -> None:
@@ -108,95 +193,74 @@ def _target_of(context: Context, deployment: Deployment) -> Target:
 def _go_back(context: Context, previous: Deployment) -> bool:
     """Bring ``previous`` back; true when it is well again. Raises :class:`Failed` when that does not come true."""
     target = _target_of(context, previous)
-    home = Path(previous.location)
-    if not home.is_dir():
+    carrier = carrier_of(target)
+    gone = carrier.missing(previous)
+    if gone:
         raise Failed(
             "rollback.folder_gone",
-            f"The folder {home} of version {previous.version} is gone, there is nothing to go back to.",
-            f"ls {home.parent}, then release a version that works: ecluse release start",
+            f"Version {previous.version} cannot come back: {gone}.",
+            f"ls {previous.location or target.root}, then release a version that works: ecluse release start",
         )
-    job = folder.service_folder(target, context.release.id, 2)
-    _stop(context, target, job)
-    _switch(context, target, home)
-    _start(context, target, home, job)
+    carrier.back(context, previous)
     seen = look_at_health(target.address(target.health), previous.version)
     if seen.well:
         return True
-    gone = folder.ended(job)
+    ended = carrier.ended(context, 1 + context.back_attempt)
     started = context.history.events(subject=context.release.subject, kind="effect.done", newest_first=True, limit=1)
     late = bool(started) and clock.now() > clock.parse(started[0].at) + timedelta(seconds=target.timeout_s)
-    if gone or late:
+    if ended or late:
         raise Failed(
             "rollback.unwell",
-            f"Version {previous.version} was started again and is not well: {gone or seen.said}.",
-            f"look at {job / 'output.log'}",
+            f"Version {previous.version} was started again and is not well: {ended or seen.said}.",
+            f"curl -i {target.address(target.health)}",
         )
     return False
 
 
-def _stop(context: Context, target: Target, keep: Path | None) -> None:
-    perform(
-        context.history,
-        context.release.subject,
-        "rollback.stop",
-        lambda plan: {"stopped": folder.stop_others(target, keep)},
-        probe=lambda plan: Probed(not [f for f in folder.running(target) if f != keep]),
-        plan={"environment": target.name},
-    )
+def _tag(context: Context, made: Deployment, previous: Deployment) -> None:
+    """Where the policy wants it: the tag ``vX.Y.Z-rollback`` of the version that went, on the commit that came back."""
+    if not context.trunk.config.release.rollback_tags or not made.version:
+        return
+    name = f"v{made.version}-rollback"
+    repository, ref = context.repository, f"refs/tags/{name}"
 
-
-def _switch(context: Context, target: Target, home: Path | None) -> None:
     def do(plan: dict[str, Any]) -> dict[str, Any]:
-        folder.switch(target, home)
+        if repository.resolve(ref) is None:
+            repository.clear_dead_locks(ref)
+            who = repository.identity() or FALLBACK_IDENTITY
+            env = {"GIT_COMMITTER_NAME": who.name, "GIT_COMMITTER_EMAIL": who.email, "GIT_COMMITTER_DATE": plan["when"]}
+            message = f"Rollback of v{made.version} to v{previous.version}\n\n{_why(context)}\n"
+            words = ("tag", "-a", "-F", "-", "--end-of-options", name, previous.commit)
+            repository.run(*words, stdin=message.encode("utf-8"), extra_env=env)
         return plan
 
     perform(
         context.history,
         context.release.subject,
-        "rollback.switch",
+        context.back("tag"),
         do,
-        probe=lambda plan: Probed(folder.current_of(target) == home, plan),
-        plan={"current": str(home or "")},
+        probe=lambda plan: Probed(repository.resolve(ref) is not None, plan),
+        plan={"tag": name, "commit": previous.commit, "when": clock.instant()[:19] + "+0000"},
     )
 
 
-def _start(context: Context, target: Target, home: Path, job: Path) -> None:
-    def do(plan: dict[str, Any]) -> dict[str, Any]:
-        folder.start(target, home, job)
-        return plan
-
-    perform(
-        context.history,
-        context.release.subject,
-        "rollback.start",
-        do,
-        probe=lambda plan: Probed(process.job_status(job).state is not JobState.ABSENT, plan),
-        plan={"job": str(job)},
-    )
-
-
-def _stop_all(context: Context, made: Deployment) -> None:
-    target = _target_of(context, made)
-    _stop(context, target, None)
-    _switch(context, target, None)
-    deployments.change(context.history, made, DeploymentState.ROLLED_BACK, _why(context))
-    why = f"{_why(context)} There was no version before it to go back to; the service in {made.environment} is stopped."
-    end(context, ReleaseState.ROLLED_BACK, why)
-
-
-def _arrive(context: Context, made: Deployment, previous: Deployment) -> None:
-    with context.history.transaction():
-        deployments.change(context.history, made, DeploymentState.ROLLED_BACK, _why(context))
-        deployments.change(context.history, previous, DeploymentState.LIVE, f"back after {made.version}")
-        why = f"{_why(context)} Version {previous.version} answers again in {made.environment}."
-        store_end(context, ReleaseState.ROLLED_BACK, why)
-    _tell_end(context)
-
-
-def _give_up(context: Context, made: Deployment, problem: Problem) -> None:
+def _give_up(context: Context, problem: Problem) -> None:
+    """A way back that failed: nothing more is tried, and people are called, whatever messages the policy sends else."""
     why = f"THE ROLLBACK FAILED: {problem.message} It was begun because: {_why(context)}"
-    deployments.change(context.history, made, DeploymentState.FAILED, why)
-    end(context, ReleaseState.FAILED, f"{why} Next: {problem.hint}")
+    made = context.deployment
+    if made is not None and made.state in (DeploymentState.BEGUN, DeploymentState.LIVE):
+        deployments.change(context.history, made, DeploymentState.FAILED, why)
+    store_end(context, ReleaseState.FAILED, f"{why} Next: {problem.hint}")
+    page(context, f"{why} Look: {problem.hint}. To try again: ecluse release rollback {context.release.id} --why TEXT")
+
+
+def page(context: Context, why: str) -> None:
+    """Call people, whatever messages the policy sends else."""
+    release = context.release
+    text = f"{release.environment or release.playbook} needs a person now. {why}"
+    facts = {"release": release.id, "version": release.version, "environment": release.environment, "urgent": True}
+    context.history.note(Event("release.page", release.subject, text, data=facts))
+    notify.send(context.history, context.trunk.config.notify, "release.page", text, facts, always=True)
 
 
 def end(context: Context, state: ReleaseState, why: str) -> None:
@@ -211,6 +275,9 @@ def store_end(context: Context, state: ReleaseState, why: str) -> None:
     text = f"release {over.version or over.commit[:12]} {state.replace('_', ' ')}: {why}"
     data = {"version": over.version, "commit": over.commit, "environment": over.environment}
     with context.history.transaction():
+        for gate in gates.open_gates(context.history, over.id):
+            gates.close(context.history, gate, GateState.VOID, f"the release is {state.replace('_', ' ')}")
+        holds.unlock(context.history, over.environment, holder=over.id, who=over.id, why="it is over")
         context.history.record(over, Event(f"release.{state}", over.subject, text, data=data))
         wakes.cancel(context.history, over.subject)
     context.release = over

@@ -9,8 +9,12 @@ from ecluse.release import page
 from ecluse.release.page import Fault, Line, Part
 from ecluse.release.playbook import Action, GateCall, PlaybookStep, Unit
 
-_TITLE = re.compile(r"\[(\d+)\]\s+(.*?)(?:\s+(?:—|–|--|-)\s+(?:by|par)\s+(.+?))?\s*\Z")
-_DIRECTIVE = re.compile(r"^(\s*(?:[-*]\s+)?`?)(uses|then|gate|output|if)(\s*:\s*)(.*?)`?\s*$")
+_TITLE = re.compile(
+    r"\[(\d+)\]\s+(.*?)(?:\s+(?:—|–|--|-)\s+(?:by|par)\s+(?P<by>.+?)|\s+\((?P<of>[^()]+)\))?\s*\Z", re.IGNORECASE
+)
+_TICK = re.compile(r"^\s*[-*]\s+\[[ xX]\]\s+(.*\S)\s*$")
+_DIRECTIVE = re.compile(r"^(\s*(?:[-*]\s+)?`?)(uses|then|gate|output|if|sortie|si)(\s*:\s*)(.*?)`?\s*$")
+_FRENCH = {"sortie": "output", "si": "if"}
 
 
 def read(part: Part, faults: list[Fault]) -> tuple[PlaybookStep, ...]:
@@ -21,7 +25,7 @@ def read(part: Part, faults: list[Fault]) -> tuple[PlaybookStep, ...]:
         if title is None:
             faults.append(Fault(piece.number, 5, "step.heading", f"`{piece.title}` is not `[n] Title — by ACTOR`"))
             continue
-        found.append(_step(int(title[1]), title[2], (title[3] or "system").strip(), piece, faults))
+        found.append(_step(int(title[1]), title[2], (title["by"] or title["of"] or "system").strip(), piece, faults))
     if not found:
         faults.append(Fault(part.number, 1, "playbook.no_steps", "the sequence has no step `### [1] Title — by ACTOR`"))
     return tuple(found)
@@ -36,7 +40,11 @@ def _step(number: int, title: str, actor: str, part: Part, faults: list[Fault]) 
         if said is None:
             prose.append(line.text)
             continue
-        word, value, column = said[2], said[4].strip(), len(said[1]) + len(said[2]) + len(said[3]) + 1
+        word, value, column = (
+            _FRENCH.get(said[2], said[2]),
+            said[4].strip(),
+            len(said[1]) + len(said[2]) + len(said[3]) + 1,
+        )
         if not value:
             faults.append(Fault(line.number, column, "step.empty", f"`{word}:` says nothing"))
         elif word in single:
@@ -46,14 +54,24 @@ def _step(number: int, title: str, actor: str, part: Part, faults: list[Fault]) 
         elif word == "gate":
             units.append(GateCall(page.bare(value), line.number, column))
         else:
-            action = _action(value, line, column, faults)
-            units.extend([action] if action else [])
+            called = action(value, line, column, faults)
+            units.extend([called] if called else [])
+    ticks = tuple(found[1] for line in part.lines if not line.quoted and (found := _TICK.match(line.text)))
     return PlaybookStep(
-        number, title, actor, "\n".join(prose).strip("\n"), tuple(units), single["output"], single["if"], part.number
+        number=number,
+        title=title,
+        actor=actor,
+        prose="\n".join(prose).strip("\n"),
+        units=tuple(units),
+        output=single["output"],
+        condition=single["if"],
+        line=part.number,
+        checklist=ticks,
     )
 
 
-def _action(value: str, line: Line, column: int, faults: list[Fault]) -> Action | None:
+def action(value: str, line: Line, column: int, faults: list[Fault]) -> Action | None:
+    """``name key=value ...`` as an action; ``column`` is where it starts. ``None``, and a fault, when it cannot be read."""
     try:
         words = shlex.split(value)
     except ValueError as error:

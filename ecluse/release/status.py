@@ -63,6 +63,10 @@ def next_commands(history: History, release: Release) -> list[str]:
             for gate in open_ones
             for verb in ("approve", "reject")
         ]
+    if release.state is ReleaseState.PAUSED:
+        return [f"ecluse release resume {release.id}", f"ecluse release abort {release.id} --why TEXT"]
+    if release.state is ReleaseState.FAILED and "rollback" not in release.outputs:
+        return [f"ecluse release retry {release.id}"]
     if release.state is ReleaseState.ASKING:
         return [
             f"ecluse release settle {release.id} {effect.step} --happened yes|no"

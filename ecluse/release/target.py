@@ -10,7 +10,7 @@ from ecluse.errors import Invalid, Unsupported
 from ecluse.git import Repository
 
 if TYPE_CHECKING:
-    from ecluse.config import Config
+    from ecluse.config import Config, EnvironmentConfig
 
 _READING = ("GET", "HEAD", "OPTIONS")
 
@@ -23,11 +23,15 @@ class Smoke:
     path: str
     expect: int
     contains: str
+    max_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One environment. ``root`` is its folder; ``timeout_s`` is how long the service has to become well."""
+    """One environment. ``root`` is its folder; ``timeout_s`` is how long the service has to become well.
+
+    ``commands``, ``backup`` and ``watch`` hold the settings of the sections of these names, under their names there.
+    """
 
     name: str
     root: Path
@@ -39,6 +43,16 @@ class Target:
     production: bool
     smoke: tuple[Smoke, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    method: str = "folder"
+    hosts: tuple[str, ...] = ()
+    ssh_config: str = ""
+    compose: tuple[str, ...] = ()
+    engine: tuple[str, ...] = ()
+    source: str = "upload"
+    secrets: tuple[str, ...] = ()
+    commands: dict[str, str] = field(default_factory=dict)
+    backup: dict[str, Any] = field(default_factory=dict)
+    watch: dict[str, Any] = field(default_factory=dict)
 
     @property
     def releases(self) -> Path:
@@ -66,13 +80,23 @@ class Target:
             "timeout_s": self.timeout_s,
             "keep": self.keep,
             "production": self.production,
-            "smoke": [[s.method, s.path, s.expect, s.contains] for s in self.smoke],
+            "smoke": [[s.method, s.path, s.expect, s.contains, s.max_ms] for s in self.smoke],
             "variables": dict(self.variables),
+            "method": self.method,
+            "hosts": list(self.hosts),
+            "ssh_config": self.ssh_config,
+            "compose": list(self.compose),
+            "engine": list(self.engine),
+            "source": self.source,
+            "secrets": list(self.secrets),
+            "commands": dict(self.commands),
+            "backup": dict(self.backup),
+            "watch": dict(self.watch),
         }
 
 
 def from_dict(kept: dict[str, Any]) -> Target:
-    """The target that :meth:`Target.as_dict` kept."""
+    """The target that :meth:`Target.as_dict` kept; a plan of an earlier version lacks the later fields."""
     return Target(
         name=kept["name"],
         root=Path(kept["root"]),
@@ -84,6 +108,16 @@ def from_dict(kept: dict[str, Any]) -> Target:
         production=bool(kept["production"]),
         smoke=tuple(Smoke(*entry) for entry in kept["smoke"]),
         variables=dict(kept["variables"]),
+        method=kept.get("method", "folder"),
+        hosts=tuple(kept.get("hosts", ())),
+        ssh_config=kept.get("ssh_config", ""),
+        compose=tuple(kept.get("compose", ())),
+        engine=tuple(kept.get("engine", ())),
+        source=kept.get("source", "upload"),
+        secrets=tuple(kept.get("secrets", ())),
+        commands=dict(kept.get("commands", {})),
+        backup=dict(kept.get("backup", {})),
+        watch=dict(kept.get("watch", {})),
     )
 
 
@@ -106,11 +140,12 @@ def target_of(repository: Repository, config: Config, name: str) -> Target:
                 f"The smoke request {entry.request!r} of {name} may change something; only {', '.join(_READING)} are supported.",
                 "write it as a request that reads, such as: GET /health",
             )
-        smoke.append(Smoke(method.upper(), path.strip() or "/", entry.expect, entry.contains))
+        smoke.append(Smoke(method.upper(), path.strip() or "/", entry.expect, entry.contains, entry.max_ms))
+    _check_method(name, found)
     base = repository.common_dir.parent if repository.common_dir.name == ".git" else repository.common_dir
     return Target(
         name=name,
-        root=(base / found.path).resolve(),
+        root=Path(found.path) if found.hosts else (base / found.path).resolve(),
         command=tuple(found.command),
         url=found.url,
         health=found.health,
@@ -119,4 +154,40 @@ def target_of(repository: Repository, config: Config, name: str) -> Target:
         production=found.production,
         smoke=tuple(smoke),
         variables=dict(found.variables),
+        method=found.method,
+        hosts=found.hosts,
+        ssh_config=str((base / found.ssh_config).resolve()) if found.ssh_config else "",
+        compose=found.compose,
+        engine=found.engine,
+        source=found.source,
+        secrets=found.secrets,
+        commands={key: text for key, text in found.commands.table().items() if text},
+        backup=found.backup.table() if found.backup else {},
+        watch=found.watch.table(changed_only=True),
     )
+
+
+def _check_method(name: str, found: EnvironmentConfig) -> None:
+    """Raise :class:`Invalid` when an environment lacks what its method needs."""
+    hint = f"edit [environments.{name}] in ecluse.toml on the trunk, then: ecluse release plan"
+    for host in found.hosts:
+        if host.startswith("-") or not host.strip():
+            raise Invalid("environment.host", f"{host!r} of the environment {name} is not a host's name.", hint)
+    if found.hosts and not found.path.startswith("/"):
+        raise Invalid("environment.path", f"The environment {name} has hosts, so its path must be absolute.", hint)
+    wanting = {
+        "folder": not (found.hosts or found.command),
+        "compose": not found.compose,
+        "command": not found.commands.deploy,
+    }
+    if wanting[found.method]:
+        what = {
+            "folder": "`command` (the service) or `hosts`",
+            "compose": "`compose`",
+            "command": "`commands.deploy`",
+        }
+        raise Invalid(
+            "environment.method",
+            f"The environment {name} has the method {found.method} and needs {what[found.method]}.",
+            hint,
+        )

@@ -1,31 +1,26 @@
-"""The next version: decided from the commits since the last release by git-cliff, or given by a person."""
+"""The next version: decided from the conventional commits since the last release, or given by a person.
+
+The rules are those of git-cliff, which a test compares with (``docs/decisions/0013-own-version-decision.md``): a
+breaking change makes a major version (a minor one before 1.0.0), a feature a minor one, anything else a patch.
+"""
 
 from __future__ import annotations
 
 import re
-import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
-from ecluse import process
-from ecluse.errors import Failed, Invalid
-from ecluse.git import Commit, Repository, clean_environment
+from ecluse.errors import Invalid, Refused
+from ecluse.git import Commit, Repository
 from ecluse.release import commits
 
 FIRST = "0.1.0"
-_TAG = re.compile(r"refs/tags/(v?)(\d+)\.(\d+)\.(\d+)\Z")
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)\Z")
-_CLIFF = f"""\
-[git]
-conventional_commits = true
-filter_unconventional = false
-[bump]
-features_always_bump_minor = true
-breaking_always_bump_major = false
-initial_tag = "v{FIRST}"
-"""
+BUMPS = ("major", "minor", "patch")
+CHANNELS = ("alpha", "beta", "rc", "pre", "preview", "next")
+"""Words that a person may give instead of a version: what to raise, or the next pre-release of which kind."""
+_NUMBERS = r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][\dA-Za-z-]*))*))?"
+_TAG = re.compile(rf"refs/tags/(v?)({_NUMBERS})\Z")
+_VERSION = re.compile(rf"v?({_NUMBERS})\Z")
 _WORDS = {"feat": ("feature", "features"), "fix": ("fix", "fixes")}
 
 
@@ -50,24 +45,27 @@ class Decision:
 
 
 def last_release(repository: Repository, commit: str) -> Tagged | None:
-    """The highest version tagged in the history of ``commit``."""
-    listed = repository.text("for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/tags")
-    found = []
-    for name in listed.split("\n"):
-        numbers = _TAG.match(name)
-        if numbers:
-            found.append((tuple(int(n) for n in numbers.groups()[1:]), numbers[1] == "v", name))
+    """The highest version tagged in the history of ``commit``. Pre-releases and rollback tags do not count."""
+    found = [one for one in tagged(repository, f"--merged={commit}") if "-" not in one.version]
     if not found:
         return None
-    numbers_, _, ref = max(found)
-    return Tagged(".".join(str(n) for n in numbers_), ref.removeprefix("refs/tags/"), repository.commit_id(ref))
+    highest = max(found, key=lambda one: (order(one.version), one.tag.startswith("v")))
+    return Tagged(highest.version, highest.tag, repository.commit_id(f"refs/tags/{highest.tag}"))
+
+
+def tagged(repository: Repository, *which: str) -> list[Tagged]:
+    """Every version that is tagged (with ``--merged=COMMIT``: in that history); ``commit`` is left empty."""
+    listed = repository.text("for-each-ref", *which, "--format=%(refname)", "refs/tags")
+    names = [_TAG.match(name) for name in listed.split("\n")]
+    return [Tagged(said[2], said[0].removeprefix("refs/tags/"), "") for said in names if said]
 
 
 def decide(repository: Repository, commit: str, given: str = "") -> Decision:
     """The version that releasing ``commit`` would have. ``given`` is a person's own choice and wins.
 
-    Raises :class:`Invalid` when nothing was committed since the last release, or when ``given`` is no version or
-    not a higher one; :class:`Failed` when git-cliff is missing or does not answer.
+    ``given`` may be a version, ``major``, ``minor`` or ``patch``, or a word such as ``rc`` for the next pre-release.
+    Raises :class:`Invalid` when nothing was committed since the last release, or when ``given`` is no version or not
+    a higher one; :class:`Refused` when the version is tagged already, as on another line that a hotfix branched from.
     """
     last = last_release(repository, commit)
     since = repository.commits(f"^{last.commit}", commit) if last else repository.commits(commit)
@@ -78,57 +76,81 @@ def decide(repository: Repository, commit: str, given: str = "") -> Decision:
             "land a change first: ecluse land CHANGE",
         )
     previous = last.version if last else ""
-    counted = _counted(since)
+    what = f"{_counted(since)} since {last.tag if last else 'the beginning'}"
+    wanted = bump_of(since)
     if given:
-        version = _given(given, previous)
-        why = f"{version} was given by a person ({counted} since {last.tag if last else 'the beginning'})"
-        return Decision(version, previous, "given", why, tuple(since))
-    version = _ask_cliff(repository, commit, last)
-    if last is None:
-        return Decision(
-            version, "", "initial", f"{version} is the first release: no version was tagged before", tuple(since)
-        )
-    bump = _bump(previous, version)
-    return Decision(version, previous, bump, f"{version} is a {bump} release: {counted} since {last.tag}", tuple(since))
+        version, how = _given(repository, given, previous, wanted)
+        made = Decision(version, previous, "given", f"{version} was {how} by a person ({what})", tuple(since))
+    elif last is None:
+        why = f"{FIRST} is the first release: no version was tagged before"
+        made = Decision(FIRST, "", "initial", why, tuple(since))
+    else:
+        version = raised(previous, wanted)
+        bump = _difference(previous, version)
+        made = Decision(version, previous, bump, f"{version} is a {bump} release: {what}", tuple(since))
+    _refuse_taken(repository, commit, made)
+    return made
 
 
-def _given(text: str, previous: str) -> str:
+def bump_of(since: list[Commit]) -> str:
+    """What these commits ask for: ``major``, ``minor`` or ``patch``."""
+    said = [one for one in (commits.read(commit.message) for commit in since) if one]
+    if any(one.breaking for one in said):
+        return "major"
+    return "minor" if any(one.kind == "feat" for one in said) else "patch"
+
+
+def raised(previous: str, bump: str) -> str:
+    """The version after ``previous``; before 1.0.0 a breaking change raises the minor number."""
+    major, minor, patch = (int(part) for part in previous.split("-")[0].split("."))
+    if bump == "major" and major > 0:
+        return f"{major + 1}.0.0"
+    return f"{major}.{minor + 1}.0" if bump in ("major", "minor") else f"{major}.{minor}.{patch + 1}"
+
+
+def order(version: str) -> tuple[object, ...]:
+    """A key that sorts versions as semantic versioning does: a pre-release comes before its version."""
+    numbers, _, pre = version.removeprefix("v").partition("-")
+    parts = tuple((0, int(one), "") if one.isdigit() else (1, 0, one) for one in pre.split(".")) if pre else ()
+    return (*(int(part) for part in numbers.split(".")), not pre, parts)
+
+
+def _given(repository: Repository, text: str, previous: str, wanted: str) -> tuple[str, str]:
+    """The version that a person means, and the word for how they said it."""
+    base = raised(previous, wanted) if previous else FIRST
+    if text in BUMPS:
+        if text == "major" and previous.startswith("0."):
+            return "1.0.0", "asked for as a major one"  # a person who says major before 1.0.0 means 1.0.0
+        return (raised(previous, text) if previous else FIRST), f"asked for as a {text} one"
+    if text in CHANNELS:
+        return _next_candidate(repository, base, text), f"asked for as the next {text}"
     numbers = _VERSION.match(text)
+    hint = "ecluse release start --input version=X.Y.Z (or major, minor, patch, rc)"
     if numbers is None:
-        raise Invalid(
-            "release.version", f"{text!r} is not a version such as 1.4.0.", "ecluse release start --input version=X.Y.Z"
-        )
-    if previous and _numbers(text) <= _numbers(previous):
-        raise Invalid(
-            "release.version",
-            f"{text} is not higher than {previous}, the last release.",
-            "ecluse release start --input version=X.Y.Z",
-        )
-    return ".".join(numbers.groups())
+        raise Invalid("release.version", f"{text!r} is not a version such as 1.4.0 or 1.4.0-rc.1.", hint)
+    if previous and order(text) <= order(previous):
+        raise Invalid("release.version", f"{text} is not higher than {previous}, the last release.", hint)
+    return numbers[1], "given"
 
 
-def _ask_cliff(repository: Repository, commit: str, last: Tagged | None) -> str:
-    """What ``git-cliff --bumped-version`` says, in a bare clone that has nothing but the commit and the last tag."""
-    tool = process.which("git-cliff", str(Path(sys.executable).parent)) or process.which("git-cliff")
-    if tool is None:
-        raise process.missing_tool("git-cliff")
-    with tempfile.TemporaryDirectory(prefix="ecluse-version-") as folder, repository.temporary_clone() as clone:
-        config = Path(folder, "cliff.toml")
-        config.write_text(_CLIFF)
-        clone.run("update-ref", "--no-deref", "HEAD", commit)
-        if last:
-            clone.move_ref(f"refs/tags/v{last.version}", last.commit, "", "ecluse: last release")
-        env = clean_environment(extra={"HOME": folder, "XDG_CONFIG_HOME": folder, "NO_COLOR": "1"})
-        words = [tool, "--config", str(config), "--offline", "--bumped-version"]
-        said = process.run(words, cwd=clone.git_dir, env=env, timeout_s=60).stdout.decode("utf-8", "replace").strip()
-    numbers = _VERSION.match(said)
-    if numbers is None:
-        raise Failed(
-            "release.cliff",
-            f"git-cliff named no version, it said {said!r}.",
-            "ecluse release start --input version=X.Y.Z",
-        )
-    return ".".join(numbers.groups())
+def _next_candidate(repository: Repository, base: str, channel: str) -> str:
+    """``base-channel.N`` with the first N that is not tagged after those that are."""
+    start = f"{base}-{channel}."
+    used = [one.version.removeprefix(start) for one in tagged(repository) if one.version.startswith(start)]
+    return f"{start}{max((int(one) for one in used if one.isdigit()), default=0) + 1}"
+
+
+def _refuse_taken(repository: Repository, commit: str, made: Decision) -> None:
+    """Raise :class:`Refused` when another line has tagged this version already."""
+    tag = f"v{made.version}"
+    at = repository.resolve(f"refs/tags/{tag}")
+    if at is None or at == commit or repository.is_ancestor(at, commit):
+        return
+    raise Refused(
+        "release.version_taken",
+        f"{made.why}; but {tag} is on {at[:12]} already, which is not in the history of {commit[:12]}: that is a hotfix of an older line.",
+        "a hotfix is a patch: ecluse release start --input version=patch",
+    )
 
 
 def _counted(since: list[Commit]) -> str:
@@ -142,10 +164,6 @@ def _counted(since: list[Commit]) -> str:
     return ", ".join(parts) or "no commit"
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.removeprefix("v").split("."))
-
-
-def _bump(old: str, new: str) -> str:
-    before, after = _numbers(old), _numbers(new)
+def _difference(old: str, new: str) -> str:
+    before, after = order(old), order(new)
     return "major" if after[0] != before[0] else "minor" if after[1] != before[1] else "patch"

@@ -96,7 +96,8 @@ def _state(release: Release, unit: dict[str, Any]) -> str:
         return state
     if release.state.is_terminal or release.state is ReleaseState.ROLLING_BACK:
         return "stopped"
-    return {ReleaseState.WAITING: "open", ReleaseState.ASKING: "asking"}.get(release.state, "running")
+    resting = {ReleaseState.WAITING: "open", ReleaseState.ASKING: "asking", ReleaseState.PAUSED: "stopped"}
+    return resting.get(release.state, "running")
 
 
 def _took(began: str, ended: str) -> float | None:

@@ -54,6 +54,7 @@ class Scenario:
         self.folder, self.cli, self.dice = folder, cli, dice
         self.at = folder / "repo"
         self.key = folder / "key"
+        self.starter = folder / "starter"
         self.sandbox = folder / "sandbox"
         self.out = folder / "out"
         self.bundle = folder / "not yet exported"
@@ -76,6 +77,7 @@ class Scenario:
             )
         self.url = f"http://127.0.0.1:{port}"
         self.cli("keys", "make", "marie", "--role", "human", "--key", str(self.key), cwd=self.at)
+        self.cli("keys", "make", "starter", "--role", "agent", "--key", str(self.starter), cwd=self.at)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "chore: policy")
         self._work_in_a_sandbox()
@@ -174,7 +176,7 @@ class Scenario:
 
     def _next_words(self, standing: str) -> tuple[str, ...]:
         if not standing:
-            return ("release", "start", "--no-input")
+            return ("release", "start", "--no-input", "--starter-key", str(self.starter))
         with self.history() as history:
             asked = history.find(Gate, release=standing, state=GateState.OPEN)
         if asked:

@@ -122,10 +122,12 @@ def test_without_workflows_it_lands_on_its_validation_alone(cli: Any, bench: Any
 def test_a_first_release_of_a_strangers_repository(cli: Any, bench: Any, tmp_path: Path) -> None:
     """By what the tool itself says: the playbook, where it goes, a key, the gate, and it is live."""
     at, key, target = bench.folder, tmp_path / "key", tmp_path / "production"
+    starter = tmp_path / "starter"
     cli("init", cwd=at)
     assert "ecluse playbook add" in cli("release", "plan", cwd=at, expect=2).err
     cli("playbook", "add", cwd=at)
     cli("keys", "make", "marie", "--role", "human", "--key", str(key), cwd=at)
+    cli("keys", "make", "agent-1", "--role", "agent", "--key", str(starter), cwd=at)
     bench.git("add", "-A")
     bench.git("commit", "-q", "-m", "chore: releases")
     assert "[environments.production]" in cli("release", "plan", cwd=at, expect=2).err
@@ -137,7 +139,10 @@ def test_a_first_release_of_a_strangers_repository(cli: Any, bench: Any, tmp_pat
         )
     bench.git("commit", "-q", "-am", "chore: where it goes live")
     assert "0.1.0 is the first release" in cli("release", "plan", cwd=at).out
-    waiting = cli("release", "start", "--no-input", cwd=at, expect=3)
+    unproved = cli("release", "start", "--no-wait", cwd=at)
+    assert "one person more (--starter-key FILE)" in unproved.err
+    cli("release", "abort", "--why", "start it with a key", cwd=at)
+    waiting = cli("release", "start", "--no-input", "--starter-key", str(starter), cwd=at, expect=3)
     assert "ecluse release approve" in waiting.err
     try:
         cli("release", "approve", "--key", str(key), "--no-input", cwd=at)

@@ -8,7 +8,7 @@ import pytest
 
 from ecluse import config
 from ecluse.errors import Invalid
-from ecluse.settings import AfterValidator, Fault, Faults, Field, Section
+from ecluse.settings import MISSING, AfterValidator, Fault, Faults, Field, Section
 
 
 def _short(text: str) -> str:
@@ -87,6 +87,17 @@ def test_all_faults_are_named_at_once() -> None:
         Outer.read({"number": 0, "flag": "yes", "other": 1})
     assert [one.where for one in caught.value.found] == ["number", "flag", "other"]
     assert isinstance(caught.value.found[0], Fault)
+
+
+def test_settings_as_plain_values() -> None:
+    made = Outer.read({"number": 4, "many": {"m": {"name": "a"}}, "rows": [{"name": "b"}]})
+    table = made.table()
+    assert table["number"] == 4
+    assert table["many"]["m"]["name"] == "a"
+    assert table["rows"][0]["name"] == "b"
+    assert set(made.table(changed_only=True)) == {"number", "many", "rows"}
+    assert Outer.settings()["some"].default == ("a",)
+    assert Inner.settings()["name"].default is MISSING
 
 
 def test_settings_do_not_change() -> None:

@@ -75,7 +75,7 @@ def _merge(call: ActionCall) -> Outcome:
     """Make one artifact of several, each in a folder of its own when that is wanted."""
     shelf = Shelf(call.session.artifacts)
     name = call.input("name", "merged-artifacts")
-    if wrong := wrong_name(call, name):
+    if wrong := wrong_name(name):
         return Outcome(Result.FAILURE, reason=wrong)
     chosen = _fitting(shelf.all(), call.input("pattern", "*"))
     if not chosen:

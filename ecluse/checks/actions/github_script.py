@@ -26,7 +26,7 @@ def run(call: ActionCall) -> Outcome:
     if encoding not in ("json", "string"):
         return Outcome(Result.FAILURE, reason='"result-encoding" must be either "string" or "json"')
     session = call.session
-    github = session.github
+    github = {**session.github, "action": call.frame.action}
     api = call.input("base-url") or session.request.env.get("GITHUB_API_URL") or os.environ.get("GITHUB_API_URL", "")
     owner, _, name = str(github["repository"]).partition("/")
     document = {
@@ -37,7 +37,7 @@ def run(call: ActionCall) -> Outcome:
         "retries": call.input("retries", "0"),
         "user_agent": call.input("user-agent", "actions/github-script"),
         "context": {
-            **{key: github[key] for key in _CONTEXT},
+            **{key: github.get(key, "") for key in _CONTEXT},
             "payload": github["event"],
             "eventName": github["event_name"],
             "runAttempt": int(str(github["run_attempt"])),

@@ -621,19 +621,74 @@ json.dump(wrong, sys.stdout)
 """
 
 
-NOT_RUN = "not checked: this exporter runs nothing of the change; ecluse validate does"
+JS_LOCKS = [("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("package-lock.json", "npm"), ("npm-shrinkwrap.json", "npm")]
+INSTALL = {"npm": "npm ci", "pnpm": "pnpm install --frozen-lockfile", "yarn": "yarn install --immutable"}
+BUILD_S = 900
 
 
-def validate(repo, changes, tree, tip, work):
-    """The checks of the level `minimal`: nothing of the change is executed, and what would be is listed."""
+def validate(repo, changes, tree, tip, work, scratch):
+    """The checks of the level `minimal`; what cannot be checked here is listed with the reason."""
     count = collections.Counter(work.origins.values()) if work.commit else {}
     words = ["%d %s" % (count[word], word) for word in sorted(count)]
     left = sum(one["reason"] not in QUIET for one in work.left)
     words += ["%d left out" % left] if left else []
     rows = [python_syntax(repo, changes, tree), check_row("git-status", "success", ", ".join(words) or "clean", 0.0, tree)]
     if repo.out("ls-tree", tip, "--", "package.json"):
-        rows.append(check_row("build", "skipped", NOT_RUN, 0.0, tree))
+        began = time.monotonic()
+        result, detail = build(repo, tip, os.fsdecode(work.top), os.path.join(scratch, "tree"))
+        rows.append(check_row("build", result, detail, round((time.monotonic() - began) * 1000, 1), tree))
     return rows
+
+
+def build(repo, tip, top, folder):
+    """(result, detail) of the build of package.json, on a clean copy of the tree and never in the checkout."""
+    os.makedirs(folder)
+    index = os.path.join(repo.git_dir, "index-build")
+    repo.run("read-tree", tip, GIT_INDEX_FILE=index)
+    copy = ["--git-dir", repo.git_dir, "--work-tree", folder, "checkout-index", "-a"]
+    call(copy, folder, GIT_INDEX_FILE=index)
+    try:
+        with open(os.path.join(folder, "package.json"), "rb") as handle:
+            package = json.loads(handle.read(4 << 20).decode("utf-8"))
+        scripts = package.get("scripts")
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        return "failure", "package.json cannot be read: %s" % error
+    if not isinstance(scripts, dict) or not scripts.get("build"):
+        return "skipped", "package.json names no script `build`"
+    lock = [(name, who) for name, who in JS_LOCKS if os.path.isfile(os.path.join(folder, name))][:1]
+    named = str(package.get("packageManager", "")).partition("@")[0]
+    manager = named if named in INSTALL else lock[0][1] if lock else "npm"
+    if shutil.which(manager) is None:
+        return "skipped", "not checked: %s is not on this machine" % manager
+    if any(package.get(kind) for kind in ("dependencies", "devDependencies", "optionalDependencies")):
+        names = ["package.json"] + [name for name, _ in lock]
+        modules = os.path.join(top, "node_modules")
+        if not os.path.isdir(modules) or not all(same_file(os.path.join(top, n), os.path.join(folder, n)) for n in names):
+            why = "its dependencies are not installed in the checkout for exactly this package.json and lock file"
+            return "skipped", "not checked: %s; type: %s" % (why, INSTALL[manager])
+        shutil.copytree(modules, os.path.join(folder, "node_modules"), symlinks=True)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "ECLUSE_"))}
+    words = [shutil.which(manager), "run", "build"]
+    try:
+        done = subprocess.run(
+            words, cwd=folder, env=dict(env, CI="1", NO_COLOR="1"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=BUILD_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "failure", "build did not end within %d s (%s run build)" % (BUILD_S, manager)
+    if done.returncode == 0:
+        return "success", "(%s run build)" % manager
+    lines = [line[:400] for line in done.stdout.splitlines()[-25:] if not scan(line)]
+    said = clean("\n".join(line.decode("utf-8", "replace") for line in lines), lines=True)
+    return "failure", ("build ended with status %d (%s run build)\n%s" % (done.returncode, manager, said))[:6000]
+
+
+def same_file(one, other):
+    try:
+        with open(one, "rb") as first, open(other, "rb") as second:
+            return first.read() == second.read()
+    except OSError:
+        return False
 
 
 def check_row(name, result, detail, spent, tree):
@@ -843,7 +898,7 @@ def export(options, record):
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
         refuse_secrets(temporary, commits, changes)
         tree = temporary.resolve(tip, "tree")
-        checks = validate(temporary, changes, tree, tip, work) if options.validate == "minimal" else []
+        checks = validate(temporary, changes, tree, tip, work, scratch) if options.validate == "minimal" else []
         red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
         if red and not options.allow_red:
             message = "Nothing was exported, because a check is red: %s." % red

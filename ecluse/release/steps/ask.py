@@ -12,5 +12,9 @@ def run(context: Context) -> Ask:
 
 
 SHAPE = Shape(
-    "ask", "asks people a question and goes on when they approve", run, {"question": "what is asked"}, ("question",)
+    "ask",
+    "asks people a question and goes on when they approve; for a question that needs no row in the table of gates",
+    run,
+    {"question": "what is asked"},
+    ("question",),
 )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import dataclasses
 from typing import Any
 
 from ecluse import clock
 from ecluse.errors import Failed, Invalid, Red
-from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.history import perform
-from ecluse.history.journal import Probed
+from ecluse.history.journal import Probed, effect_of
 from ecluse.history.requests import request_landing
-from ecluse.model import Change, ChangeState, Event, Landing, LandingState, Verdict
-from ecluse.release import changelog, version
+from ecluse.model import Change, Event, Landing, LandingState
+from ecluse.release import changelog, own_change, version
 from ecluse.release.canonical import digest
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Again, Blocked, Done, Outcome, Shape
 
 POLL_S = 0.5
 BLOCKED_POLL_S = 5.0
+ROUNDS = 3
+"""How often the changelog is written anew because the trunk moved beside it, before the release gives up."""
 
 
 def run(context: Context) -> Outcome:
@@ -33,14 +33,15 @@ def run(context: Context) -> Outcome:
         written = perform(
             context.history,
             context.release.subject,
-            context.effect("commit"),
+            context.effect(_part(context, "commit")),
             lambda plan: _write(context, plan),
             probe=lambda plan: Probed(False),  # objects and a ref of its own name: making them again changes nothing
-            plan={"when": clock.instant()[:19] + "+0000", "change": clock.new_id("chg"), "base": context.trunk.tip},
+            plan=own_change.plan_for(context, _branch(context)),
         )
         if not written["commit"]:
             return Done("the changelog holds this release already", dict(written), {"commit": written["base"]})
-        change = _record(context, written)
+        title = f"docs(changelog): release v{context.release.version}"
+        change = own_change.record(context, dict(written), title, _key(context), land=True)
     return _follow(context, change)
 
 
@@ -49,8 +50,19 @@ def _change(context: Context) -> Change | None:
     return found[-1] if found else None
 
 
+def _branch(context: Context) -> str:
+    """The branch that is released: the trunk, or the one that the plan names, such as a hotfix's."""
+    return str(context.plan.get("branch") or context.trunk.branch)
+
+
 def _key(context: Context) -> str:
-    return digest({"release": context.release.id, "step": context.effect()})
+    return digest({"release": context.release.id, "step": context.effect(_part(context, ""))})
+
+
+def _part(context: Context, part: str) -> str:
+    """The name of a part in this round: the changelog is written anew when what landed beside it asks for more."""
+    number = len(context.progress.get("withdrawn", ()))
+    return f"{part}.again{number}".lstrip(".") if number else part
 
 
 def _write(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
@@ -60,17 +72,16 @@ def _write(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
     path = context.argument("file", "CHANGELOG.md")
     before = repository.read(base, path) or b""
     text = before.decode("utf-8", "surrogateescape")
-    made = changelog.release(text, release.version, plan["when"][:10], decided.commits)
+    withdrawn = context.progress.get("withdrawn", ())
+    made = changelog.release(text, release.version, plan["when"][:10], decided.commits, withdrawn)
     facts = {"base": base, "section": made.section, "added": list(made.added), "left_out": list(made.left_out)}
     if made.text == text:
         return {**facts, "commit": ""}
-    tree = _tree_with(context, base, path, made.text.encode("utf-8", "surrogateescape"))
-    who = repository.identity() or FALLBACK_IDENTITY
-    message = f"docs(changelog): release v{release.version}\n\nRelease: {release.id}\n"
-    commit = repository.commit_tree(tree, [base], message, who, plan["when"])
-    ref = f"refs/ecluse/changes/{plan['change']}/1"
-    repository.move_ref(ref, commit, repository.refs(ref).get(ref, ""), f"ecluse: {release.id}")
-    return {**facts, "commit": commit, "tree": tree, "ref": ref, "path": path, "change": plan["change"]}
+    data = made.text.encode("utf-8", "surrogateescape")
+    return {
+        **facts,
+        **own_change.commit_file(context, plan, path, data, f"docs(changelog): release v{release.version}"),
+    }
 
 
 def _decided(context: Context, base: str) -> version.Decision:
@@ -81,56 +92,10 @@ def _decided(context: Context, base: str) -> version.Decision:
     if decided.version != release.version:
         raise Failed(
             "release.trunk_moved",
-            f"{context.trunk.branch} moved to {base[:12]} after the version was decided, and asks for {decided.version} now, not {release.version}.",
+            f"{_branch(context)} moved to {base[:12]} after the version was decided, and asks for {decided.version} now, not {release.version}.",
             f"ecluse release start {release.playbook}",
         )
     return decided
-
-
-def _tree_with(context: Context, base: str, path: str, data: bytes) -> str:
-    """The tree of ``base`` with one file replaced, made in an index of its own: no checkout is touched."""
-    repository = context.repository
-    modes = {entry.path: entry.mode for entry in repository.list_tree(base, path)}
-    blob = repository.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode("ascii").strip()
-    with tempfile.TemporaryDirectory(prefix="ecluse-index-") as folder:
-        own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        repository.run("read-tree", base, extra_env=own)
-        entry = f"{modes.get(path, '100644')} {blob} 0\t{path}\0".encode()
-        repository.run("update-index", "-z", "--index-info", stdin=entry, extra_env=own)
-        return repository.run("write-tree", extra_env=own).stdout.decode("ascii").strip()
-
-
-def _record(context: Context, written: dict[str, Any]) -> Change:
-    """Store the commit as a change that is ready to land, and ask for its landing, in one transaction."""
-    release, moment = context.release, clock.instant()
-    change = Change(
-        key=f"{written['change']}/1",
-        id=written["change"],
-        revision=1,
-        state=ChangeState.READY,
-        title=f"docs(changelog): release v{release.version}",
-        agent="release",
-        target=context.trunk.ref,
-        digest=_key(context),
-        source="release",
-        created_at=moment,
-        updated_at=moment,
-        verdict=Verdict.ACCEPT,
-        base=written["base"],
-        head=written["commit"],
-        tree=written["tree"],
-        ref=written["ref"],
-        method="release",
-        commits={written["commit"]: written["commit"]},
-        files=(written["path"],),
-        trusted_by=f"release {release.id}",
-        wants_landing=True,
-    )
-    with context.history.transaction():
-        text = f"{change.key}: {change.title}, made by {release.id}"
-        context.history.record(change, Event("change.ready", change.subject, text, data={"release": release.id}))
-        request_landing(context.history, change, actor=f"release {release.id}", parent=release.subject)
-    return change
 
 
 def _follow(context: Context, change: Change) -> Outcome:
@@ -140,7 +105,7 @@ def _follow(context: Context, change: Change) -> Outcome:
         return Again(POLL_S, "landing of the changelog")
     landing = found[0]
     if landing.state is LandingState.LANDED:
-        return _landed(context, change, landing)
+        return _decided_again(context, landing) or _landed(context, change, landing)
     if landing.state is LandingState.RED:
         raise Red(
             "changelog.red",
@@ -157,6 +122,34 @@ def _follow(context: Context, change: Change) -> Outcome:
             f"the landing of the changelog waits: {landing.reason} When that is settled: ecluse land {change.key}"
         )
     return Again(POLL_S, f"landing {landing.id} is {landing.state}")
+
+
+def _decided_again(context: Context, landing: Landing) -> Again | None:
+    """What landed beside the changelog may ask for more than the version that was decided before: decide anew.
+
+    The section that has landed was never released; it becomes part of the new version's, in another change that lands
+    through the checks. Raises :class:`Failed` when the trunk goes on moving so.
+    """
+    release = context.release
+    if context.plan.get("bump") in ("given", ""):
+        return None
+    decided = version.decide(context.repository, landing.candidate)
+    if decided.version == release.version:
+        return None
+    withdrawn = [*context.progress.get("withdrawn", ()), release.version]
+    if len(withdrawn) > ROUNDS:
+        raise Failed(
+            "release.trunk_moved",
+            f"{_branch(context)} went on moving while the changelog landed, and asks for {decided.version} now, not {release.version}.",
+            f"ecluse release start {release.playbook}",
+        )
+    kept = context.with_progress(withdrawn=withdrawn)
+    moved = dataclasses.replace(kept, version=decided.version, updated_at=clock.instant())
+    text = f"{release.version} becomes {decided.version}: {decided.why}, with what landed beside the changelog"
+    data = {"from": release.version, "to": decided.version, "landing": landing.id}
+    context.history.record(moved, Event("release.redecided", release.subject, text, data=data))
+    context.release = moved
+    return Again(0, "the changelog of the new version")
 
 
 def _keep_looking(context: Context) -> None:
@@ -177,11 +170,20 @@ def _landed(context: Context, change: Change, landing: Landing) -> Done:
     said = f"{change.files[0]} has the section {context.release.version}, landed as {landing.candidate[:12]}"
     if also:
         said += f"; landed meanwhile and part of this release, but not in the section: {'; '.join(also)}"
+    written = effect_of(context.history, context.release.subject, context.effect(_part(context, "commit")))
+    facts = written.result if written else {}
+    added, left_out = facts.get("added", []), facts.get("left_out", [])
+    if added:
+        said += f"; nobody had written, so it was added from the commits: {'; '.join(added)}"
+    if left_out:
+        said += f"; commits without an entry: {'; '.join(left_out)}"
     result = {
         "change": change.key,
         "landing": landing.id,
         "commit": landing.candidate,
         "also": also,
+        "added": added,
+        "left_out": left_out,
         "section": _section_in(section.decode("utf-8", "replace"), context.release.version),
     }
     return Done(said, result, {"commit": landing.candidate})
@@ -201,8 +203,20 @@ def _section_in(text: str, number: str) -> str:
 
 SHAPE = Shape(
     "changelog.write",
-    "moves Unreleased into the version's section, adds what the commits say, and lands that through the checks",
+    "moves Unreleased into the version's section with its date, adds what the commits say and nobody had written, and "
+    "lands that through the checks as `docs(changelog): release vX.Y.Z`",
     run,
     keys={"file": "the changelog's path; CHANGELOG.md when not given"},
     moves_commit=True,
+    outputs={
+        "section": "the version's section",
+        "change": "the change's key",
+        "landing": "the landing's id",
+        "commit": "what landed",
+        "added": "entries that were missing and come from the commits",
+        "left_out": "titles of commits that have no entry",
+        "also": "commits that landed meanwhile",
+    },
+    effect="a commit, a change and its landing",
+    probe="the change that this step made is found in the history by its digest",
 )

@@ -24,4 +24,9 @@ def run(context: Context) -> Done:
     )
 
 
-SHAPE = Shape("ci.green", "makes sure that exactly this tree was tested green", run)
+SHAPE = Shape(
+    "ci.green",
+    "makes sure that exactly this commit's tree was tested green before it landed, or since",
+    run,
+    outputs={"tree": "the tree's id", "run": "the run that tested it", "landing": "the landing that it was tested for"},
+)

@@ -9,28 +9,47 @@ from ecluse.errors import Invalid, Refused
 from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.history import perform
 from ecluse.history.journal import Probed
+from ecluse.release import tags
 from ecluse.release.conditions import fill
 from ecluse.release.context import Context
+from ecluse.release.deploy.carrier import effect
 from ecluse.release.steps.shape import Done, Shape
 
 
 def run(context: Context) -> Done:
-    """Make the tag once. Raises :class:`Refused` when the name is taken by another commit."""
+    """Make the tag once, sign it when there is a key, push it when asked to.
+
+    Raises :class:`Refused` when the name is taken by another commit, here or at the remote.
+    """
     release = context.release
     if not release.version:
         raise Invalid("tag.no_version", "A tag needs a version, and none was decided.", "put semver.decide first")
     name = f"v{release.version}"
     message = fill(context.argument("message", "Release v{version}"), context.words)
     plan = {"tag": name, "commit": release.commit, "message": message, "when": instant()[:19] + "+0000"}
+    key = tags.signing_key(context.repository, context.argument("key"))
     result = perform(
         context.history,
         release.subject,
         context.effect(),
-        lambda kept: _make(context, kept),
+        lambda kept: _make(context, kept, key),
         probe=lambda kept: _probe(context, kept),
         plan=plan,
     )
-    return Done(f"{name} is on {release.commit[:12]}", result)
+    said = (
+        f"{name} is on {release.commit[:12]}, {'signed' if tags.is_signed(context.repository, name) else 'not signed'}"
+    )
+    remote = context.argument("push")
+    if remote:
+        effect(
+            context,
+            context.effect("push"),
+            lambda: tags.push(context.repository, remote, name),
+            lambda: tags.is_pushed(context.repository, remote, name),
+            {"tag": name, "remote": remote},
+        )
+        said += f", pushed to {remote}"
+    return Done(said, result)
 
 
 def _probe(context: Context, plan: dict[str, Any]) -> Probed:
@@ -48,15 +67,27 @@ def _probe(context: Context, plan: dict[str, Any]) -> Probed:
     return Probed(True, {"tag": plan["tag"], "commit": at, "object": context.repository.refs(ref).get(ref, "")})
 
 
-def _make(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
+def _make(context: Context, plan: dict[str, Any], key: tags.Key | None) -> dict[str, Any]:
     repository = context.repository
     if not _probe(context, plan).happened:
         repository.clear_dead_locks(f"refs/tags/{plan['tag']}")
         who = repository.identity() or FALLBACK_IDENTITY
         env = {"GIT_COMMITTER_NAME": who.name, "GIT_COMMITTER_EMAIL": who.email, "GIT_COMMITTER_DATE": plan["when"]}
-        words = ("tag", "-a", "-F", "-", "--end-of-options", plan["tag"], plan["commit"])
-        repository.run(*words, stdin=plan["message"].encode("utf-8"), extra_env=env)
+        tags.make(repository, plan["tag"], plan["commit"], plan["message"], env, key)
     return _probe(context, plan).result
 
 
-SHAPE = Shape("git.tag", "puts the annotated tag vX.Y.Z on the release's commit", run, {"message": "the tag's message"})
+SHAPE = Shape(
+    "git.tag",
+    "puts the annotated tag vX.Y.Z on the release's commit, signed when git has a key, and pushes it when asked to",
+    run,
+    keys={
+        "message": "the tag's message",
+        "key": "the private key (a file) that signs; git's own `user.signingkey` when not given",
+        "push": "the remote that gets the tag; nothing is pushed when not given",
+    },
+    irreversible=True,
+    outputs={"tag": "its name", "commit": "what it is on", "object": "the tag's own id"},
+    effect="a tag in this repository and, with push=, at the remote",
+    probe="is the tag there, and on that commit? does the remote list it?",
+)

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from ecluse import clock
 from ecluse.errors import Failed
-from ecluse.release import deployments, folder
+from ecluse.release import deployments
 from ecluse.release.context import Context
+from ecluse.release.deploy import carrier_of
 from ecluse.release.probes import look_at_health
 from ecluse.release.steps.shape import Again, Done, Outcome, Shape
 
@@ -22,7 +23,7 @@ def run(context: Context) -> Outcome:
     if seen.well:
         deployments.mark_live(context)
         return Done(seen.said, {"address": address})
-    gone = folder.ended(folder.service_folder(target, context.release.id, 1)) if made else ""
+    gone = carrier_of(target).ended(context, 1) if made else ""
     began = clock.parse(context.progress["began"])
     if not gone and clock.now() <= began + timedelta(seconds=target.timeout_s):
         return Again(POLL_S, "health")
@@ -32,7 +33,9 @@ def run(context: Context) -> Outcome:
 
 SHAPE = Shape(
     "health.http",
-    "waits until the service answers 200 in the expected version",
+    "waits until the service answers 200 in the expected version; then the deployment counts as live",
     run,
     keys={"path": "the path to ask, when not the environment's own"},
+    environment=True,
+    outputs={"address": "what was asked"},
 )

@@ -43,4 +43,7 @@ SHAPE = Shape(
     "announces with a template of Communications, in the history and to the webhook when there is one",
     run,
     keys={"template": "the template's name in Communications"},
+    outputs={"text": "what was said", "sent": "whether the webhook took it", "why": "why not"},
+    effect="a message",
+    probe="without a webhook nothing leaves the history; a message that was being sent cannot be seen: a person is asked",
 )

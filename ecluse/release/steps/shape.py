@@ -47,10 +47,12 @@ Outcome = Done | Again | Blocked | Ask
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a step module offers. A problem that ``run`` raises fails the step.
+    """What a step module offers; ``docs/steps.md`` is made of these. A problem that ``run`` raises fails the step.
 
-    ``keys`` are its arguments with what they mean; ``required`` those that must be given; ``goes_live`` whether it
-    reaches the environment; ``moves_commit`` whether the release's commit is another one afterwards.
+    ``keys`` are its arguments with what they mean, ``required`` those that must be given, ``outputs`` what its result
+    holds. ``effect`` says what it changes outside Écluse (empty: nothing) and ``probe`` how an effect that was cut
+    short is found again. ``irreversible`` is an effect that a rollback cannot take back; ``goes_live`` reaches the
+    environment; ``moves_commit`` leaves the release at another commit; ``environment`` needs one.
     """
 
     name: str
@@ -60,3 +62,8 @@ class Shape:
     required: tuple[str, ...] = ()
     goes_live: bool = False
     moves_commit: bool = False
+    outputs: dict[str, str] = field(default_factory=dict)
+    effect: str = ""
+    probe: str = ""
+    irreversible: bool = False
+    environment: bool = False

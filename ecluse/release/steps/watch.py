@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ecluse import process
+from dataclasses import asdict
+from pathlib import Path
+
+from ecluse import clock, process
 from ecluse.errors import Failed
 from ecluse.history import perform
 from ecluse.history.journal import Probed
+from ecluse.model import Release, ReleaseState
 from ecluse.process import JobState
 from ecluse.release import watch
 from ecluse.release.context import Context
@@ -19,7 +23,8 @@ ATTEMPTS = 3
 def run(context: Context) -> Outcome:
     """Start the watch or find it again; over: its result. Raises :class:`Failed` when it saw the service unwell."""
     window = _seconds(context, "window", 60.0)
-    for attempt in range(1, ATTEMPTS + 1):
+    before = context.retries * ATTEMPTS
+    for attempt in range(before + 1, before + ATTEMPTS + 1):
         job = context.folder / f"{context.effect()}-{attempt}"
         perform(
             context.history,
@@ -33,7 +38,7 @@ def run(context: Context) -> Outcome:
         result = watch.result_of(job)
         if result is not None and result.well:
             said = f"{result.rounds} looks in {window:g} s, {result.bad} of them bad; the last: {result.said}"
-            return Done(said, {"rounds": result.rounds, "bad": result.bad, "window_s": window})
+            return Done(said, {**asdict(result), "window_s": window})
         if result is not None:
             raise Failed(
                 "watch.unwell",
@@ -46,17 +51,27 @@ def run(context: Context) -> Outcome:
 
 
 def _begin(context: Context, job: object, window: float, plan: dict[str, object]) -> dict[str, object]:
-    from pathlib import Path
-
-    watch.begin(
-        Path(str(job)),
-        context.target,
-        context.release.version,
+    made = context.deployment
+    frame = watch.Frame(
         window_s=window,
         every_s=_seconds(context, "every", 1.0),
         failures=int(_seconds(context, "failures", 2)),
+        live_at=clock.parse(made.created_at).timestamp() if made else 0.0,
+        median_before=_median_before(context),
     )
+    watch.begin(Path(str(job)), context.target, context.release.version, frame)
     return plan
+
+
+def _median_before(context: Context) -> float:
+    """The median of answers, in milliseconds, in the newest watch of this environment that ended well; 0: none."""
+    environment = context.release.environment
+    for release in context.history.find(Release, environment=environment, state=ReleaseState.DONE, newest_first=True):
+        for step in release.outputs.get("steps", {}).values():
+            median = (step.get("result") or {}).get("median_ms")
+            if step.get("does") == "watch" and median:
+                return float(median)
+    return 0.0
 
 
 def _seconds(context: Context, key: str, default: float) -> float:
@@ -72,11 +87,22 @@ def _seconds(context: Context, key: str, default: float) -> float:
 
 SHAPE = Shape(
     "watch",
-    "looks at health and smoke again and again until the window is over; unwell ends it early",
+    "looks at health, smoke, logs, response times, metrics and external monitors until the window is over, and compares "
+    "with the window before; unwell ends it early",
     run,
     keys={
         "window": "seconds to watch; 60 when not given",
         "every": "seconds between two looks; 1 when not given",
         "failures": "bad looks in a row that end it; 2 when not given",
     },
+    environment=True,
+    outputs={
+        "rounds": "how many looks",
+        "bad": "how many of them were not well",
+        "median_ms": "the middle of the health path's answers",
+        "error_rate": "errors per 100 log lines",
+        "numbers": "what the metrics came to",
+    },
+    effect="a detached job on this machine",
+    probe="the job's folder and lock",
 )

@@ -237,13 +237,31 @@ def test_the_three_agree_and_share_one_lineage(
     assert len({row["git-status"] for row in rows}) == 1, [row["git-status"] for row in rows]
 
 
-def test_a_build_that_a_portable_exporter_does_not_run_is_listed(portable: Exporter, sandbox: Any) -> None:
+def test_the_build_of_a_package(exporter: Exporter, sandbox: Any) -> None:
+    """Two of them run it, on a copy of the tree; the shell one says that it does not."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not on this machine")
+
+    def rows(said: dict[str, Any]) -> dict[str, Any]:
+        return {one["name"]: one for one in json.loads(Path(said["path"]).read_bytes())["validations"]}
+
     box = sandbox()
-    box.write("package.json", '{"scripts": {"build": "exit 1"}}')
-    said = portable.export(box)
-    rows = json.loads(Path(said["path"]).read_bytes())["validations"]
-    (build,) = (one for one in rows if one["name"] == "build")
-    assert (build["result"], build["detail"].startswith("not checked: ")) == ("skipped", True)
+    command = "node -e \"require('fs').writeFileSync('made.txt', '')\""
+    box.write("package.json", json.dumps({"scripts": {"build": command}}))
+    build = rows(exporter.export(box))["build"]
+    if exporter.kind == "sh":
+        assert (build["result"], build["detail"].startswith("not checked: ")) == ("skipped", True)
+        return
+    assert (build["result"], build["detail"]) == ("success", "(npm run build)")
+    assert not (box.folder / "made.txt").exists()
+    box.write("package.json", '{"scripts": {"build": "exit 3"}}')
+    red = exporter.run(box)
+    assert (red.returncode, json.loads(red.stdout)["error"]["code"]) == (5, "export.red")
+    box.write(
+        "package.json", '{"scripts": {"build": "exit 3"}, "dependencies": {"x": "1"}, "packageManager": "pnpm@9"}'
+    )
+    build = rows(exporter.export(box))["build"]
+    assert (build["result"], "not checked: " in build["detail"]) == ("skipped", True)
 
 
 @pytest.mark.parametrize("lost", ["exports.json is gone", "another folder's memory"])

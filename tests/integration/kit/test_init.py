@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shutil
 import sqlite3
 import subprocess
@@ -278,3 +280,20 @@ def _without_root_rights() -> tuple[str, ...]:
     if shutil.which("setpriv") is None or subprocess.run([*prefix, "true"], check=False).returncode:
         pytest.skip("running as root, and setpriv cannot lay root's rights down")
     return prefix
+
+
+@pytest.mark.parametrize(("typed", "policy"), [(b"y\n", "\nsolo = true\n"), (b"n\n", "\n# solo = false\n")])
+def test_at_a_terminal_it_asks_whether_one_person_is_the_team(bench, typed: bytes, policy: str) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(bench.folder)
+        os.execv(sys.executable, [sys.executable, "-m", "ecluse", "init"])
+    seen = b""
+    while b"work alone" not in seen or not seen.rstrip().endswith(b":"):
+        seen += os.read(terminal, 4096)
+    os.write(terminal, typed)
+    with contextlib.suppress(OSError):  # the terminal is gone when the command has ended
+        while os.read(terminal, 4096):
+            pass
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert policy in (bench.folder / "ecluse.toml").read_text()

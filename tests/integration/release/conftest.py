@@ -6,17 +6,20 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecluse import http, landing, process, release, signing
+from ecluse import clock, http, line, process, release, signing
 from ecluse.clock import instant
 from ecluse.git import Repository
 from ecluse.history import History, wakes
@@ -69,6 +72,9 @@ class Yard:
         self.play = True
         self.timeout = 10.0
         self.extra = ""
+        self.release_policy = ""
+        self.protection = ""
+        self.starter_key: Path | None = None
         self.folder.mkdir(parents=True)
         self.git("init", "-q", "-b", "main", ".")
         for name, value in policy.items():
@@ -92,11 +98,18 @@ class Yard:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
+    @property
+    def proof(self) -> list[str]:
+        """The words of a command that prove who starts a release."""
+        return ["--starter-key", str(self.starter_key)] if self.starter_key else []
+
     def policy(self) -> str:
         smoke = '[{ request = "GET /", contains = "hello" }, { request = "GET /flaky" }, { request = "GET /none", expect = 404 }]'
         return f"""
 solo = {json.dumps(self.solo)}
 play = {json.dumps(self.play)}
+[release]
+{self.release_policy}
 [notify]
 webhook = {json.dumps(self.webhook)}
 [environments.production]
@@ -105,6 +118,7 @@ command = {json.dumps([sys.executable, "service.py", str(self.port)])}
 url = "http://127.0.0.1:{self.port}"
 health_timeout_s = {self.timeout}
 production = {json.dumps(self.production)}
+{self.protection}
 keep = 2
 smoke = {smoke}
 variables = {{ FLAG = {json.dumps(str(self.flag))} }}
@@ -123,14 +137,19 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
         key = self.key.with_name(name)
         public = signing.make_key(key, name)
         line = signing.signer_line(signing.Principal(name, role, public))
+        if role is Role.AGENT and name == "starter":
+            self.starter_key = key
         path = self.folder / ".ecluse" / "allowed_signers"
         before = path.read_text() if path.exists() else ""
         self.write(".ecluse/allowed_signers", before + line)
+        if not self.solo and self.starter_key is None:
+            self.starter_key = self.list_key(Role.AGENT, "starter")
         self.commit(f"chore: key of {name}")
         return key
 
     def start(self, **words: Any) -> str:
-        started = release.start(self.repository, self.history, starter="Test Person", **words)
+        given = {"starter": "Test Person", "starter_key": self.starter_key, **words}
+        started = release.start(self.repository, self.history, **given)
         return started.id
 
     def get(self, release_id: str) -> Release:
@@ -161,8 +180,8 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
         kind, _, key = due[0].partition("/")
         if kind == "release":
             release.advance(self.repository, self.history, key)
-        elif kind == "landing":
-            landing.advance(self.repository, self.history, key)
+        elif kind in ("landing", "environment"):
+            line.advance(self.repository, self.history, due[0])
         elif kind == "run":
             self.finish_run(key)
         wakes.finish(self.history, due[0])
@@ -223,6 +242,153 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
         for folder in (self.repository.state_dir / "releases").glob("*/*"):
             process.cancel_job(folder)
         self.history.close()
+
+
+class Desk(Yard):
+    """A yard for questions of who and when: its page has a gate and one command that goes live, no service."""
+
+    page = """\
+---
+playbook: release
+format: 1
+environment: production
+---
+
+# Release
+
+## Actors
+
+- **system**: does
+- **human**: decides
+
+## Sequence
+
+### [1] Decide — by human
+
+- gate: go-live
+
+### [2] Deploy — by system
+
+- uses: deploy.command
+
+## Human gates
+
+| Gate | Question | Who | Needs | Answers | If nobody answers |
+|---|---|---|---|---|---|
+| go-live | May it go live? | human | 1 | approve / back to fix | abort |
+
+## Rollback
+
+| When | Do | Ask first |
+|---|---|---|
+| deploy.command | previous version | no |
+"""
+
+    def policy(self) -> str:
+        marks = json.dumps(str(self.target / "deployed"))
+        return f"""
+solo = {json.dumps(self.solo)}
+play = {json.dumps(self.play)}
+[release]
+{self.release_policy}
+[environments.production]
+method = "command"
+path = {json.dumps(str(self.target))}
+hosts = ["."]
+url = "http://127.0.0.1:{self.port}"
+production = {json.dumps(self.production)}
+{self.protection}
+[environments.production.commands]
+deploy = {json.dumps(f"echo $ECLUSE_RELEASE >> {marks}")}
+{self.extra}
+"""
+
+    def make_first(self) -> None:
+        self.target.mkdir()
+        self.commit("feat: first", ecluse_dot_toml=self.policy(), playbooks__release_dot_md=self.page)
+
+    def deployed(self) -> list[str]:
+        """The releases that reached production, in order."""
+        marks = self.target / "deployed"
+        return marks.read_text().split() if marks.exists() else []
+
+
+class Hands:
+    """A clock that tests move: it stands still until ``go``, and ``forward`` and ``set`` move it either way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moment = clock.now()
+        self.started: float | None = None
+        monkeypatch.setattr(clock, "now", self.now)
+
+    def now(self) -> datetime:
+        run = time.monotonic() - self.started if self.started is not None else 0.0
+        return self.moment + timedelta(seconds=run)
+
+    def go(self) -> None:
+        """From now on the clock runs as clocks do."""
+        self.started = time.monotonic()
+
+    def forward(self, *, hours: float) -> None:
+        self.moment += timedelta(hours=hours)
+
+    def set(self, text: str) -> None:
+        self.moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    """The clock door, stopped; nothing but the test moves it."""
+    return Hands(monkeypatch)
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Makes desks with a policy of the test's own."""
+    made: list[Desk] = []
+
+    def make(**policy: Any) -> Desk:
+        desk = Desk(tmp_path / f"desk{len(made)}", **policy)
+        made.append(desk)
+        desk.make_first()
+        return desk
+
+    yield make
+    for desk in made:
+        desk.close()
+
+
+class Webhook:
+    def __init__(self) -> None:
+        self.got: list[dict] = []
+        self.status = 204
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.token = "".join(["se", "cret", "-path"])
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/{self.token}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    @property
+    def kinds(self) -> list[str]:
+        return [message["kind"] for message in self.got]
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    made = Webhook()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
 
 
 def template_playbook() -> str:

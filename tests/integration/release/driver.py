@@ -45,7 +45,10 @@ def kill_at(moment: str, effect: str) -> None:
             die()
         return result
 
-    names = [f"ecluse.release.steps.{module}" for module in ACTIONS.values()] + ["ecluse.release.retreat"]
+    names = [f"ecluse.release.steps.{module}" for module in ACTIONS.values()] + [
+        "ecluse.release.retreat",
+        "ecluse.release.deploy.carrier",
+    ]
     for name in names:
         module = importlib.import_module(name)
         if hasattr(module, "perform"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ecluse import release
+from ecluse.history import wakes
 from ecluse.model import Change, Deployment, DeploymentState, Gate, GateState, Landing, ReleaseState
+from ecluse.release import holds
 
+KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "20"))
+KILLS_EACH = 5
 DRIVER = Path(__file__).with_name("driver.py")
 BEFORE_GATE = ["2.changelog.write.commit"]
 AFTER_GATE = [
@@ -78,20 +84,60 @@ def test_killed_at_every_effect_in_turn_the_release_is_whole_in_the_end(yard, mo
 
 
 @pytest.mark.crash
-def test_killed_at_random_moments_the_release_is_whole_in_the_end(yard, dice):
-    release_id = prepare(yard)
-    for _ in range(12):
-        child = drive(yard, release_id, wait=False)
-        time.sleep(dice.uniform(0.15, 0.9))
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
-        if yard.history.find(Gate, state=GateState.OPEN):
-            yard.approve(release_id)
-    yard.drive(release_id)
-    if yard.history.find(Gate, state=GateState.OPEN):
+def test_killed_at_random_moments_every_effect_is_there_once_or_the_release_asks(make_yard, webhook, dice):
+    """Whole releases, killed again and again; messages are counted where they arrive."""
+    yard = make_yard(webhook=webhook.url)
+    kills = done = 0
+    while kills < KILLS:
+        yard.commit(f"feat: number {done}")
+        release_id = yard.start()
+        for _ in range(min(KILLS_EACH, KILLS - kills)):
+            child = drive(yard, release_id, wait=False)
+            time.sleep(dice.uniform(0.3, 1.5))
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
+            kills += 1
+            people_do(yard, release_id, webhook)
+        deadline = time.monotonic() + 120
+        while not yard.get(release_id).state.is_terminal:
+            assert time.monotonic() < deadline, yard.get(release_id)
+            yard.drive(release_id)
+            people_do(yard, release_id, webhook)
+        done += 1
+        assert_whole(yard, release_id, webhook, done)
+    print(f"{kills} kills in {done} releases")
+
+
+def people_do(yard, release_id: str, webhook) -> None:
+    """Answer a gate that is open; where the release asks what became of a message, look whether it arrived."""
+    found = yard.get(release_id)
+    if yard.history.find(Gate, release=release_id, state=GateState.OPEN):
         yard.approve(release_id)
-        yard.drive(release_id)
-    assert_once(yard, release_id)
+    elif found.state is ReleaseState.ASKING:
+        for step in release.status(yard.history, release_id)["questions"]:
+            number = {"11.notify": 1, "12.notify": 2}[step]
+            release.settle(yard.history, release_id, step, announced(webhook, release_id) >= number, who="Ada")
+
+
+def announced(webhook, release_id: str) -> int:
+    """How many announcements of this release have arrived."""
+    return sum(m["kind"] == "release.announced" and m["data"]["release"] == release_id for m in webhook.got)
+
+
+def assert_whole(yard, release_id: str, webhook, done: int) -> None:
+    """The release is done: its tag, its deployment, its messages are there, each once, and nobody holds a lock."""
+    over = yard.get(release_id)
+    assert over.state is ReleaseState.DONE, over.reason
+    assert yard.git("rev-parse", f"v{over.version}^{{commit}}") == over.commit == yard.git("rev-parse", "main")
+    assert len(yard.git("tag").split()) == done
+    made = yard.history.find(Deployment, release=release_id)
+    assert [one.state for one in made] == [DeploymentState.LIVE]
+    assert yard.history.count(Deployment, state=DeploymentState.LIVE) == 1
+    assert announced(webhook, release_id) == 2
+    assert yard.services() == [f"{release_id}-1"] and yard.ask()[1]["version"] == over.version
+    assert yard.git("log", "--format=%s", "main").split("\n").count(f"docs(changelog): release v{over.version}") == 1
+    assert holds.lock_of(yard.history, "production") is None and wakes.all_wakes(yard.history) == {}
+    assert list((yard.folder / ".git").rglob("*.lock")) == []
 
 
 @pytest.mark.parametrize("moment", ["begun", "done", "recorded"])

@@ -40,13 +40,13 @@ def test_plan_start_play_status_rollback(make_yard):
     assert "Release 0.1.0 by playbooks/release.md" in plan and "12  Hand over to operations" in plan
     assert json.loads(ecluse(yard, "release", "plan", "--json").stdout)["plan"]["version"] == "0.1.0"
 
-    done = ecluse(yard, "release", "start", "--play", "ada", "--key", str(key))
+    done = ecluse(yard, "release", "start", "--play", "ada", "--key", str(key), *yard.proof)
     assert "0.1.0 is done" in done.stdout
     assert "[7] Deploy" in done.stderr and "approve by ada (played with a key)" in done.stderr
     assert yard.ask()[1]["version"] == "0.1.0"
 
     yard.commit("fix: more")
-    ecluse(yard, "release", "start", "--play", "ada", "--key", str(key), "-q")
+    ecluse(yard, "release", "start", "--play", "ada", "--key", str(key), "-q", *yard.proof)
     overview = ecluse(yard, "release", "status").stdout
     assert "live in production: 0.1.1" in overview
     newest = yard.history.find(Release, newest_first=True)[0]
@@ -64,7 +64,7 @@ def test_plan_start_play_status_rollback(make_yard):
 def test_without_input_it_waits_and_a_second_terminal_approves(make_yard):
     yard = make_yard(solo=False)
     key = yard.list_key()
-    waits = ecluse(yard, "release", "start", "--no-input", expect=3)
+    waits = ecluse(yard, "release", "start", "--no-input", *yard.proof, expect=3)
     found = yard.history.find(Release)[0]
     assert f"ecluse release approve {found.id} --gate go-live --key FILE" in waits.stderr
     refused = ecluse(yard, "release", "approve", "--yes", expect=4)
@@ -80,7 +80,7 @@ def test_without_input_it_waits_and_a_second_terminal_approves(make_yard):
 def test_start_waits_in_the_foreground_until_another_terminal_answers(make_yard):
     yard = make_yard(solo=False)
     key = yard.list_key()
-    words = [sys.executable, "-m", "ecluse", "release", "start"]
+    words = [sys.executable, "-m", "ecluse", "release", "start", *yard.proof]
     first = subprocess.Popen(
         words, cwd=yard.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -129,16 +129,59 @@ def test_a_rolled_back_release_ends_with_status_1(make_yard):
 
 
 def test_abort_and_reject_by_typing_nothing(yard):
-    ecluse(yard, "release", "start", "--no-input", expect=3)
+    ecluse(yard, "release", "start", "--no-input", *yard.proof, expect=3)
     done = ecluse(yard, "release", "abort", "--why", "not today")
     assert "is aborted" in done.stdout and "not today" in done.stdout
     assert "No release is unfinished" in ecluse(yard, "release", "abort", "--why", "x", expect=2).stderr
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "retry", "freeze"])
-def test_later_verbs_say_so(yard, verb):
-    done = ecluse(yard, "release", verb, "x", "--until", "monday", expect=2)
-    assert f"`{verb}` is not supported yet" in done.stderr and "next:" in done.stderr
+@needs_keys
+def test_the_verbs_that_hold_up_and_let_through(make_desk):
+    desk = make_desk(solo=False)
+    ada, bob = desk.list_key(name="ada"), desk.list_key(name="bob")
+    assert "Nothing is frozen or locked." in ecluse(desk, "freeze").stdout
+    assert "needs a reason" in ecluse(desk, "freeze", "--until", "2h", expect=2).stderr
+    assert "is no time" in ecluse(desk, "freeze", "--until", "monday", "--why", "x", expect=2).stderr
+    frozen = ecluse(desk, "freeze", "--until", "2h", "--why", "the auditors are here")
+    assert "every environment is frozen until 20" in frozen.stdout
+    assert "the auditors are here" in ecluse(desk, "release", "plan").stderr
+    assert json.loads(ecluse(desk, "freeze", "--json").stdout)["frozen"]["production"]["source"].startswith("hold-")
+
+    ecluse(desk, "release", "start", "--no-input", *desk.proof, expect=3)
+    (found,) = desk.history.find(Release)
+    ecluse(desk, "release", "pause", "--why", "lunch")
+    waits = ecluse(desk, "release", "status", found.id, "--follow", expect=3)
+    assert f"ecluse release resume {found.id}" in waits.stderr
+    ecluse(desk, "release", "resume", "--no-input", expect=3)
+    kept = ecluse(desk, "release", "approve", "--key", str(ada), expect=3)
+    assert "is frozen until" in kept.stderr and "ecluse release override" in kept.stderr
+    assert "at a terminal" in ecluse(desk, "release", "override", "--why", "it burns", expect=4).stderr
+    first = ecluse(desk, "release", "override", "--why", "it burns", "--key", str(ada), expect=3)
+    assert "1 of 2 people" in first.stderr
+    done = ecluse(desk, "release", "approve", "--gate", "override", "--key", str(bob))
+    assert "is done" in done.stdout and desk.deployed() == [found.id]
+
+    assert "lifted: the auditors" in ecluse(desk, "freeze", "--lift").stdout
+    assert "No freeze" in ecluse(desk, "freeze", "--lift", expect=2).stderr
+    assert "has no environment 'nowhere'" in ecluse(desk, "freeze", "--env", "nowhere", "--why", "x", expect=2).stderr
+    assert "is locked by" in ecluse(desk, "release", "lock", "production", "--why", "a look").stdout
+    assert "given back" in ecluse(desk, "release", "unlock", "production", "--why", "looked").stdout
+    assert "Nobody has the lock" in ecluse(desk, "release", "unlock", "production", "--why", "x", expect=2).stderr
+    assert "was not rolled back" in ecluse(desk, "release", "retry", found.id, expect=2).stderr
+
+
+@needs_keys
+def test_an_answer_that_is_signed_elsewhere(make_desk, tmp_path):
+    desk = make_desk(solo=False)
+    ada = desk.list_key(name="ada")
+    ecluse(desk, "release", "start", "--no-input", *desk.proof, expect=3)
+    statement = ecluse(desk, "release", "approve", "--statement").stdout.removesuffix("\n")
+    signature = tmp_path / "answer.sig"
+    signature.write_text(signing.sign(statement.encode(), ada, signing.APPROVAL))
+    refused = ecluse(desk, "release", "reject", "--signature", str(signature), expect=4)
+    assert "signature" in refused.stderr
+    done = ecluse(desk, "release", "approve", "--signature", str(signature))
+    assert "go-live: approve by ada (key)" in done.stderr and "is done" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,26 @@ def test_what_lands_beside_the_changelog_is_part_of_the_release_and_is_named(yar
     assert yard.git("rev-parse", "v0.1.0^{commit}") == waiting.commit
 
 
+def test_a_feature_that_lands_beside_the_changelog_of_a_fix_is_released_as_a_feature(yard):
+    yard.release()
+    yard.commit("fix: one")
+    release_id = yard.start()
+    assert yard.get(release_id).version == "0.1.1"
+    yard.drive(release_id, until=lambda r: yard.history.count(Change) == 2)
+    beside = yard.commit("feat: beside")
+    waiting = yard.drive(release_id)
+    assert waiting.state is ReleaseState.WAITING and waiting.version == "0.2.0", waiting.reason
+    assert "0.1.1 becomes 0.2.0" in yard.texts(release_id)
+    yard.approve(release_id)
+    done = yard.drive(release_id)
+    assert done.state is ReleaseState.DONE and yard.ask()[1]["version"] == "0.2.0"
+    assert yard.git("tag").split() == ["v0.1.0", "v0.2.0"]
+    assert yard.git("rev-parse", "v0.2.0^{commit}") == done.commit == yard.git("rev-parse", "main")
+    yard.git("merge-base", "--is-ancestor", beside, "v0.2.0")
+    text = (yard.folder / "CHANGELOG.md").read_text()
+    assert "## [0.2.0]" in text and "0.1.1" not in text and "- One" in text and "- Beside" in text
+
+
 def test_a_tag_that_is_taken_is_left_alone_and_nothing_goes_live(yard):
     release_id = yard.start()
     yard.drive(release_id)

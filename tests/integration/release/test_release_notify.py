@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,39 +14,6 @@ from ecluse.errors import Invalid
 from ecluse.model import ReleaseState
 
 DRIVER = Path(__file__).with_name("driver.py")
-
-
-class Webhook:
-    def __init__(self) -> None:
-        self.got: list[dict] = []
-        self.status = 204
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(outer.status)
-                self.end_headers()
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.token = "".join(["se", "cret", "-path"])
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/{self.token}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    @property
-    def kinds(self) -> list[str]:
-        return [message["kind"] for message in self.got]
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    made = Webhook()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def test_gate_announcements_and_end_are_sent_and_the_address_is_kept_nowhere(make_yard, webhook):

@@ -1,13 +1,16 @@
-"""The version from real commits by the real git-cliff, and the plan."""
+"""The version from real commits, compared with git-cliff, and the plan."""
 
 from __future__ import annotations
 
-import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from ecluse import release
-from ecluse.errors import Invalid
+from ecluse.errors import Invalid, Refused
 from ecluse.release import version
 
 
@@ -54,15 +57,111 @@ def test_only_versions_before_the_commit_count_and_the_highest_wins(bench):
     assert decide(bench).version == "0.10.1"
 
 
-def test_no_configuration_of_the_user_or_the_repository_is_read(bench, own_home, monkeypatch):
-    (own_home / ".config/git-cliff").mkdir(parents=True)
-    broken = "this is = not toml ["
-    (own_home / ".config/git-cliff/cliff.toml").write_text(broken)
-    monkeypatch.setenv("GIT_CLIFF_CONFIG", str(own_home / "nowhere.toml"))
-    bench.commit("feat: x", cliff_dot_toml=broken)
-    monkeypatch.chdir(bench.folder)
-    assert decide(bench).version == "0.1.0"
-    assert "GIT_CLIFF_CONFIG" in os.environ
+def test_git_cliff_would_decide_the_same(bench, tmp_path, dice):
+    """Random histories of conventional and other commits."""
+    tool = shutil.which("git-cliff", path=str(Path(sys.executable).parent)) or shutil.which("git-cliff")
+    if tool is None:
+        pytest.skip("git-cliff is not on this machine")
+    config = tmp_path / "cliff.toml"
+    config.write_text(
+        "[git]\nconventional_commits = true\nfilter_unconventional = false\n"
+        '[bump]\nfeatures_always_bump_minor = true\nbreaking_always_bump_major = false\ninitial_tag = "v0.1.0"\n'
+    )
+    stream, cases = [], []
+    for number in range(CLIFFS):
+        start = f"v{dice.randrange(3)}.{dice.randint(1, 4)}.{dice.randrange(12)}"
+        messages = [dice.choice(MESSAGES) for _ in range(dice.randint(1, 4))]
+        cases.append((number, start, messages))
+        for index, message in enumerate(["first", *messages]):
+            stream.append(history(f"case{number}", message, new=index == 0))
+            if index == 0:
+                stream.append(f"reset refs/starts/{number}\nfrom refs/heads/case{number}\n")
+    bench.git("fast-import", "--quiet", "--force", stdin="".join(stream).encode())
+    for number, start, messages in cases:
+        bench.git("update-ref", f"refs/tags/{start}", f"refs/starts/{number}")
+        bench.git("symbolic-ref", "HEAD", f"refs/heads/case{number}")
+        words = [tool, "--config", str(config), "--offline", "--bumped-version"]
+        said = subprocess.run(words, cwd=bench.folder, capture_output=True, check=True, text=True).stdout.strip()
+        assert f"v{decide(bench).version}" == said, (start, messages)
+        bench.git("update-ref", "-d", f"refs/tags/{start}")
+
+
+MESSAGES = (
+    "feat: a",
+    "fix: b",
+    "chore: c",
+    "docs(readme): d",
+    "feat!: e",
+    "refactor(core)!: f",
+    "words without a form",
+    "Feat: g",
+    "feat(api): h\n\nBREAKING CHANGE: i",
+    "fix: j\n\nBREAKING-CHANGE: k",
+    "perf: l",
+    "feature: m",
+    "fix:no space",
+)
+CLIFFS = 40
+"""How many histories; each costs a process."""
+
+
+def history(branch: str, message: str, *, new: bool) -> str:
+    """One commit for ``git fast-import``."""
+    start = f"reset refs/heads/{branch}\n" if new else ""
+    size = len(message.encode())
+    return (
+        f"{start}commit refs/heads/{branch}\ncommitter T <t@example.invalid> 1700000000 +0000\ndata {size}\n{message}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("patch", "1.2.4"),
+        ("minor", "1.3.0"),
+        ("major", "2.0.0"),
+        ("rc", "1.3.0-rc.1"),
+        ("1.3.0-beta.2", "1.3.0-beta.2"),
+        ("v1.9.0", "1.9.0"),
+    ],
+)
+def test_a_person_may_ask_for_a_bump_or_a_pre_release(bench, given, wanted):
+    bench.git("tag", "v1.2.3")
+    bench.commit("feat: a")
+    decided = decide(bench, given)
+    assert (decided.version, decided.previous, decided.bump) == (wanted, "1.2.3", "given")
+    assert "by a person" in decided.why
+
+
+def test_pre_releases_count_up_and_the_version_follows_them(bench):
+    bench.git("tag", "v1.0.0")
+    bench.commit("feat: a")
+    assert decide(bench, "rc").version == "1.1.0-rc.1"
+    bench.git("tag", "v1.1.0-rc.1")
+    bench.commit("fix: b")
+    assert decide(bench, "rc").version == "1.1.0-rc.2"
+    final = decide(bench)
+    assert final.version == "1.1.0" and len(final.commits) == 2, "everything since the last release, not the candidate"
+
+
+def test_versions_are_ordered_as_semantic_versioning_says():
+    listed = "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1"
+    assert sorted(listed.split(), key=version.order) == listed.split()
+
+
+def test_a_hotfix_of_an_older_line_is_a_patch(bench):
+    bench.git("tag", "v1.2.4")
+    bench.commit("feat: on main")
+    bench.git("tag", "v1.3.0")
+    bench.git("checkout", "-q", "-b", "hotfix/1.2.5", "v1.2.4")
+    bench.commit("fix: burns")
+    decided = decide(bench)
+    assert (decided.version, decided.previous) == ("1.2.5", "1.2.4")
+    bench.commit("feat: too much for a hotfix")
+    with pytest.raises(Refused, match=r"v1\.3\.0 is on") as refused:
+        decide(bench)
+    assert refused.value.code == "release.version_taken"
+    assert decide(bench, "patch").version == "1.2.5"
 
 
 def test_a_person_may_know_better(bench):

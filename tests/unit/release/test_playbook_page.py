@@ -80,7 +80,7 @@ def test_french_headings_are_understood():
     [
         ("format: 1", "format: 2", "playbook.format", "format: 2"),
         ("playbook: release", "playbook: Re lease", "playbook.name", "playbook: Re"),
-        ("environment: production", "deadline: 3h", "playbook.unsupported", "deadline: 3h"),
+        ("environment: production", "deadline: soon", "playbook.deadline", "deadline: soon"),
         ("environment: production", "wibble: 3h", "playbook.key", "wibble: 3h"),
         ("environment: production", "environment: [a", "playbook.front_matter", None),
         ("## Sequence", "## Something", "playbook.no_sequence", None),
@@ -97,7 +97,9 @@ def test_french_headings_are_understood():
         ("- output: tag\n", "- output: tag\n- output: tog\n", "step.twice", "- output: tog"),
         ("- gate: go-live", "- gate: go-alive", "gate.undefined", "- gate: go-alive"),
         ("| go-live | May", "| go-alive | May", "gate.unused", "| go-alive"),
-        ("| human | 1 |", "| human | 2 |", "gate.needs", "| go-live | May"),
+        ("| human | 1 |", "| human | some |", "gate.needs", "| go-live | May"),
+        ("approve / reject |", "approve / reject → mars |", "gate.target", "| go-live | May"),
+        ("| abort |", "| abort after a while |", "gate.deadline", "| go-live | May"),
         ("| approve / reject |", "| approve |", "gate.answers", "| go-live | May"),
         ("| abort |", "| shrug |", "gate.silence", "| go-live | May"),
         (
@@ -108,7 +110,7 @@ def test_french_headings_are_understood():
         ),
         ("| watch | previous", "| backup.make | previous", "rollback.unreachable", "| backup.make"),
         ("| watch | previous version", "| watch | dance", "rollback.do", "| watch | dance"),
-        ("| watch | previous version | no", "| watch | previous version | yes", "rollback.ask", "| watch | previous"),
+        ("| watch | previous version | no", "| watch | previous version | maybe", "rollback.ask", "| watch | previous"),
         ("template=announcement", "template=ann", "template.unknown", "- uses: notify template=ann"),
         ("{version} is live", "{vershun} is live", "template.word", None),
         ("— by human", "— by nobody", "actor.unknown", "### [5]"),
@@ -127,13 +129,13 @@ def test_a_fault_is_found_at_its_place(old, new, code, where):
 
 
 def test_all_faults_are_listed_in_one_problem_with_line_and_column():
-    text = TEMPLATE.replace("format: 1", "format: 7").replace("| human | 1 |", "| human | 3 |")
+    text = TEMPLATE.replace("format: 1", "format: 7").replace("| human | 1 |", "| human | 0 |")
     with pytest.raises(Invalid) as invalid:
         compile_playbook(text, "playbooks/release.md")
     assert invalid.value.code == "playbook.invalid"
     assert "2 faults" in invalid.value.message and "playbooks/release.md:3:9:" in invalid.value.message
-    row = text.split("\n")[line_of(text, "| human | 3 |") - 1]
-    assert f":{row.index('3') + 1}: the gate `go-live` needs 3" in invalid.value.message
+    row = text.split("\n")[line_of(text, "| human | 0 |") - 1]
+    assert f":{row.index('0') + 1}: the gate `go-live` needs a number" in invalid.value.message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""The words of a playbook: ``inputs.NAME``, ``outputs.NAME`` and what a release knows, wherever a page uses them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ecluse.release import conditions
+from ecluse.release.page import Fault
+from ecluse.release.playbook import Action, Playbook
+
+_NAME = re.compile(r"[a-z][\w-]*\Z")
+_PROMISED = re.compile(r"(?:\*\*([a-z][\w-]*)\*\*|`([a-z][\w-]*)`)\s*(?::|—|–|-)")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A word and where it is used. ``before`` is the number of steps whose outputs are there by then."""
+
+    word: str
+    line: int
+    column: int
+    before: int
+    code: str
+    where: str
+
+
+def faults(playbook: Playbook) -> list[Fault]:
+    """Words that lead nowhere, outputs that nothing uses, and outputs promised that no step makes."""
+    made = [step.output for step in playbook.steps]
+    inputs = [rule.name for rule in playbook.inputs]
+    found: list[Fault] = []
+    used: set[str] = set()
+    for use in _uses(playbook):
+        kind, _, name = use.word.partition(".")
+        if kind == "outputs" and name:
+            used.add(name)
+            if name not in made[: use.before]:
+                later = " by then" if name in made else ""
+                text = f"{use.where} uses the output `{name}`, which no step makes{later}"
+                found.append(Fault(use.line, use.column, "output.undefined", text))
+        elif kind == "inputs" and name:
+            if name not in inputs:
+                text = f"{use.where} uses the input `{name}`, which the front matter does not have"
+                found.append(Fault(use.line, use.column, "input.undefined", text))
+        elif not conditions.is_word(use.word):
+            text = f"{use.where} asks for `{use.word}`, which is not known"
+            found.append(Fault(use.line, use.column, use.code, text))
+    return found + _outputs(playbook, used)
+
+
+def _outputs(playbook: Playbook, used: set[str]) -> list[Fault]:
+    found: list[Fault] = []
+    made = [step.output for step in playbook.steps if step.output]
+    promised = {said[1] or said[2] for text in playbook.outputs if (said := _PROMISED.match(text))}
+    for number, step in enumerate(playbook.steps):
+        name = step.output
+        if not name:
+            continue
+        if not _NAME.match(name):
+            text = f"the output `{name}` must be one word in lower case, such as `version`"
+            found.append(Fault(step.line, 5, "output.name", text))
+        elif name in [other.output for other in playbook.steps[:number]]:
+            found.append(Fault(step.line, 5, "output.twice", f"an earlier step makes the output `{name}` already"))
+        elif name not in used and name not in promised:
+            text = f"nothing uses the output `{name}`: use `{{outputs.{name}}}`, or promise it under Outputs as `{name}: ...`"
+            found.append(Fault(step.line, 5, "output.unused", text))
+    line = playbook.outputs_line
+    for name in sorted(promised - set(made)):
+        found.append(Fault(line, 1, "output.undefined", f"the section Outputs promises `{name}`, which no step makes"))
+    return found
+
+
+def _uses(playbook: Playbook) -> Iterator[Use]:
+    for number, step in enumerate(playbook.steps):
+        word = conditions.word_of(step.condition)
+        if word:
+            yield Use(word, step.line, 5, number, "step.condition", f"`if:` of step [{step.number}]")
+        for unit in step.units:
+            if isinstance(unit, Action):
+                for text in unit.arguments.values():
+                    for word in conditions.places(text):
+                        yield Use(word, unit.line, unit.column, number, "action.word", f"`{unit.name}`")
+    count = len(playbook.steps)
+    for rule in playbook.gates:
+        for word in conditions.places(rule.question):
+            yield Use(word, rule.line, 1, count, "gate.word", f"the question of the gate `{rule.name}`")
+    for name, text in playbook.templates.items():
+        for word in conditions.places(text):
+            line = playbook.template_lines.get(name, 1)
+            yield Use(word, line, 1, count, "template.word", f"the template `{name}`")
