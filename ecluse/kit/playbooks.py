@@ -10,7 +10,7 @@ from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.trunk import open_trunk
 
-SHIPPED = ("release", "build-story", "sync-bidirec", "incident", "bump-deps")
+SHIPPED = ("release", "build-story", "incident", "bump-deps")
 
 
 def add(repository: Repository, name: str) -> Path:

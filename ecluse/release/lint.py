@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from ecluse.release import conditions, words
+from ecluse.release import conditions, durations, words
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
@@ -15,7 +15,7 @@ ROLES = ("human", "admin", "agent", "system")
 MACHINES = ("system", "agent")
 AUTHORING = ("agent.run", "intake.import", "changelog.write")
 """Actions whose actor is an author of what goes live."""
-_JOINED = re.compile(r"\s*(?:\+|,|/|&|\s(?:and|or|et|ou|via)\s)\s*", re.IGNORECASE)
+_JOINED = re.compile(r"\s*(?:\+|,|/|&|\s(?:and|or|et|ou)\s)\s*", re.IGNORECASE)
 
 
 def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
@@ -87,7 +87,7 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
         for key in shape.required
         if not unit.arguments.get(key)
     ]
-    if unit.name == "notify" and unit.arguments.get("template", "") not in ("", *playbook.templates):
+    if "template" in shape.keys and unit.arguments.get("template", "") not in ("", *playbook.templates):
         text = f"Communications has no template `{unit.arguments['template']}`"
         found.append(Fault(*at, "template.unknown", text))
     return found
@@ -151,9 +151,10 @@ def _people(playbook: Playbook) -> list[Fault]:
 
 
 def actors_of(said: str) -> list[str]:
-    """The names in ``by Ann + Bob via ci``, in lower case, without what stands in brackets."""
-    plain = re.sub(r"\([^)]*\)", "", said)
-    return [name.strip().lower() for name in _JOINED.split(plain) if name.strip()]
+    """The names in ``by Ann + Bob via ci, 30 min``, in lower case: no brackets, no means (``via``, a script), no times."""
+    plain = re.sub(r"\([^)]*\)|\bvia\s+\S+", "", said, flags=re.IGNORECASE)
+    names = [name.strip().lower() for name in _JOINED.split(plain)]
+    return [name for name in names if name and name != "script" and durations.seconds(name) is None]
 
 
 def _judged_by_authors(playbook: Playbook) -> list[Fault]:

@@ -32,7 +32,7 @@ def run(context: Context) -> Done:
         context.effect(),
         do,
         probe=lambda plan: Probed(None if plan["outside"] else False),
-        plan={"text": text, "template": name, "outside": bool(settings.webhook)},
+        plan={"text": text, "template": name, "outside": notify.reaches_out(settings)},
     )
     kept = "" if result.get("sent", True) else f"\n(kept in the history only: {result.get('why', '')})"
     return Done(f"{result['text']}{kept}", result)
@@ -40,7 +40,7 @@ def run(context: Context) -> Done:
 
 SHAPE = Shape(
     "notify",
-    "announces with a template of Communications, in the history and to the webhook when there is one",
+    "announces with a template of Communications, in the history and to whoever [notify] of the policy names",
     run,
     keys={"template": "the template's name in Communications"},
     outputs={"text": "what was said", "sent": "whether the webhook took it", "why": "why not"},
