@@ -24,7 +24,7 @@ from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
 from ecluse.intake.publication import Publication, default_folder, make_payload, publish
 from ecluse.intake.secretrules import find_secrets
-from ecluse.intake.sessiondocs import session_documents
+from ecluse.intake.sessiondocs import LINES_CAP, count_lines, session_documents
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
 from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
@@ -81,29 +81,33 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
     """
     check_level(request.validate)
     head = repository.commit_id("HEAD")
-    based = find_baseline(repository, head, request.base)
     outputs = default_folder(repository) if request.to is None else request.to
     with repository.temporary_clone() as temporary:
-        who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
-        with background(lambda: _committed(temporary, based.commit, head)) as committed:
+        with background(lambda: _committed(repository, temporary, head, request.base)) as committed:
+            who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
             work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
+        based, commits, by_commit = committed()
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
-        commits, by_commit = committed()
-        if work.commit:
-            commits += temporary.commits(f"^{head}", tip)
-            by_commit |= commit_changes(temporary, [tip])
-        changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-        with background(lambda: _make_payloads(temporary, based.commit, tip)) as payloads_made:
+        with (
+            background(lambda: _make_bundle(temporary, based.commit, tip)) as bundle_made,
+            background(lambda: _make_patch(temporary, based.commit, tip)) as patch_made,
+            background(lambda: (roots_of(repository, head), remote_of(repository))) as found_origin,
+        ):
+            if work.commit:
+                commits += temporary.commits(f"^{head}", tip)
+                by_commit |= commit_changes(temporary, [tip])
+            changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
             _refuse_secrets(temporary, commits, by_commit, changes)
+        roots, remote = found_origin()
         validations = validate_tree(
             temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
         )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
         with Publication(outputs) as publication:
-            payloads, left = _take_payloads(publication, *payloads_made())
+            payloads, left = _take_payloads(publication, bundle_made(), patch_made()[0])
             described = Manifest(
                 id=lineage.id,
                 revision=lineage.revision,
@@ -120,14 +124,14 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 files=tuple(_describe(change, work, based.commit, head, temporary) for change in changes),
                 not_carried=work.not_carried,
                 validations=tuple(validations),
-                roots=roots_of(repository, head),
-                remote=remote_of(repository),
+                roots=roots,
+                remote=remote,
                 extra={**left, "generator": f"ecluse {__version__}"},
             )
             former = _former_keys(repository, publication, described, commits, work, request)
             documents = session_documents(
-                temporary, repository.work_tree, publication, described, commits, request,
-                branch=former["git"]["branch"], based=based.how,
+                repository.work_tree, publication, described, commits, request,
+                branch=former["git"]["branch"], based=based.how, lines=patch_made()[1],
             )  # fmt: skip
             path = publish(publication, described, manifests.write(described, former), request.sign, documents)
     return _exported(described, path, based, work, request)
@@ -144,10 +148,14 @@ def _refuse_empty(work: Snapshot) -> None:
     )
 
 
-def _committed(repository: Repository, base: str, head: str) -> tuple[list[Commit], dict[str, list[ChangedPath]]]:
-    """The commits since the base and what each of them changed, oldest first; found while the checkout is surveyed."""
-    commits = repository.commits(*([f"^{base}"] if base else []), head)
-    return commits, commit_changes(repository, [commit.id for commit in commits])
+def _committed(
+    repository: Repository, temporary: Repository, head: str, base: str | None
+) -> tuple[Baseline, list[Commit], dict[str, list[ChangedPath]]]:
+    """Where the change starts, the commits since and what each of them changed, oldest first; found while the checkout
+    is surveyed."""
+    based = find_baseline(repository, head, base)
+    commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), head)
+    return based, commits, commit_changes(temporary, [commit.id for commit in commits])
 
 
 def _refuse_secrets(
@@ -184,17 +192,23 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
         )
 
 
-def _make_payloads(temporary: Repository, base: str, tip: str) -> tuple[Path, Path]:
-    """Write bundle and patch beside the temporary repository, while what they hold is judged; nobody sees them yet."""
+def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
+    """Write the bundle beside the temporary repository, while what it holds is judged; nobody sees it yet."""
     temporary.run("update-ref", BUNDLE_REF, tip)
-    bundle, patch = temporary.git_dir / "payload.bundle", temporary.git_dir / "payload.patch"
+    bundle = temporary.git_dir / "payload.bundle"
     exclude = [f"^{base}"] if base else []
     temporary.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
+    return bundle
+
+
+def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple[int, int] | None]:
+    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear."""
+    patch = temporary.git_dir / "payload.patch"
     temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
     )  # fmt: skip
-    return bundle, patch
+    return patch, count_lines(temporary, base, tip) if patch.stat().st_size <= LINES_CAP else None
 
 
 def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
