@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-N ?= 40
+N ?= 20
 STEPS ?= 10000
 
 .PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench clean

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.doors import measure_demo, measure_doors
 from bench.intake import measure_intake
+from bench.memory import measure_memory
 from bench.resume import measure_resume
 
 DEMOS = int(os.environ.get("ECLUSE_BENCH_DEMOS", "3"))
@@ -24,6 +25,7 @@ INTAKE_ROUNDS = int(os.environ.get("ECLUSE_BENCH_INTAKE_ROUNDS", "7"))
 SUBJECTS: dict[str, tuple[Callable[[Path, str, int], bool], int]] = {
     "doors": (measure_doors, ROUNDS),
     "intake": (measure_intake, INTAKE_ROUNDS),
+    "memory": (measure_memory, 1),
     "resume": (measure_resume, RESUMES),
     "demo": (measure_demo, DEMOS),
 }

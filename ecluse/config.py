@@ -1,7 +1,4 @@
-"""``ecluse.toml``'s bytes to a :class:`Config`. The caller reads the bytes, from the trunk when they are policy.
-
-Loading this costs a validation library; read-only commands do not import it.
-"""
+"""``ecluse.toml``'s bytes to a :class:`Config`. The caller reads the bytes, from the trunk when they are policy."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-
 from ecluse import clock
 from ecluse.errors import Invalid
+from ecluse.settings import AfterValidator, Faults, Field
+from ecluse.settings import Section as _Section
 
 
 def _span(text: str) -> str:
@@ -23,10 +20,6 @@ def _span(text: str) -> str:
 
 Span = Annotated[str, AfterValidator(_span)]
 """A length of time as people write it (``30m``); empty: none was set."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class IntakeConfig(_Section):
@@ -396,12 +389,11 @@ def of_checkout(work_tree: Path | None) -> Config:
 def from_table(table: dict[str, Any], name: str) -> Config:
     """Validate a parsed table. Raises :class:`Invalid` naming every setting that is wrong."""
     try:
-        return Config.model_validate(table)
-    except ValidationError as error:
-        wrong = [f"{'.'.join(str(part) for part in e['loc']) or 'the file'}: {e['msg']}" for e in error.errors()]
+        return Config.read(table)
+    except Faults as faults:
         raise Invalid(
-            "config.invalid", f"{name} is not valid: {'; '.join(wrong)}.", f"edit {name}, then type: ecluse doctor"
-        ) from error
+            "config.invalid", f"{name} is not valid: {faults}.", f"edit {name}, then type: ecluse doctor"
+        ) from faults
 
 
 def _table(data: bytes, name: str) -> dict[str, Any]:

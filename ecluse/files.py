@@ -12,7 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from ecluse.clock import now
 from ecluse.errors import Failed, Invalid
+
+STALE_S = 3600
+"""How old something half-made must be before nobody can be at work on it, in seconds."""
 
 DISK_FULL_HINT = "free some space (df -h shows where), then type the same command again"
 
@@ -74,6 +78,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_stale(folder: Path, pattern: str) -> int:
+    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour.
+
+    Returns how many there were; what cannot be removed stays.
+    """
+    import shutil
+
+    latest = now().timestamp() - STALE_S
+    found = 0
+    for entry in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if entry.lstat().st_mtime < latest:
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+                found += 1
+    return found
 
 
 def read_capped(path: Path, cap: int) -> bytes:

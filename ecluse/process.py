@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from ecluse.clock import instant
 from ecluse.errors import Failed
@@ -28,6 +28,7 @@ GRACE_S = 5.0
 
 HEARTBEAT_S = 0.05
 _LINE_CAP = 1 << 20
+Result = TypeVar("Result")
 
 
 Pipe = subprocess.Popen[bytes]
@@ -42,6 +43,17 @@ class Completed:
     code: int
     stdout: bytes
     stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a process may use before the system ends it: ``memory_bytes`` of its own (not files it maps), ``cpu_s``.
+
+    Held where the system can limit another process (Linux); elsewhere only the time limit of :func:`run` counts.
+    """
+
+    memory_bytes: int
+    cpu_s: int
 
 
 _FULL = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
@@ -83,17 +95,22 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes | IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
     timeout_s: float | None = None,
     check: bool = True,
+    limits: Limits | None = None,
 ) -> Completed:
     """Run a command to its end and return what it printed, as bytes.
 
-    ``env`` is the whole environment when given; ``stdin`` is bytes, or an open file that never passes through us. Raises :class:`CommandFailed` for a status other than 0 (with
+    ``env`` is the whole environment when given; ``stdin`` is bytes, or an open file that never passes through us;
+    what is printed goes to ``stdout`` instead when that is given. Raises :class:`CommandFailed` for a status other than 0 (with
     ``check``), :class:`Failed` when the program is missing or ``timeout_s`` passes (its whole group is ended).
     """
     given = stdin if isinstance(stdin, bytes) else None
     source = subprocess.DEVNULL if stdin is None else subprocess.PIPE if isinstance(stdin, bytes) else stdin
-    process = _start(argv, cwd=cwd, env=env, stdin=source)
+    process = _start(argv, cwd=cwd, env=env, stdin=source, stdout=subprocess.PIPE if stdout is None else stdout)
+    if limits is not None:
+        _restrict(process.pid, limits)
     try:
         out, err = process.communicate(given, timeout=timeout_s)
     except subprocess.TimeoutExpired:
@@ -108,7 +125,7 @@ def run(
         end_group(process.pid, grace_s=0)
         process.wait()
         raise
-    completed = Completed(tuple(argv), process.returncode, out, err)
+    completed = Completed(tuple(argv), process.returncode, out or b"", err)
     if check and completed.code != 0:
         raise CommandFailed(completed)
     return completed
@@ -125,9 +142,34 @@ def run_at_terminal(argv: Sequence[str], env: Mapping[str, str] | None = None) -
         raise missing_tool(argv[0]) from error
 
 
-def open_pipe(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Pipe:
+def open_pipe(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Pipe:
     """A long-lived command that is talked to over its standard input and output (``git cat-file --batch``)."""
-    return _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = _start(argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if limits is not None:
+        _restrict(process.pid, limits)
+    return process
+
+
+def _restrict(pid: int, limits: Limits) -> None:
+    """Limit a process that has just started; one that has ended already needs no limit."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    if not hasattr(resource, "prlimit"):
+        return
+    wanted = ((resource.RLIMIT_DATA, limits.memory_bytes), (resource.RLIMIT_CPU, limits.cpu_s))
+    for name, most in wanted:
+        with contextlib.suppress(OSError, ValueError):
+            hard = resource.prlimit(pid, name)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.prlimit(pid, name, (most, most))
 
 
 def stream(
@@ -290,6 +332,7 @@ def _start(
     cwd: Path | None,
     env: Mapping[str, str] | None,
     stdin: int | IO[bytes],
+    stdout: int | IO[bytes] = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     try:
@@ -298,7 +341,7 @@ def _start(
             cwd=cwd,
             env=None if env is None else dict(env),
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=stderr,
             start_new_session=True,
         )
@@ -312,6 +355,35 @@ def _start(
         raise Failed(
             "tool.not_executable", f"`{argv[0]}` may not be executed: {error.strerror}.", f"ls -l {argv[0]}"
         ) from error
+
+
+@contextlib.contextmanager
+def background(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Do ``work`` (commands that take their time) beside the block; at its end it is over. Gives what fetches its result.
+
+    What fetches the result raises what the work raised.
+    """
+    done: list[Result] = []
+    failed: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is fetched
+            failed.append(error)
+
+    def fetch() -> Result:
+        thread.join()
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    try:
+        yield fetch
+    finally:
+        thread.join()
 
 
 class JobState(StrEnum):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ecluse.git.invocation import GIT_MINIMUM, clean_environment, git_version
+    from ecluse.git.listing import list_work_files
     from ecluse.git.repository import (
         ChangedPath,
         Commit,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         Repository,
         StatusEntry,
         TreeEntry,
-        list_work_files,
     )
 
 __all__ = [
@@ -38,10 +38,15 @@ __all__ = [
     "list_work_files",
 ]
 
-_INVOCATION = {"GIT_MINIMUM", "clean_environment", "git_version"}
+_HOMES = {
+    "GIT_MINIMUM": "invocation",
+    "clean_environment": "invocation",
+    "git_version": "invocation",
+    "list_work_files": "listing",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(name)
-    return getattr(import_module("ecluse.git.invocation" if name in _INVOCATION else "ecluse.git.repository"), name)
+    return getattr(import_module(f"ecluse.git.{_HOMES.get(name, 'repository')}"), name)

@@ -64,10 +64,14 @@ def git(
     user_config: bool = False,
     extra_env: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    stdout: IO[bytes] | None = None,
+    limits: process.Limits | None = None,
 ) -> process.Completed:
     """Run one git command. Raises :class:`ecluse.errors.Failed` when git is missing or (with ``check``) fails."""
     env = clean_environment(user_config=user_config, extra=extra_env)
-    return process.run(["git", *args], cwd=cwd, env=env, stdin=stdin, check=check, timeout_s=timeout_s)
+    return process.run(
+        ["git", *args], cwd=cwd, env=env, stdin=stdin, stdout=stdout, check=check, timeout_s=timeout_s, limits=limits
+    )
 
 
 def git_version() -> tuple[int, ...]:

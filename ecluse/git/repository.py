@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from ecluse.git.invocation import clean_environment, git
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ZERO = "0" * 40
+_ON_BRANCH = "ref: refs/heads/"
 
 
 class Identity(NamedTuple):
@@ -139,7 +141,8 @@ class Repository:
         """Make a new repository in ``folder``, without any template."""
         folder.mkdir(parents=True, exist_ok=True)
         git(["init", "-q", "--template=", *(["--bare"] if bare else []), "-b", branch, "."], cwd=folder)
-        return cls.discover(folder)
+        top = folder.resolve()
+        return cls(top, top, None) if bare else cls(top / ".git", top / ".git", top)
 
     def run(
         self,
@@ -149,6 +152,8 @@ class Repository:
         user_config: bool = False,
         extra_env: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        stdout: IO[bytes] | None = None,
+        limits: process.Limits | None = None,
     ) -> process.Completed:
         """Run one git command in this repository (from the top of its work tree when it has one)."""
         return git(
@@ -159,11 +164,14 @@ class Repository:
             user_config=user_config,
             extra_env=extra_env,
             timeout_s=timeout_s,
+            stdout=stdout,
+            limits=limits,
         )
 
-    def open_pipe(self, *args: str) -> process.Pipe:
+    def open_pipe(self, *args: str, limits: process.Limits | None = None) -> process.Pipe:
         """A long-lived git command, such as ``cat-file --batch``; the caller closes its ends and waits for it."""
-        return process.open_pipe(["git", "--git-dir", str(self.git_dir), *args], env=clean_environment())
+        words = ["git", "--git-dir", str(self.git_dir), *args]
+        return process.open_pipe(words, env=clean_environment(), limits=limits)
 
     def text(self, *args: str, check: bool = True) -> str:
         """What a git command prints, decoded byte for byte, without the last line end."""
@@ -177,13 +185,16 @@ class Repository:
     def set_config(self, key: str, value: str) -> None:
         self.run("config", "--local", key, value)
 
+    @functools.cached_property
+    def _identity(self) -> Identity | None:
+        asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
+        items = (item.partition("\n") for item in asked.stdout.decode("utf-8", "replace").split("\0"))
+        said = {key: value.strip() for key, newline, value in items if newline}
+        return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
+
     def identity(self) -> Identity | None:
-        """The user's own name and mail address, or ``None`` when git has none."""
-        name = self.run("config", "--get", "user.name", check=False, user_config=True)
-        email = self.run("config", "--get", "user.email", check=False, user_config=True)
-        if name.code or email.code:
-            return None
-        return Identity(name.stdout.decode("utf-8", "replace").strip(), email.stdout.decode("utf-8", "replace").strip())
+        """The user's own name and mail address, asked once, or ``None`` when git has none."""
+        return self._identity
 
     # -- revisions and refs ------------------------------------------------------------------------------------
 
@@ -211,8 +222,20 @@ class Repository:
             raise Invalid("rev.unknown", f"There is no tree called {revision!r} here.", "git log --oneline --all")
         return found
 
+    def tree_of(self, commit: str) -> str | None:
+        """The tree of exactly this commit (an id), or ``None`` when there is no such commit."""
+        got = self.run(
+            "rev-parse", "--quiet", "--end-of-options", f"{commit}^{{commit}}", f"{commit}^{{tree}}", check=False
+        )
+        lines = got.stdout.decode("ascii", "replace").split()[-2:]
+        return lines[1] if got.code == 0 and len(lines) == 2 and lines[0] == commit else None
+
     def branch(self) -> str | None:
         """The branch that is checked out (short name), or ``None`` when HEAD is detached."""
+        with contextlib.suppress(OSError):  # a plain HEAD is one line of one file; anything else is asked of git
+            said = os.fsdecode((self.git_dir / "HEAD").read_bytes())
+            if said.startswith(_ON_BRANCH) and said.endswith("\n") and not said.startswith(f"{_ON_BRANCH}."):
+                return said[len(_ON_BRANCH) : -1]
         got = self.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False)
         return os.fsdecode(got.stdout).strip() if got.code == 0 else None
 
@@ -282,14 +305,16 @@ class Repository:
 
     def read(self, revision: str, path: str, cap: int = 8 << 20) -> bytes | None:
         """The bytes of ``path`` in ``revision``, or ``None``. Raises :class:`Refused` above ``cap`` bytes."""
-        entries = [e for e in self.list_tree(revision, path) if e.path == path and e.kind == "blob"]
-        if not entries:
+        said = self.run("cat-file", "--batch", stdin=os.fsencode(f"{revision}:{path}\n")).stdout
+        head, _, data = said.partition(b"\n")
+        words = head.split()
+        if len(words) != 3 or words[1] != b"blob":
             return None
-        if entries[0].size > cap:
+        if int(words[2]) > cap:
             raise Refused(
-                "limit.file_size", f"{path} has {entries[0].size:,} bytes, more than {cap:,}.", "make it smaller"
+                "limit.file_size", f"{path} has {int(words[2]):,} bytes, more than {cap:,}.", "make it smaller"
             )
-        return self.blob(entries[0].id)
+        return data[:-1]
 
     def blob(self, oid: str) -> bytes:
         return self.run("cat-file", "blob", oid).stdout
@@ -453,8 +478,6 @@ class Repository:
                     removed.append(path.name)
         return tuple(removed)
 
-    # -- clones and transfer -----------------------------------------------------------------------------------
-
     @contextlib.contextmanager
     def temporary_clone(self, *, bare: bool = True, parent: Path | None = None) -> Iterator[Repository]:
         """An empty repository that borrows this one's objects and is removed at the end of the block.
@@ -485,22 +508,3 @@ class Repository:
         """Fill an empty work tree with ``commit``, detached."""
         self.run("update-ref", "--no-deref", "HEAD", commit)
         self.run("read-tree", "-m", "-u", commit)
-
-    def adopt(self, other: Repository, new: str, have: Sequence[str]) -> None:
-        """Copy the objects that ``new`` needs beyond ``have`` from ``other`` into this repository, checked."""
-        wanted = "".join(f"{oid}\n" for oid in [new, *(f"^{oid}" for oid in have)])
-        pack = other.run("pack-objects", "--stdout", "--revs", "--thin", "-q", stdin=wanted.encode("ascii"))
-        self.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=pack.stdout)
-
-
-def list_work_files(folder: Path) -> list[str] | None:
-    """Tracked and untracked-but-not-ignored files below ``folder``, relative to it; ``None`` outside a work tree."""
-    try:
-        repository = Repository.discover(folder)
-    except Invalid:
-        return None
-    if repository.work_tree is None:
-        return None
-    listed = git(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"], cwd=folder)
-    names = [name for name in os.fsdecode(listed.stdout).split("\0") if name]
-    return [name for name in names if os.path.lexists(folder / name)]

@@ -10,6 +10,7 @@ from ecluse.clock import instant
 from ecluse.errors import Failed, Refused
 from ecluse.files import write_atomically
 from ecluse.git import Repository
+from ecluse.git.packs import adopt, take_pack
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.history.wakes import wake
@@ -17,6 +18,7 @@ from ecluse.intake import people
 from ecluse.intake.inbox import judged_again
 from ecluse.intake.judgement import Judgement
 from ecluse.intake.manifest import clean
+from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import shown
 from ecluse.model import Change, ChangeState, Event, Finding, Verdict
 from ecluse.secrets.scan import covered
@@ -38,7 +40,7 @@ def advance(repository: Repository, history: History, key: str) -> None:
     try:
         with judged_again(repository, trunk, change) as (judgement, room):
             decided = decide(trunk, change, judgement)
-            decided = place(repository, room, trunk, decided)
+            decided = place(repository, room, trunk, decided, judgement.objects)
     except Refused as problem:
         if not problem.code.startswith("inbox."):
             raise
@@ -95,8 +97,12 @@ def conflict_reason(change: Change, paths: tuple[str, ...]) -> str:
     return f"it conflicts with {change.target.removeprefix('refs/heads/')} in {', '.join(shown(path) for path in paths[:10])}{more}"
 
 
-def place(repository: Repository, room: Repository, trunk: Trunk, change: Change) -> Change:
+def place(
+    repository: Repository, room: Repository, trunk: Trunk, change: Change, judged: frozenset[str] = frozenset()
+) -> Change:
     """Copy the objects of a change that was not rejected into the repository and put a ref on them.
+
+    ``judged`` are all objects that were looked at; a pack in which there is nothing else is taken as it is.
 
     A quarantined change lies under ``refs/ecluse/quarantine/``, where nothing takes it from; others under
     ``refs/ecluse/changes/``.
@@ -106,11 +112,17 @@ def place(repository: Repository, room: Repository, trunk: Trunk, change: Change
     shelf = "quarantine" if change.state is ChangeState.QUARANTINED else "changes"
     ref = f"refs/ecluse/{shelf}/{change.id}/{change.revision}"
     if repository.resolve(change.head) != change.head or repository.refs(ref).get(ref) != change.head:
-        repository.adopt(
-            room, change.head, [trunk.repository.commit_id(change.target), *([change.base] if change.base else [])]
-        )
+        if not (judged and take_pack(repository, room, lambda ids: _is_known(repository, ids - judged))):
+            have = [trunk.repository.commit_id(change.target), *([change.base] if change.base else [])]
+            adopt(repository, room, change.head, have)
         _set_ref(repository, ref, change.head)
     return dataclasses.replace(change, ref=ref)
+
+
+def _is_known(repository: Repository, ids: set[str]) -> bool:
+    """Whether the repository has all of these objects: what a pack repeats of them to be whole by itself."""
+    with Reader(repository) as reader:
+        return len(reader.sizes(ids)) == len(ids)
 
 
 def _set_ref(repository: Repository, ref: str, head: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecluse.errors import Invalid
@@ -24,7 +25,9 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
     The commit is always an ancestor of ``head``: where HEAD was moved back behind it, the common ancestor is taken.
     Raises :class:`Invalid` when ``asked`` is unknown or has nothing in common with ``head``.
     """
-    target = _target(repository)
+    log = _reflog(repository)
+    upstream = _upstream(repository)
+    target = _target(repository, upstream, log)
     if asked:
         common = repository.merge_base(repository.commit_id(asked), head)
         if common is None:
@@ -32,7 +35,7 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
                 "export.base", f"{asked!r} has no commit in common with HEAD.", "git log --oneline --graph --all"
             )
         return Baseline(common, "asked", target)
-    for how, revision in _candidates(repository):
+    for how, revision in _candidates(repository, upstream, log):
         found = repository.resolve(revision) if revision else None
         common = repository.merge_base(found, head) if found else None
         if common:
@@ -40,24 +43,26 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
     return Baseline("", "none: whole history", target)
 
 
-def _candidates(repository: Repository) -> list[tuple[str, str]]:
-    log = _reflog(repository)
-    cloned = next((oid for oid, words in reversed(log) if words.startswith("clone:")), "")
-    return [
-        ("recorded", repository.config("ecluse.base") or ""),
-        ("upstream", "@{upstream}"),
-        ("origin/HEAD", "refs/remotes/origin/HEAD"),
-        ("clone", cloned),
-        ("shallow", _shallow_end(repository)),
-    ]
+def _candidates(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """(how, revision), found one after the other: mostly the first ones answer."""
+    yield "recorded", repository.config("ecluse.base") or ""
+    yield "upstream", "@{upstream}" if upstream else ""
+    yield "origin/HEAD", "refs/remotes/origin/HEAD"
+    yield "clone", next((oid for oid, words in reversed(log) if words.startswith("clone:")), "")
+    yield "shallow", _shallow_end(repository)
 
 
-def _target(repository: Repository) -> str:
+def _upstream(repository: Repository) -> str:
+    """The short name of the branch that this one follows; empty when there is none."""
+    said = repository.text("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}", check=False)
+    return "" if said == "@{upstream}" else said
+
+
+def _target(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> str:
     """The branch that the work was based on: the upstream's, else the one first checked out here."""
-    upstream = repository.text("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}", check=False)
-    if "/" in upstream and upstream != "@{upstream}":
+    if "/" in upstream:
         return upstream.partition("/")[2]
-    moves = [re.match(r"checkout: moving from (\S+) to ", words) for _, words in reversed(_reflog(repository))]
+    moves = [re.match(r"checkout: moving from (\S+) to ", words) for _, words in reversed(log)]
     first = next((move.group(1) for move in moves if move), "")
     if first and repository.resolve(f"refs/heads/{first}"):
         return first

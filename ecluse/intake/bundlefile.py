@@ -17,6 +17,7 @@ _LINE_CAP = 4096
 _PREREQUISITES_CAP = 1000
 _OBJECTS_CAP = 500_000
 _CHUNK = 1 << 18
+_FORGET = 16 << 20
 _HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create)"
 
 
@@ -134,8 +135,11 @@ def walk_pack(path: Path, start: int, *, max_object: int, max_total: int) -> Pac
             code = "bundle.corrupt" if too_many else "limit.objects"
             raise refuse(code, f"The pack claims {count:,} objects")
         at, expanded, largest = start + 12, 0, 0
+        walked = at
         for _ in range(count):
             at, size = _walk_object(data, at, end, max_object)
+            if at - walked > _FORGET:
+                walked = _forget(data, at)
             expanded += size
             largest = max(largest, size)
             if expanded > max_total:
@@ -145,9 +149,18 @@ def walk_pack(path: Path, start: int, *, max_object: int, max_total: int) -> Pac
         digest = hashlib.sha1(usedforsecurity=False)
         for offset in range(start, end, 1 << 20):
             digest.update(data[offset : min(offset + (1 << 20), end)])
+            if (offset - start) % _FORGET == 0:
+                _forget(data, offset)
         if digest.digest() != data[end : end + 20]:
             raise refuse("bundle.corrupt", "The pack's checksum does not fit its content")
     return PackFacts(count, expanded, largest)
+
+
+def _forget(data: mmap.mmap, at: int) -> int:
+    """Let go of the pages before ``at``: a mapped file counts as our memory for as long as it is looked at."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        data.madvise(mmap.MADV_DONTNEED, 0, at - at % mmap.PAGESIZE)
+    return at
 
 
 def _walk_object(data: mmap.mmap, at: int, end: int, max_object: int) -> tuple[int, int]:
@@ -186,9 +199,11 @@ def _walk_object(data: mmap.mmap, at: int, end: int, max_object: int) -> tuple[i
 def _inflate(data: mmap.mmap, at: int, end: int, size: int) -> tuple[int, bytes]:
     """(offset after the compressed data, the first bytes of what it holds); exactly ``size`` bytes must come out."""
     stream = zlib.decompressobj()
-    made, first = 0, b""
+    made, first, walked = 0, b"", at
     try:
         while not stream.eof:
+            if at - walked > _FORGET:
+                walked = _forget(data, at)
             piece = stream.unconsumed_tail or data[at : min(at + max(64, min(size + 64, _CHUNK)), end)]
             if not stream.unconsumed_tail:
                 at += len(piece)

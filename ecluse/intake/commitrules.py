@@ -19,6 +19,8 @@ _FORGES = re.compile(
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
+_CONTROL = re.compile(f"[\x00-\x1f\x7f-\x9f{''.join(map(chr, BIDI))}]")
+_LINE_ENDS = dict.fromkeys(map(ord, "\n\t\r"))
 _FUTURE = timedelta(days=366)
 _SKIP = re.compile(
     r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
@@ -46,10 +48,11 @@ def judge_commits(
     found: list[Finding] = []
     others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
     with Reader(repository) as reader:
-        for commit in commits:
+        raw = reader.read_many(commit.id for commit in commits)
+        for commit, (_, _, data) in zip(commits, raw, strict=True):
             found += _judge_people(commit, others)
             found += _judge_message(commit)
-            found += _judge_raw(commit, reader.read(commit.id)[1])
+            found += _judge_raw(commit, data)
             if len(commit.parents) > 1:
                 found += _judge_merge(repository, commit)
     return found
@@ -62,7 +65,7 @@ def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
             found.append(
                 _finding("author.invalid", Verdict.REJECT, commit, "has an author or committer without name or address")
             )
-        if any(ord(c) < 32 or 127 <= ord(c) < 160 or ord(c) in BIDI for c in who.name + who.email):
+        if _CONTROL.search(who.name + who.email):
             found.append(
                 _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
             )
@@ -107,7 +110,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
         found.append(
             _finding("message.too_long", Verdict.REJECT, commit, "has a message of more than 65,536 characters")
         )
-    if any((ord(c) < 32 and c not in "\n\t\r") or 127 <= ord(c) < 160 or ord(c) in BIDI for c in text):
+    if _CONTROL.search(text.translate(_LINE_ENDS)):
         found.append(
             _finding(
                 "message.control_chars",

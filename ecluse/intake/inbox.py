@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Refused
-from ecluse.files import storage_problem, sync_folder, write_atomically
+from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake
@@ -128,6 +128,7 @@ def keep(state_dir: Path, parcel: Parcel) -> Path:
     aside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder.parent, ".part-*")
         aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
         for name in parcel.names:
             shutil.copyfile(parcel.folder / name, aside / name)

@@ -17,8 +17,9 @@ from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.intake import archives, belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
+from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import ChangeCounter, Reader
+from ecluse.intake.objects import Reader, commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
 from ecluse.intake.series import Form, Text, apply_text, candidate_bases, form_of, read_text
@@ -31,12 +32,17 @@ from ecluse.signing import Principal, principals
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
+_COMMIT_CAP = 1 << 20
+_COMMITS_CAP = 32 << 20
 _FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target."""
+    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target.
+
+    ``objects`` are the ids of everything that was looked at, where that is known to be all that the change needs.
+    """
 
     verdict: Verdict
     reason: str
@@ -53,6 +59,7 @@ class Judgement:
     conflicts: tuple[str, ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
+    objects: frozenset[str] = frozenset()
     people: tuple[str, ...] = ()
 
 
@@ -70,8 +77,11 @@ class _Case:
     head: str = ""
     tree: str = ""
     method: str = ""
+    fetched: bool = False
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
+    by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
+    objects: frozenset[str] = frozenset()
     conflicts: tuple[str, ...] = ()
     validations: list[dict[str, Any]] = field(default_factory=list)
 
@@ -122,7 +132,7 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
     _count(case)
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
         case.findings += judge_content(
-            case.room, case.trunk, case.base, case.head, case.commits, case.changes, _merged_tree(case),
+            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _merged_tree(case),
             case.signer.name if case.signer else "",
         )  # fmt: skip
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
@@ -171,6 +181,7 @@ def _open_fetched(case: _Case, bundle: Path, problem: Refused) -> None:
         raise problem
     case.findings = [one for one in case.findings if one.code not in ("patch.index_mismatch", "patch.offset")]
     _open_bundle(case, bundle)
+    case.fetched = True
     text = f"its base {declared[:12]} was fetched from the remote: what the target lacks of it comes with the change"
     case.findings.append(Finding("base.fetched", Verdict.WARN, text))
 
@@ -255,13 +266,14 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     branches = frozenset(case.trunk.repository.refs("refs/heads"))
     case.head, _ = bundlefile.choose_ref(header, declared, branches)
     _check_prerequisites(case, header)
-    bundlefile.walk_pack(
+    facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
     )
-    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes)
-    if case.room.resolve(case.head) != case.head:
+    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
+    tree = case.room.tree_of(case.head)
+    if tree is None:
         raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
-    case.tree = case.room.tree_id(case.head)
+    case.tree = tree
     if case.claims and case.claims.tree and case.claims.tree != case.tree:
         raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
     case.method = "bundle"
@@ -270,20 +282,26 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
     declared = case.claims.base if case.claims else ""
     known = case.room  # it borrows what is here, and holds what was fetched
-    missing = [oid for oid in (*header.prerequisites, *([declared] if declared else [])) if known.resolve(oid) != oid]
+    needed = dict.fromkeys((*header.prerequisites, *([declared] if declared else [])))
+    missing = [oid for oid in needed if known.resolve(oid) != oid]
     if missing:
         raise _missing(missing[0])
     if declared:
         for oid in header.prerequisites:
-            if not known.is_ancestor(oid, declared):
+            if oid != declared and not known.is_ancestor(oid, declared):
                 raise bundlefile.refuse(
                     "bundle.prerequisite", f"The bundle needs {oid[:12]}, which the declared base does not include"
                 )
 
 
+def _tip(case: _Case) -> str:
+    """Where the target stands: the trunk as it was looked at, or another branch as it is now."""
+    return case.trunk.tip if case.target == case.trunk.ref else case.trunk.repository.commit_id(case.target)
+
+
 def _relate(case: _Case) -> None:
     """Where the change leaves the target's history, and which commits it brings."""
-    tip = case.trunk.repository.commit_id(case.target)
+    tip = _tip(case)
     common = case.room.merge_base(tip, case.head)
     if common is None:
         raise bundlefile.refuse(
@@ -294,37 +312,65 @@ def _relate(case: _Case) -> None:
         text = "everything in this change is on the target already"
         case.findings.append(Finding("change.nothing_new", Verdict.WARN, text))
     limit = case.trunk.config.intake.max_commits
-    words = ("rev-list", "--count", f"--max-count={limit + 1}", case.head, f"^{tip}")
-    count = int(case.room.text(*words))
-    if count > limit:
+    listed = case.room.text("rev-list", f"--max-count={limit + 1}", case.head, f"^{tip}").split()
+    if len(listed) > limit:
         raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
+    with Reader(case.room) as reader:
+        sizes = reader.sizes(listed).values()
+    if max(sizes, default=0) > _COMMIT_CAP or sum(sizes) > _COMMITS_CAP:
+        raise bundlefile.refuse("message.too_long", "The commits of the change say more than anybody could read")
     case.commits = case.room.commits(case.head, f"^{tip}")
     declared = case.claims.base if case.claims else ""
-    if declared and case.method == "bundle" and not case.room.is_ancestor(declared, case.head):
+    if declared not in ("", common) and case.method == "bundle" and not case.room.is_ancestor(declared, case.head):
         raise bundlefile.refuse("meta.base", "The declared base is not an ancestor of the head")
 
 
 def _count(case: _Case) -> None:
-    """Count the changed files of the result and of every commit before anything lists them; then list the result's."""
+    """Count the changed files of the result and of every commit before anything lists them; then list them."""
     limit = case.trunk.config.intake.max_files
-    with Reader(case.room) as reader:
-        counter = ChangeCounter(reader)
-        pairs = [(case.base, case.head)]
-        pairs += [
-            (commit.parents[0] if commit.parents else "", commit.id)
-            for commit in case.commits
-            if len(commit.parents) < 2
-        ]
-        trees = {commit.id: commit.tree for commit in case.commits}
-        for old, new in pairs:
-            before = trees.get(old) or (case.room.tree_id(old) if old else "")
-            number = counter.count(before, trees.get(new) or case.room.tree_id(new))
-            if number > limit:
-                raise bundlefile.refuse(
-                    "limit.files", f"The change touches {_rounded(number)} files, the cap is {limit:,}"
-                )
-    case.changes = case.room.changed_paths(case.base or EMPTY_TREE, case.head)
+    trees = {commit.id: commit.tree for commit in case.commits}
+    for oid in {case.base, *(parent for commit in case.commits for parent in commit.parents)} - trees.keys():
+        trees[oid] = case.room.tree_id(oid) if oid else ""
+    whole = (trees[case.base], case.tree)
+    linear = {
+        commit.id: (trees[commit.parents[0]] if commit.parents else "", commit.tree)
+        for commit in case.commits
+        if len(commit.parents) < 2
+    }
+    with Differences(case.room, limit) as differences:
+        differences.load([whole, *linear.values()])
+        for number in map(differences.count, *zip(whole, *linear.values(), strict=True)):
+            _check_count(number, limit)
+        for commit in case.commits:
+            if commit.id not in linear:
+                _check_count(_least(differences, [trees[one] for one in commit.parents], commit.tree, limit), limit)
+        case.changes = differences.paths(*whole)
+        case.by_commit = {oid: differences.paths(*pair) for oid, pair in linear.items()}
+        folders = differences.trees
+    merges = [commit.id for commit in case.commits if commit.id not in linear]
+    if merges:
+        case.by_commit |= commit_changes(case.room, merges)
+    elif case.method == "bundle" and not case.fetched:  # in a line, whatever is new is what some commit changed
+        files = (change.new_id for changes in case.by_commit.values() for change in changes)
+        case.objects = frozenset((*linear, *(tree for _, tree in linear.values()), *folders, *files))
     _compare_files(case)
+
+
+def _least(differences: Differences, parents: list[str], tree: str, limit: int) -> int:
+    """How much a merge differs from the parent that it is most like; what it has of the other was counted there."""
+    least = limit + 1
+    for parent in reversed(parents):  # what was merged in comes last, and the change is what it lacks
+        differences.load([(parent, tree)])
+        least = min(least, differences.count(parent, tree))
+        if least <= limit:
+            break
+    return least
+
+
+def _check_count(number: int, limit: int) -> None:
+    if number > limit:
+        said = "more" if number == limit + 1 else _rounded(number)
+        raise bundlefile.refuse("limit.files", f"The change touches {said} files, the cap is {limit:,}")
 
 
 def _rounded(number: int) -> str:
@@ -345,8 +391,8 @@ def _compare_files(case: _Case) -> None:
 
 def _merged_tree(case: _Case) -> str:
     """The tree after a merge into the target as it is now; the head's own where that conflicts."""
-    tip = case.trunk.repository.commit_id(case.target)
-    if case.room.is_ancestor(tip, case.head):
+    tip = _tip(case)
+    if tip == case.base:  # the change stands on it
         return case.tree
     merged = case.room.merge(tip, case.head)
     case.conflicts = merged.conflicts
@@ -379,5 +425,6 @@ def _sum_up(case: _Case) -> Judgement:
         conflicts=case.conflicts,
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
+        objects=case.objects,
         people=people.unknown(case.commits, case.trunk.signers),
     )

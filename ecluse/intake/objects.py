@@ -1,29 +1,34 @@
-"""Reading many objects of one repository cheaply, and counting a tree's files before anything lists them."""
+"""Reading many objects of one repository cheaply: one process of git for all of them, and never two held at once."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 from ecluse.errors import Failed, Refused
 from ecluse.git import ChangedPath, Repository
 from ecluse.process import Pipe
 
-_BATCH_BYTES = 16 << 20
-MAX_TREE_DEPTH = 200
+_WINDOW = 38
+"""Objects asked for at once: few enough that two questions fit into any system's pipe while git is answering."""
+
+_DISCARD = 1 << 20
+_KEEP_BYTES = 32 << 20
+READ_CAP = 20 << 20
+"""A file above this many bytes is never held whole: it is judged as far as its first bytes say, and left to a person."""
 
 
 class Reader:
-    """A long-lived ``git cat-file`` for many small reads. Use it as a context."""
+    """A long-lived ``git cat-file`` for the sizes and contents of many objects. Use it as a context."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._process: Pipe | None = None
 
     def __enter__(self) -> Reader:
-        self._process = self._repository.open_pipe("cat-file", "--batch")
+        self._process = self._repository.open_pipe("cat-file", "--batch-command")
         return self
 
     def __exit__(
@@ -31,110 +36,156 @@ class Reader:
     ) -> None:
         if self._process is not None:
             assert self._process.stdin and self._process.stdout  # noqa: S101 - open_pipe always makes pipes
-            self._process.stdin.close()
-            self._process.stdout.close()
+            self._process.stdout.close()  # first: a reader that stopped half way leaves git with more to say
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
             self._process.wait()
 
     def read(self, oid: str) -> tuple[str, bytes]:
         """(kind, content) of an object. Raises :class:`Refused` (``bundle.incomplete``) when it is not there."""
-        assert self._process and self._process.stdin and self._process.stdout  # noqa: S101 - inside the context only
-        self._process.stdin.write(f"{oid}\n".encode("ascii"))
-        self._process.stdin.flush()
-        head = self._process.stdout.readline().decode("ascii", "replace").split()
-        if len(head) != 3:
+        self._ask("contents", (oid,))
+        kind, size = self._head(oid)
+        return kind, self._body(size)
+
+    def read_many(self, oids: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
+        """(id, kind, content) of each object in this order, one held at a time; git is always asked ahead.
+
+        The caller takes all of them, or ends the context. Raises what :meth:`read` raises.
+        """
+        for oid in self._pipelined("contents", oids):
+            kind, size = self._head(oid)
+            yield oid, kind, self._body(size)
+
+    def sizes(self, oids: Iterable[str]) -> dict[str, int]:
+        """The size in bytes of each object that is there."""
+        found = {}
+        for oid in self._pipelined("info", dict.fromkeys(oids)):
+            words = self._line()
+            if len(words) == 3:
+                found[oid] = int(words[2])
+        return found
+
+    def peek(self, oid: str, number: int) -> bytes:
+        """The first bytes of an object of any size; the rest is never held. Raises what :meth:`read` raises."""
+        self._ask("contents", (oid,))
+        left = self._head(oid)[1]
+        first = self._take(min(number, left))
+        left -= len(first)
+        while left:
+            left -= len(self._take(min(left, _DISCARD)))
+        self._take(1)
+        return first
+
+    def _pipelined(self, word: str, oids: Iterable[str]) -> Iterator[str]:
+        wanted = list(oids)
+        windows = [wanted[at : at + _WINDOW] for at in range(0, len(wanted), _WINDOW)]
+        for window in windows[:1]:
+            self._ask(word, window)
+        for number, window in enumerate(windows):
+            for ahead in windows[number + 1 : number + 2]:
+                self._ask(word, ahead)
+            yield from window
+
+    def _ask(self, word: str, oids: Sequence[str]) -> None:
+        assert self._process and self._process.stdin  # noqa: S101 - inside the context only
+        try:
+            self._process.stdin.write("".join(f"{word} {oid}\n" for oid in oids).encode("ascii"))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise _died() from None
+
+    def _line(self) -> list[str]:
+        assert self._process and self._process.stdout  # noqa: S101 - inside the context only
+        line = self._process.stdout.readline()
+        if not line:
+            raise _died()
+        return line.decode("ascii", "replace").split()
+
+    def _head(self, oid: str) -> tuple[str, int]:
+        words = self._line()
+        if len(words) != 3:
             raise Refused(
                 "bundle.incomplete", f"The object {oid[:12]} is missing from the bundle.", "ask for a fresh bundle"
             )
-        size = int(head[2])
-        data = self._process.stdout.read(size + 1)
-        if len(data) != size + 1:
-            raise Failed("git.died", "git ended in the middle of an object.", "type the same command again")
-        return head[1], data[:-1]
+        return words[1], int(words[2])
+
+    def _body(self, size: int) -> bytes:
+        data = self._take(size)
+        self._take(1)
+        return data
+
+    def _take(self, size: int) -> bytes:
+        assert self._process and self._process.stdout  # noqa: S101 - inside the context only
+        data = self._process.stdout.read(size)
+        if len(data) != size:
+            raise _died()
+        return data
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a tree object, with its mode as written."""
+class Blobs:
+    """The files of a change, each read once as far as memory allows: those of the result and of its base are kept.
 
-    mode: bytes
-    name: bytes
-    id: str
-
-    @property
-    def is_tree(self) -> bool:
-        return self.mode.lstrip(b"0") == b"40000"
-
-
-def parse_tree(data: bytes) -> list[Entry]:
-    """The lines of a tree object. Raises :class:`Refused` (``tree.malformed``)."""
-    found, at = [], 0
-    while at < len(data):
-        space = data.find(b" ", at)
-        nul = data.find(b"\0", space)
-        if space < 0 or nul < 0 or nul + 21 > len(data):
-            raise Refused("tree.malformed", "A tree object is not well formed.", "ask for a fresh bundle")
-        found.append(Entry(data[at:space], data[space + 1 : nul], data[nul + 1 : nul + 21].hex()))
-        at = nul + 21
-    return found
-
-
-class ChangeCounter:
-    """Counts the files that differ between trees, however large they would be once checked out.
-
-    Every distinct tree is read once, so a small pack that stands for 10^10 files costs what the pack costs.
+    ``sizes`` are the bytes of everything that the change brings, by id.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, changes: Sequence[ChangedPath], history: Sequence[ChangedPath]) -> None:
         self._reader = reader
-        self._trees: dict[str, list[Entry]] = {}
-        self._whole: dict[str, int] = {}
-        self._pairs: dict[tuple[str, str], int] = {}
+        former = [change.old_id for change in changes if change.old_mode.startswith("100")]
+        brought = (c.new_id for c in (*changes, *history) if c.status != "D" and c.new_mode != "160000")
+        self.sizes = reader.sizes((*former, *brought))
+        self._wanted = {*former, *(change.new_id for change in changes)}
+        self._kept: dict[str, bytes] = {}
+        self._held = 0
+        for _ in self.each(former, READ_CAP):
+            pass
 
-    def count(self, old: str, new: str) -> int:
-        """How many files differ between two trees (ids, empty for none)."""
-        return self._count(old, new, 0)
-
-    def _count(self, old: str, new: str, depth: int) -> int:
-        if old == new:
-            return 0
-        if not old or not new:
-            return self._all(old or new, depth)
-        if (old, new) not in self._pairs:
-            _check_depth(depth)
-            before = {(entry.name, entry.is_tree): entry for entry in self._entries(old)}
-            total = 0
-            for entry in self._entries(new):
-                was = before.pop((entry.name, entry.is_tree), None)
-                if not entry.is_tree:
-                    total += was is None or (was.id, was.mode) != (entry.id, entry.mode)
-                else:
-                    total += self._count(was.id if was else "", entry.id, depth + 1)
-            total += sum(self._all(entry.id, depth + 1) if entry.is_tree else 1 for entry in before.values())
-            self._pairs[old, new] = total
-        return self._pairs[old, new]
-
-    def _all(self, tree: str, depth: int) -> int:
-        if tree not in self._whole:
-            _check_depth(depth)
-            self._whole[tree] = sum(
-                self._all(entry.id, depth + 1) if entry.is_tree else 1 for entry in self._entries(tree)
+    def __call__(self, oid: str) -> bytes:
+        """The bytes of one file. Raises :class:`Refused` (``limit.file_size``) above :data:`READ_CAP`."""
+        if oid in self._kept:
+            return self._kept[oid]
+        if self.size(oid) > READ_CAP:
+            raise Refused(
+                "limit.file_size",
+                f"A file that has to be read whole has {self.size(oid):,} bytes, more than {READ_CAP:,}.",
+                "make it smaller",
             )
-        return self._whole[tree]
+        data = self._reader.read(oid)[1]
+        self._keep(oid, data)
+        return data
 
-    def _entries(self, tree: str) -> list[Entry]:
-        if tree not in self._trees:
-            kind, data = self._reader.read(tree)
-            if kind != "tree":
-                raise Refused(
-                    "tree.malformed", f"{tree[:12]} is used as a folder and is a {kind}.", "ask for a fresh bundle"
-                )
-            self._trees[tree] = parse_tree(data)
-        return self._trees[tree]
+    def each(self, oids: Iterable[str], cap: int) -> Iterator[tuple[str, bytes]]:
+        """(id, content) of each file up to ``cap`` bytes. Nothing else is read until all of them were taken.
+
+        Raises :class:`Refused` (``bundle.incomplete``) for one that is missing, or is no file.
+        """
+        wanted = [oid for oid in dict.fromkeys(oids) if self.size(oid) <= cap]
+        kept = [oid for oid in wanted if oid in self._kept]
+        for oid, kind, data in self._reader.read_many(oid for oid in wanted if oid not in self._kept):
+            if kind != "blob":
+                raise Refused("bundle.incomplete", f"The file object {oid[:12]} is missing.", "ask for a fresh bundle")
+            self._keep(oid, data)
+            yield oid, data
+        for oid in kept:
+            yield oid, self._kept[oid]
+
+    def size(self, oid: str) -> int:
+        """The bytes of a file; 0 for one that is not there, which shows when it is read."""
+        if oid not in self.sizes:
+            self.sizes |= self._reader.sizes([oid])
+        return self.sizes.get(oid, 0)
+
+    def peek(self, oid: str, number: int) -> bytes:
+        """The first bytes of a file of any size."""
+        return self._kept[oid][:number] if oid in self._kept else self._reader.peek(oid, number)
+
+    def _keep(self, oid: str, data: bytes) -> None:
+        if oid in self._wanted and oid not in self._kept and self._held + len(data) < _KEEP_BYTES:
+            self._kept[oid] = data
+            self._held += len(data)
 
 
-def _check_depth(depth: int) -> None:
-    if depth > MAX_TREE_DEPTH:
-        raise Refused("path.too_deep", f"A tree is nested deeper than {MAX_TREE_DEPTH} folders.", "make it flatter")
+def _died() -> Failed:
+    return Failed("git.died", "git ended in the middle of an object.", "type the same command again")
 
 
 def commit_changes(repository: Repository, commits: Iterable[str]) -> dict[str, list[ChangedPath]]:
@@ -158,40 +209,17 @@ def commit_changes(repository: Repository, commits: Iterable[str]) -> dict[str, 
     return found
 
 
-def read_blobs(
-    repository: Repository, oids: Iterable[str], cap: int, on_too_large: Callable[[str, int], None] | None = None
-) -> Iterator[tuple[str, bytes]]:
-    """(id, content) of each blob up to ``cap`` bytes, in batches that never hold more than 16 MiB at once."""
+def read_blobs(repository: Repository, oids: Iterable[str], cap: int) -> Iterator[tuple[str, bytes]]:
+    """(id, content) of each blob up to ``cap`` bytes, each once, one held at a time.
+
+    Raises :class:`Refused` (``bundle.incomplete``) for one that is missing, or is no blob.
+    """
     wanted = list(dict.fromkeys(oids))
     if not wanted:
         return
-    asked = repository.run("cat-file", "--batch-check", stdin="".join(f"{oid}\n" for oid in wanted).encode("ascii"))
-    batch: list[str] = []
-    held = 0
-    for oid, line in zip(wanted, asked.stdout.decode("ascii", "replace").splitlines(), strict=True):
-        words = line.split()
-        if len(words) != 3 or words[1] != "blob":
-            raise Refused("bundle.incomplete", f"The file object {oid[:12]} is missing.", "ask for a fresh bundle")
-        size = int(words[2])
-        if size > cap:
-            if on_too_large:
-                on_too_large(oid, size)
-            continue
-        if held + size > _BATCH_BYTES and batch:
-            yield from _read_batch(repository, batch)
-            batch, held = [], 0
-        batch.append(oid)
-        held += size
-    yield from _read_batch(repository, batch)
-
-
-def _read_batch(repository: Repository, batch: list[str]) -> Iterator[tuple[str, bytes]]:
-    if not batch:
-        return
-    data = repository.run("cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in batch).encode("ascii")).stdout
-    at = 0
-    for oid in batch:
-        end = data.index(b"\n", at)
-        size = int(data[at:end].split()[2])
-        yield oid, data[end + 1 : end + 1 + size]
-        at = end + 1 + size + 1
+    with Reader(repository) as reader:
+        sizes = reader.sizes(wanted)
+        for oid, kind, data in reader.read_many(oid for oid in wanted if sizes.get(oid, 0) <= cap):
+            if kind != "blob":
+                raise Refused("bundle.incomplete", f"The file object {oid[:12]} is missing.", "ask for a fresh bundle")
+            yield oid, data

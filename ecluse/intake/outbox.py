@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,16 @@ from ecluse.intake.baseline import Baseline, find_baseline
 from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import commit_changes
+from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
 from ecluse.intake.publication import Publication, default_folder, make_payload, publish
 from ecluse.intake.secretrules import find_secrets
-from ecluse.intake.sessiondocs import session_documents
+from ecluse.intake.sessiondocs import LINES_CAP, count_lines, session_documents
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
 from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
+from ecluse.process import background
 
 BUNDLE_REF = "refs/heads/change"
 PATCH_CAP = 64 << 20
@@ -80,24 +81,33 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
     """
     check_level(request.validate)
     head = repository.commit_id("HEAD")
-    based = find_baseline(repository, head, request.base)
     outputs = default_folder(repository) if request.to is None else request.to
     with repository.temporary_clone() as temporary:
-        who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
-        work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+        with background(lambda: _committed(repository, temporary, head, request.base)) as committed:
+            who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+            work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
+        based, commits, by_commit = committed()
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
-        commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), tip)
-        changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-        _refuse_secrets(temporary, commits, changes)
+        with (
+            background(lambda: _make_bundle(temporary, based.commit, tip)) as bundle_made,
+            background(lambda: _make_patch(temporary, based.commit, tip)) as patch_made,
+            background(lambda: (roots_of(repository, head), remote_of(repository))) as found_origin,
+        ):
+            if work.commit:
+                commits += temporary.commits(f"^{head}", tip)
+                by_commit |= commit_changes(temporary, [tip])
+            changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
+            _refuse_secrets(temporary, commits, by_commit, changes)
+        roots, remote = found_origin()
         validations = validate_tree(
             temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
         )
         _refuse_red(validations, request)
         lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
         with Publication(outputs) as publication:
-            payloads, left = _write_payloads(temporary, publication, based.commit, tip)
+            payloads, left = _take_payloads(publication, bundle_made(), patch_made()[0])
             described = Manifest(
                 id=lineage.id,
                 revision=lineage.revision,
@@ -106,7 +116,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 base=based.commit,
                 base_tree=temporary.tree_id(based.commit) if based.commit else "",
                 head=tip,
-                tree=temporary.tree_id(tip),
+                tree=commits[-1].tree if commits and commits[-1].id == tip else temporary.tree_id(tip),
                 payloads=tuple(payloads),
                 target=clean(based.target),
                 uncommitted=work.commit,
@@ -114,14 +124,14 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
                 files=tuple(_describe(change, work, based.commit, head, temporary) for change in changes),
                 not_carried=work.not_carried,
                 validations=tuple(validations),
-                roots=roots_of(repository, head),
-                remote=remote_of(repository),
+                roots=roots,
+                remote=remote,
                 extra={**left, "generator": f"ecluse {__version__}"},
             )
             former = _former_keys(repository, publication, described, commits, work, request)
             documents = session_documents(
-                temporary, repository.work_tree, publication, described, commits, request,
-                branch=former["git"]["branch"], based=based.how,
+                repository.work_tree, publication, described, commits, request,
+                branch=former["git"]["branch"], based=based.how, lines=patch_made()[1],
             )  # fmt: skip
             path = publish(publication, described, manifests.write(described, former), request.sign, documents)
     return _exported(described, path, based, work, request)
@@ -138,9 +148,25 @@ def _refuse_empty(work: Snapshot) -> None:
     )
 
 
-def _refuse_secrets(repository: Repository, commits: list[Commit], changes: list[ChangedPath]) -> None:
-    by_commit = commit_changes(repository, [commit.id for commit in commits])
-    found = find_secrets(repository, commits, by_commit, changes)
+def _committed(
+    repository: Repository, temporary: Repository, head: str, base: str | None
+) -> tuple[Baseline, list[Commit], dict[str, list[ChangedPath]]]:
+    """Where the change starts, the commits since and what each of them changed, oldest first; found while the checkout
+    is surveyed."""
+    based = find_baseline(repository, head, base)
+    commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), head)
+    return based, commits, commit_changes(temporary, [commit.id for commit in commits])
+
+
+def _refuse_secrets(
+    repository: Repository,
+    commits: Sequence[Commit],
+    by_commit: Mapping[str, Sequence[ChangedPath]],
+    changes: Sequence[ChangedPath],
+) -> None:
+    history = [change for listed in by_commit.values() for change in listed]
+    with Reader(repository) as reader:
+        found = find_secrets(Blobs(reader, changes, history), commits, by_commit, changes)
     if not found:
         return
     rows = [{"code": f.code, "path": shown(f.path), "line": f.line, "message": f.message} for f in found]
@@ -166,23 +192,33 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
         )
 
 
-def _write_payloads(
-    repository: Repository, publication: Publication, base: str, tip: str
-) -> tuple[list[Payload], dict[str, Any]]:
-    repository.run("update-ref", BUNDLE_REF, tip)
-    bundle, patch = publication.file("bundle"), publication.file("patch")
+def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
+    """Write the bundle beside the temporary repository, while what it holds is judged; nobody sees it yet."""
+    temporary.run("update-ref", BUNDLE_REF, tip)
+    bundle = temporary.git_dir / "payload.bundle"
     exclude = [f"^{base}"] if base else []
-    repository.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
-    repository.run(
+    temporary.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
+    return bundle
+
+
+def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple[int, int] | None]:
+    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear."""
+    patch = temporary.git_dir / "payload.patch"
+    temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
     )  # fmt: skip
+    return patch, count_lines(temporary, base, tip) if patch.stat().st_size <= LINES_CAP else None
+
+
+def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
+    """Hand the payloads to the publication; a patch that is too large is left out, and that is said."""
+    bundle = publication.take("bundle", made)
     payloads = [make_payload("bundle", bundle, publication)]
     size = patch.stat().st_size
     if size > PATCH_CAP:
-        patch.unlink()
         return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "too large", "size": size}]}
-    return [*payloads, make_payload("patch", patch, publication)], {}
+    return [*payloads, make_payload("patch", publication.take("patch", patch), publication)], {}
 
 
 def _title(commits: list[Commit], work: Snapshot, request: ExportRequest) -> str:

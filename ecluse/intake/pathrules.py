@@ -21,11 +21,22 @@ INVISIBLE = frozenset(
 _HFS_IGNORED = frozenset((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
 _SHELL = re.compile(r"[;&|$`<>*?\"'(){}!#\[\]]")
+_PLAIN = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_+=@,.-]*[A-Za-z0-9_+=@,-])?(?:/[A-Za-z0-9_.](?:[A-Za-z0-9_+=@,.-]*[A-Za-z0-9_+=@,-])?)*"
+)
+_SUSPICIOUS = re.compile(
+    r"(?:^|/)(?:\.\.?(?:/|$)|\.git(?:/|$)|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))|(?:/[^/]*){60}",
+    re.IGNORECASE,
+)
+"""A path of harmless characters, without a part that some system takes for something else, breaks no rule below."""
+
 _EIGHT_THREE = re.compile(r"git~[0-9]+", re.IGNORECASE)
 
 
 def judge_path(path: str) -> list[Finding]:
     """Every rule that a path breaks, worst first. ``path`` comes from a tree, bytes kept by ``surrogateescape``."""
+    if len(path) < MAX_PART_BYTES and _PLAIN.fullmatch(path) and not _SUSPICIOUS.search(path):
+        return []
     path = _in_utf8(path)
     found = [*_judge_whole(path)]
     for part in path.split("/"):
@@ -43,26 +54,36 @@ def is_dotgit(part: str) -> bool:
 
 def collision_key(path: str) -> str:
     """Two paths with the same key are one file where case, or the way an accent is written, does not count."""
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", _in_utf8(path)).casefold())
 
 
 def find_collisions(changed: Iterable[str], everything: Iterable[str]) -> list[Finding]:
     """Paths of the change that are another path of the tree on a file system that folds case, also as a folder."""
-    spelled: dict[str, str] = {}
-    clashes: dict[str, str] = {}
-    for path in everything:
-        for whole in _with_folders(path):
-            first = spelled.setdefault(collision_key(whole), whole)
-            if first != whole:
-                clashes[whole] = first
-                clashes[first] = whole
+    paths = list(changed)
+    spelled: dict[str, set[str]] = {collision_key(whole): {whole} for path in paths for whole in _with_folders(path)}
+    for whole in _files_and_folders(everything):
+        names = spelled.get(collision_key(whole))
+        if names is not None:
+            names.add(whole)
     found = []
-    for path in changed:
-        other = next((clashes[whole] for whole in _with_folders(path) if whole in clashes), None)
+    for path in paths:
+        others = (spelled[collision_key(whole)] - {whole} for whole in _with_folders(path))
+        other = next((min(names) for names in others if names), None)
         if other is not None:
             text = f"{shown(path)} and {shown(other)} are one path on a file system that folds case"
             found.append(Finding("path.case_collision", Verdict.REJECT, text, path))
     return found
+
+
+def _files_and_folders(paths: Iterable[str]) -> set[str]:
+    every = set(paths)
+    folders = {path.rpartition("/")[0] for path in every}
+    while folders:
+        every |= folders
+        folders = {path.rpartition("/")[0] for path in folders} - every
+    return every - {""}
 
 
 def _with_folders(path: str) -> list[str]:

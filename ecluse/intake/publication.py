@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from ecluse import signing
 from ecluse.clock import now
 from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
-from ecluse.files import storage_problem, sync_folder, write_atomically
+from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
 from ecluse.intake.manifest import Manifest, Payload
 
@@ -63,6 +62,7 @@ class Publication:
             raise Invalid("export.to", f"{self.folder} is a file.", "ecluse export --to FOLDER (or --to FILE.tar)")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            remove_stale(self.folder, ".export-*")
             self._aside = Path(tempfile.mkdtemp(prefix=".export-", dir=self.folder))
             self.stamp = self._claim_stamp()
         except OSError as error:
@@ -101,6 +101,15 @@ class Publication:
         """Where to write that file for now."""
         return self._aside / self.name(suffix)
 
+    def take(self, suffix: str, made: Path) -> Path:
+        """Take a file that was made elsewhere; where it is now."""
+        path = self.file(suffix)
+        try:
+            shutil.move(made, path)
+        except OSError as error:
+            raise storage_problem(error, path) from error
+        return path
+
     def place(self, suffixes: list[str]) -> Path:
         """Move the files into place in this order; the last one is what makes the export exist."""
         try:
@@ -117,6 +126,8 @@ class Publication:
         return self.folder / self.name(suffixes[-1])
 
     def _place_tar(self, suffixes: list[str]) -> Path:
+        import tarfile
+
         aside = self._aside / "whole"
         with aside.open("wb") as handle:
             with tarfile.open(fileobj=handle, mode="w", format=tarfile.USTAR_FORMAT) as tar:

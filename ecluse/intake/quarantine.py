@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
+from ecluse import process
 from ecluse.errors import Failed, Refused
 from ecluse.git import Repository
 from ecluse.intake.bundlefile import BundleHeader, refuse
 from ecluse.model import Finding, Verdict
 
 _TIME_LIMIT_S = 120.0
+_MEMORY_BYTES = 448 << 20
+_CPU_S = 240
 _SETTINGS = ("-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=1")
+_OUT_OF_TIME = tuple(-int(getattr(signal, name)) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name))
 _FSCK = re.compile(r"^(error|warning): object ([0-9a-f]{40}): ([A-Za-z]+): (.*)$", re.M)
 
 _CODES: dict[str, str] = {
@@ -46,11 +51,19 @@ _CODES: dict[str, str] = {
 _REFUSED_WARNINGS = ("gitattributesSymlink", "gitignoreSymlink", "mailmapSymlink", "nulInCommit")
 
 
-def unpack(throwaway: Repository, bundle: Path, header: BundleHeader, max_bytes: int) -> list[Finding]:
+def limits_for(largest: int) -> process.Limits:
+    """What a git process may use that unpacks or compares a stranger's objects, the largest of ``largest`` bytes.
+
+    A delta is applied with both of its sides in memory; whatever goes beyond that is not a change but an attack.
+    """
+    return process.Limits(_MEMORY_BYTES + 3 * largest, _CPU_S)
+
+
+def unpack(throwaway: Repository, bundle: Path, header: BundleHeader, max_bytes: int, largest: int) -> list[Finding]:
     """Unpack the bundle's pack into ``throwaway`` with every check git has; return what git remarked.
 
-    Raises :class:`Refused` with the rule that an object breaks, or ``bundle.incomplete``, ``bundle.corrupt``,
-    ``limit.time``.
+    ``largest`` are the bytes of its largest object. Raises :class:`Refused` with the rule that an object breaks, or
+    ``bundle.incomplete``, ``bundle.corrupt``, ``limit.time``, ``limit.memory``.
     """
     with bundle.open("rb") as handle:
         handle.seek(header.pack_at)
@@ -58,6 +71,7 @@ def unpack(throwaway: Repository, bundle: Path, header: BundleHeader, max_bytes:
             done = throwaway.run(
                 *_SETTINGS, "index-pack", "--stdin", "--strict", "--fsck-objects", "--fix-thin",
                 f"--max-input-size={max_bytes}", stdin=handle, check=False, timeout_s=_TIME_LIMIT_S,
+                limits=limits_for(largest),
             )  # fmt: skip
         except Failed as problem:
             if problem.code != "process.timeout":
@@ -65,6 +79,8 @@ def unpack(throwaway: Repository, bundle: Path, header: BundleHeader, max_bytes:
             raise refuse("limit.time", f"Unpacking the bundle took longer than {_TIME_LIMIT_S:g} s") from problem
     said = done.stderr.decode("utf-8", "replace")
     remarks = [(kind, word, text) for kind, _, word, text in _FSCK.findall(said)]
+    if done.code in _OUT_OF_TIME:
+        raise refuse("limit.time", f"Unpacking the bundle took more than {_CPU_S} s of work")
     if done.code:
         raise _why(said, remarks)
     found = []
@@ -92,6 +108,8 @@ def _why(said: str, remarks: list[tuple[str, str, str]]) -> Refused | Failed:
         )
     if "did not receive expected object" in said or "unresolved delta" in said or "not a valid object" in said.lower():
         return refuse("bundle.incomplete", "The bundle does not hold all the objects that its commits need")
+    if "out of memory" in said.lower() or "cannot allocate" in said.lower() or "mmap failed" in said:
+        return refuse("limit.memory", "Unpacking the bundle took more memory than is allowed")
     if "exceeds maximum" in said or "maximum allowed" in said:
         return refuse("limit.bundle_size", "The pack is larger than allowed")
     last = said.strip().splitlines()[-1] if said.strip() else "no reason given"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ecluse.git import ChangedPath, Commit, Repository
-from ecluse.intake.objects import read_blobs
+from ecluse.git import ChangedPath, Commit
+from ecluse.intake.objects import Blobs
 from ecluse.intake.pathrules import shown
 from ecluse.model import Finding, Verdict
-from ecluse.secrets.scan import scan, scan_added, sensitive_path
+from ecluse.secrets.scan import Sieve, is_lock_file, scan, scan_added, sensitive_path
 
 _SCAN_CAP = 8 << 20
 _FINDINGS_CAP = 50
 
 
 def find_secrets(
-    repository: Repository,
+    blobs: Blobs,
     commits: Sequence[Commit],
     by_commit: Mapping[str, Sequence[ChangedPath]],
     result: Sequence[ChangedPath],
@@ -26,9 +26,10 @@ def find_secrets(
     not the change's doing.
     """
     history = [change for commit in commits for change in by_commit.get(commit.id, ())]
-    found = [*_files(result, "secret.file"), *_values(repository, result, "secret.found")]
+    suspects = _suspects(blobs, [*result, *history])
+    found = [*_files(result, "secret.file"), *_values(blobs, suspects, result, "secret.found")]
     there = {(one.path, one.message.partition(": ")[2]) for one in found}
-    later = [*_files(history, "secret.file"), *_values(repository, history, "secret.in_history")]
+    later = [*_files(history, "secret.file"), *_values(blobs, suspects, history, "secret.in_history")]
     found += [one for one in later if (one.path, one.message.partition(": ")[2]) not in there]
     for commit in commits:
         for hit in scan(commit.message.encode("utf-8", "surrogateescape")):
@@ -49,17 +50,32 @@ def _files(changes: Sequence[ChangedPath], code: str) -> list[Finding]:
     return found
 
 
-def _values(repository: Repository, changes: Sequence[ChangedPath], code: str) -> list[Finding]:
+def _suspects(blobs: Blobs, changes: Sequence[ChangedPath]) -> set[str]:
+    """The files in which something looks like a secret, whoever brought it; each is read and scanned once.
+
+    A file of which one name is a lock file and another is not is scanned as what it is by the stricter name.
+    """
+    names: dict[str, str] = {}
+    for change in changes:
+        if _brings_content(change) and (change.new_id not in names or is_lock_file(names[change.new_id])):
+            names[change.new_id] = change.path
+    sieve = Sieve()
+    return {oid for oid, data in blobs.each(names, _SCAN_CAP) if sieve.may_hold(data) and scan(data, names[oid])}
+
+
+def _values(blobs: Blobs, suspects: set[str], changes: Sequence[ChangedPath], code: str) -> list[Finding]:
     new: dict[str, ChangedPath] = {}
     for change in changes:
-        if change.status != "D" and change.new_mode in ("100644", "100755", "120000"):
+        if change.new_id in suspects and _brings_content(change):
             new.setdefault(change.new_id, change)
-    suspects = [oid for oid, data in read_blobs(repository, new, _SCAN_CAP) if scan(data, new[oid].path)]
     found = []
-    for oid in suspects:
-        change = new[oid]
-        old = repository.blob(change.old_id) if change.old_mode.startswith("100") else b""
-        for hit in scan_added(old, repository.blob(oid), change.path):
+    for oid, change in new.items():
+        known = change.old_mode.startswith("100") and blobs.size(change.old_id) <= _SCAN_CAP
+        for hit in scan_added(blobs(change.old_id) if known else b"", blobs(oid), change.path):
             text = f"{shown(change.path)} line {hit.line}: {hit.rule}"
             found.append(Finding(code, Verdict.REJECT, text, change.path, hit.line))
     return found
+
+
+def _brings_content(change: ChangedPath) -> bool:
+    return change.status != "D" and change.new_mode in ("100644", "100755", "120000")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ecluse.errors import Invalid, Refused
 from ecluse.files import read_capped
@@ -17,10 +17,12 @@ from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.intake import bundlefile, patchfile
 from ecluse.intake.binarypatch import refuse
 from ecluse.intake.edits import apply_edits, read_edits
-from ecluse.intake.mailbox import Piece, is_mail, read_mails
 from ecluse.intake.objects import Reader
 from ecluse.intake.patchapply import Draft, Entry, Limits, apply_patch
 from ecluse.model import Finding, Verdict
+
+if TYPE_CHECKING:
+    from ecluse.intake.mailbox import Piece
 
 _REF = "refs/heads/incoming"
 _LOOK_BACK = 50
@@ -65,7 +67,7 @@ def form_of(path: Path) -> Form:
         return Form.BUNDLE
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")) or head[257:262] == b"ustar":
         return Form.ARCHIVE
-    if is_mail(head):
+    if head.lstrip()[:1] != b"{" and _is_mail(head):
         return Form.MAIL
     if head.lstrip()[:1] == b"[" and not path.name.endswith((".patch", ".diff")):
         return Form.EDITS
@@ -76,8 +78,16 @@ def form_of(path: Path) -> Form:
     return Form.UNKNOWN
 
 
+def _is_mail(head: bytes) -> bool:
+    from ecluse.intake.mailbox import is_mail  # parsers of mails cost a tenth of a start that mostly meets bundles
+
+    return is_mail(head)
+
+
 def read_text(paths: Sequence[Path], title: str, limits: Limits, max_commits: int) -> Text:
     """Read payloads of one form. Raises :class:`Refused` with the rule that they break."""
+    from ecluse.intake.mailbox import Piece, read_mails
+
     forms = {form_of(path) for path in paths}
     if len(forms) > 1:
         raise refuse("intake.mixed", f"The files are of different kinds ({', '.join(sorted(forms))})")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ecluse.intake.outbox import ExportRequest
 
 _FORM_CAP = 1 << 20
-_LINES_CAP = 16 << 20
+LINES_CAP = 16 << 20
 """Above this size of the patch, in bytes, lines are not counted."""
 
 
 def session_documents(
-    repository: Repository, work_tree: Path | None, publication: Publication, described: Manifest,
-    commits: Sequence[Commit], request: ExportRequest, *, branch: str, based: str,
+    work_tree: Path | None, publication: Publication, described: Manifest,
+    commits: Sequence[Commit], request: ExportRequest, *, branch: str, based: str, lines: tuple[int, int] | None,
 ) -> dict[str, str]:  # fmt: skip
     """Name -> text of the documents that go beside a bundle; none where the checkout's settings switch them off."""
     settings = _settings(work_tree)
@@ -51,7 +51,7 @@ def session_documents(
         commits=tuple((one.id, one.title, one.author.name) for one in own if len(one.parents) < 2),
         merges=sum(len(one.parents) > 1 for one in own),
         files=tuple((one["status"], one["path"], one["origin"]) for one in described.files),
-        lines=_lines(repository, described),
+        lines=lines if described.payload("patch") else None,
         not_carried=described.not_carried,
         validations=described.validations,
         payloads=tuple((one.name, one.size, one.sha256) for one in described.payloads),
@@ -62,13 +62,10 @@ def session_documents(
     return session.render(facts, language, lambda name: _own_form(work_tree, name))
 
 
-def _lines(repository: Repository, described: Manifest) -> tuple[int, int] | None:
-    patch = described.payload("patch")
-    if patch is None or patch.size > _LINES_CAP:
-        return None
+def count_lines(repository: Repository, base: str, head: str) -> tuple[int, int]:
+    """How many lines were added and removed in text files."""
     listed = repository.run(
-        "diff-tree", "-r", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", described.base or EMPTY_TREE,
-        described.head,
+        "diff-tree", "-r", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", base or EMPTY_TREE, head,
     ).stdout  # fmt: skip
     pairs = [line.split(b"\t", 2)[:2] for line in listed.split(b"\n") if line]
     counted = [(int(added), int(removed)) for added, removed in pairs if added != b"-"]

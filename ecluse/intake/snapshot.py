@@ -62,6 +62,8 @@ def take(repository: Repository, temporary: Repository, head: str, *, who: Ident
     settings = _user_settings(repository)
     _copy_index(repository, env, settings, head)
     survey = _survey(repository, env, settings)
+    if not survey.tracked and not survey.untracked:
+        return Snapshot("", {}, tuple(survey.left_out))
     _sift(survey, top, max_file_bytes)
     _store(repository, env, settings, survey, list(survey.tracked))
     _store(repository, env, [*settings, "-c", "core.autocrlf=false"], survey, survey.untracked)

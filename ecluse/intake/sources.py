@@ -79,7 +79,10 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
     if form is Form.ARCHIVE:
         folder = archives.unpack_archive(source, scratch / "unpacked", cap)
         return _from_folder(folder, scratch, cap, unpacked=True)
-    if textchunks.looks_like_chunks(read_capped(source, cap)):
+    if source.stat().st_size > textchunks.TEXT_CAP:  # never held: as a patch it is refused for its size later on
+        if form is Form.UNKNOWN:
+            raise Refused("text.too_large", f"{source} is a text of more than {textchunks.TEXT_CAP:,} bytes.", _GIVE)
+    elif textchunks.looks_like_chunks(read_capped(source, textchunks.TEXT_CAP)):
         return _from_text(source, scratch, cap)
     if form is Form.PATCH and (owner := _manifest_of(source)):
         return _from_manifest(owner, cap)
@@ -101,7 +104,7 @@ def _manifest_of(patch: Path) -> Path | None:
 def _from_text(source: Path, scratch: Path, cap: int) -> Parcel:
     """The bundle that numbered text chunks make together, as if it had come as one file."""
     joined = scratch / "joined.tar"
-    joined.write_bytes(textchunks.read_chunks(read_capped(source, cap * 2)))
+    joined.write_bytes(textchunks.read_chunks(read_capped(source, textchunks.TEXT_CAP)))
     if textchunks.looks_like_chunks(read_capped(joined, cap)):
         raise Refused("text.nested", "The text chunks hold text chunks again.", _GIVE)
     return open_parcel(joined, scratch, cap)

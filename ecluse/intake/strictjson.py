@@ -10,8 +10,12 @@ from ecluse.errors import Refused
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 20
+MAX_VALUES = 1_000_000
+"""Values (counted by their commas) that one document may hold: small ones take a hundred times their length in memory."""
+
 MAX_INTEGER = 2**53
-_SCALARS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
 
 
 def loads(data: bytes, name: str = "the manifest") -> Any:
@@ -24,6 +28,8 @@ def loads(data: bytes, name: str = "the manifest") -> Any:
         raise refused("meta.size", f"{name} has {len(data):,} bytes, more than {MAX_BYTES:,}")
     if not data.strip():
         raise refused("meta.type", f"{name} is empty")
+    if data.count(b",") > MAX_VALUES:
+        raise refused("meta.size", f"{name} holds more than {MAX_VALUES:,} values")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -48,13 +54,12 @@ def refused(code: str, why: str) -> Refused:
 
 def _check_depth(data: bytes, name: str) -> None:
     depth = 0
-    for match in _SCALARS.finditer(data):
-        first = match.group()[:1]
-        if first in b"[{":
+    for bracket in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        if bracket in b"[{":
             depth += 1
             if depth > MAX_DEPTH:
                 raise refused("meta.depth", f"{name} is nested deeper than {MAX_DEPTH}")
-        elif first in b"]}":
+        else:
             depth -= 1
 
 

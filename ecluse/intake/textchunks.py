@@ -19,6 +19,9 @@ CHUNK_BYTES = 6000
 """How many bytes of the bundle one chunk carries: about 8,300 characters, which most message boxes take."""
 
 MAX_CHUNKS = 50_000
+TEXT_CAP = 64 << 20
+"""The most bytes that chunks may have as text: text is held whole, unlike a file."""
+
 _BEGIN = re.compile(
     rb"-----BEGIN\s+ECLUSE\s+CHUNK\s+([1-9][0-9]{0,5})/([1-9][0-9]{0,5})\s+([0-9a-f]{64})\s+sha256:([0-9a-f]{16})-----"
 )
@@ -40,10 +43,10 @@ def write_chunks(data: bytes, size: int = CHUNK_BYTES) -> str:
     """``data`` as text chunks of ``size`` bytes each; the text is ASCII with short lines."""
     whole = hashlib.sha256(data).hexdigest()
     parts = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
-    if len(parts) > MAX_CHUNKS:
+    if len(parts) > MAX_CHUNKS or len(data) > TEXT_CAP * 2 // 3:
         raise Invalid(
             "text.too_large",
-            f"The bundle has {len(data):,} bytes; as text it would take more than {MAX_CHUNKS:,} chunks.",
+            f"The bundle has {len(data):,} bytes; as text it would take more than {MAX_CHUNKS:,} chunks or {TEXT_CAP:,} bytes.",
             "carry it as a file: ecluse export --to FILE.tar",
         )
     blocks = []

@@ -40,6 +40,14 @@ def judge_text(path: str, data: bytes, old: bytes) -> list[Finding]:
     return found
 
 
+def judge_oversized(path: str, first: bytes, size: int) -> list[Finding]:
+    """Judge a file that is too large to be read whole by its first bytes: as a text, a person has to look at it."""
+    if b"\0" in first:
+        return []
+    text = f"is a text of {size:,} bytes, too many to be judged or reviewed"
+    return [_finding("text.unreviewable", Verdict.QUARANTINE, path, text)]
+
+
 def _new_lines(data: bytes, old: bytes) -> list[bytes]:
     known = {line.rstrip(b"\r") for line in old.split(b"\n")}
     return [line for one in data.split(b"\n") if (line := one.rstrip(b"\r")) not in known]

@@ -15,11 +15,11 @@ _LINK_HOPS = 40
 _LINK_CAP = 4096
 
 
-def list_modes(repository: Repository, tree: str) -> dict[str, str]:
-    """Path to mode, of every file of a tree. Only for trees whose size is known to be sane."""
+def list_entries(repository: Repository, tree: str) -> dict[str, tuple[str, str]]:
+    """Path to (mode, id), of every file of a tree. Only for trees whose size is known to be sane."""
     listed = os.fsdecode(repository.run("ls-tree", "-r", "-z", "--full-tree", tree).stdout)
     rows = (line.partition("\t") for line in listed.split("\0") if line)
-    return {path: facts[:6] for facts, _, path in rows}
+    return {path: (facts[:6], facts[-40:]) for facts, _, path in rows}
 
 
 def judge_entries(changes: Iterable[ChangedPath], sizes: Mapping[str, int], max_file_bytes: int) -> list[Finding]:
@@ -52,11 +52,12 @@ def judge_result(changes: Sequence[ChangedPath], modes: Mapping[str, str]) -> li
 def _hidden_repositories(changed: Sequence[str], modes: Mapping[str, str]) -> list[Finding]:
     """A folder with HEAD, objects and refs is a repository to git, with a configuration that may start programs."""
     below: dict[str, set[str]] = {}
-    for path in modes:
-        parts = path.split("/")
+    folders = {path.rpartition("/")[0] for path in modes}
+    for path in (path for path in modes if path.endswith("HEAD") and path.rpartition("/")[2] == "HEAD"):
+        below.setdefault(path.rpartition("/")[0], set()).add("HEAD")
+    for parts in (folder.split("/") for folder in folders if "objects" in folder or "refs" in folder):
         for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            if (part == "HEAD" and last) or (part in ("objects", "refs") and not last):
+            if part in ("objects", "refs"):
                 below.setdefault("/".join(parts[:number]), set()).add(part)
     found = []
     for folder, marks in below.items():

@@ -161,9 +161,9 @@ def target_of(repository: Repository, config: Config, name: str) -> Target:
         engine=found.engine,
         source=found.source,
         secrets=found.secrets,
-        commands={key: text for key, text in found.commands.model_dump().items() if text},
-        backup=found.backup.model_dump() if found.backup else {},
-        watch=found.watch.model_dump(exclude_defaults=True),
+        commands={key: text for key, text in found.commands.table().items() if text},
+        backup=found.backup.table() if found.backup else {},
+        watch=found.watch.table(changed_only=True),
     )
 
 

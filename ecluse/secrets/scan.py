@@ -6,6 +6,7 @@ assigned to a name such as ``password``. A cheap search for fixed words decides 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -76,6 +77,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
+_SIEVE_BYTES = 32 << 20
 _ATTRIBUTE = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _WORDS = re.compile(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
 
@@ -89,6 +91,29 @@ def scan(data: bytes, path: str = "") -> list[SecretHit]:
     return [SecretHit(rule, line) for rule, line, _ in _found(data, path)]
 
 
+class Sieve:
+    """Tells the many files apart that cannot hold a secret: a line that was seen once is not searched again.
+
+    Every rule begins with fixed words within one line; a file none of whose lines has one is clean. Versions of one
+    file share most of their lines, so five hundred commits cost about what they change.
+    """
+
+    def __init__(self) -> None:
+        self._clean: set[bytes] = set()
+        self._held = 0
+
+    def may_hold(self, data: bytes) -> bool:
+        """Whether ``data`` has a line with any rule's words; then :func:`scan` is to be asked."""
+        fresh = set(data.split(b"\n")) - self._clean
+        text = b"\n".join(fresh)
+        if _candidates(text) or _has_name(text):
+            return True
+        if self._held + len(text) <= _SIEVE_BYTES:
+            self._clean |= fresh
+            self._held += len(text) + 60 * len(fresh)
+        return False
+
+
 def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:
     """The hits of ``new`` whose values were not in ``old`` already: what a change brings, not what it inherits."""
     found = _found(new, path)
@@ -97,16 +122,19 @@ def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:
     return [SecretHit(rule, line) for rule, line, value in found if value not in old]
 
 
+def is_lock_file(path: str) -> bool:
+    """Whether a file of this name lists checksums, which look like anything: only provider tokens count in it."""
+    return _LOCK_FILE.search(path) is not None
+
+
 def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
     raw: list[tuple[int, str, bytes]] = []
-    for rule, words, shape in _COMPILED:
-        if any(word in data for word in words):
-            for match in shape.finditer(data):
-                value = match.groupdict().get("value") or match.group()
-                if not _PLACEHOLDER.search(value):
-                    raw.append((match.start(), rule, match.group()))
-    lower = b"" if _LOCK_FILE.search(path) else data.lower()
-    if b"\0" not in data[:8192] and any(name in lower for name in _NAMES):
+    for rule, shape in _candidates(data):
+        for match in shape.finditer(data):
+            value = match.groupdict().get("value") or match.group()
+            if not _PLACEHOLDER.search(value):
+                raw.append((match.start(), rule, match.group()))
+    if _may_assign(data, path):
         taken = [(start, start + len(value)) for start, _, value in raw]
         for match in _ASSIGNMENT.finditer(data):
             value = match.group("quoted") or match.group("bare")
@@ -118,6 +146,31 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
                 raw.append((at, judged, value))
     raw.sort()
     return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
+
+
+def _candidates(data: bytes) -> list[tuple[str, re.Pattern[bytes]]]:
+    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file."""
+    found = []
+    for rule, words, shape in _COMPILED:
+        for word in words:
+            if word in data:
+                found.append((rule, shape))
+                break
+    return found
+
+
+def _may_assign(data: bytes, path: str) -> bool:
+    if b"\0" in data[:8192] or is_lock_file(path):
+        return False
+    return _has_name(data)
+
+
+def _has_name(data: bytes) -> bool:
+    lower = data.lower()
+    for name in _NAMES:  # noqa: SIM110 - a loop costs a third of a generator here
+        if name in lower:
+            return True
+    return False
 
 
 def _judge_assignment(name: bytes, value: bytes, *, quoted: bool) -> str | None:
@@ -161,6 +214,7 @@ _BELOW = {".ssh": "ssh-folder", ".gnupg": "gnupg-folder"}
 _PAIRS = {(".aws", "credentials"), (".docker", "config.json"), (".kube", "config")}
 
 
+@functools.lru_cache(maxsize=10_000)
 def sensitive_path(path: str) -> str | None:
     """The rule by which a file of this name holds secrets, or ``None``. Examples and source code are let through."""
     parts = PurePosixPath(path).parts

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of import, land and release: nothing is lost, nothing happens twice.
+"""kill -9 at random moments of export, import, land and release: nothing is lost, nothing happens twice.
 
 ``make crash N=200`` kills 200 times. Each scenario takes one change from its bundle to a running release while the
 command that drives it is killed again and again and typed again, as a person would.
@@ -6,13 +6,13 @@ command that drives it is killed again and again and typed again, as a person wo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from ecluse.model import (
 )
 
 KILLS = int(os.environ.get("ECLUSE_CRASH_ROUNDS", "20"))
-KILLS_A_SCENARIO = 8
+KILLS_A_SCENARIO = 10
+EXPORT_KILLS, LAND_KILLS = 3, 3
 SCENARIOS = max(1, -(-KILLS // KILLS_A_SCENARIO))
 SEED = int(os.environ.get("ECLUSE_TEST_SEED", "20251110"))
 
@@ -54,7 +55,9 @@ class Scenario:
         self.at = folder / "repo"
         self.key = folder / "key"
         self.starter = folder / "starter"
-        self.bundle = folder / "change.tar"
+        self.sandbox = folder / "sandbox"
+        self.out = folder / "out"
+        self.bundle = folder / "not yet exported"
         self.kills = 0
         self.moments: list[str] = []
 
@@ -77,32 +80,48 @@ class Scenario:
         self.cli("keys", "make", "starter", "--role", "agent", "--key", str(self.starter), cwd=self.at)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "chore: policy")
-        self._export()
+        self._work_in_a_sandbox()
         (self.at / "README.md").write_text("my own words, not committed\n")
         (self.at / "staged.txt").write_text("staged\n")
         self.git("add", "staged.txt")
         (self.at / "notes.txt").write_text("untracked\n")
         self.mine = self.git("status", "--porcelain")
 
-    def _export(self) -> None:
-        sandbox = self.folder / "sandbox"
+    def _work_in_a_sandbox(self) -> None:
+        sandbox = self.sandbox
         subprocess.run(["git", "clone", "-q", str(self.at), str(sandbox)], check=True)
         work = changes.good_change(sandbox)
         for step in work.commits:
             changes.write_files(sandbox, step.files)
             subprocess.run(["git", "-C", str(sandbox), "add", "-A"], check=True)
             subprocess.run(["git", "-C", str(sandbox), "commit", "-q", "-m", step.message], check=True)
-        self.cli("export", "--agent", "agent-1", "--to", str(self.bundle), cwd=sandbox)
+
+    def export(self, kills: int) -> None:
+        """Hand the work over while the export is killed again and again; then once more, to its end."""
+        words = ("export", "--agent", "agent-1", "--to", str(self.out))
+        before = self.lying_in_the_sandbox()
+        wanted = self.kills + kills
+        while self.kills < wanted:
+            self.killed(*words, within_s=0.8, cwd=self.sandbox)
+        said = self.cli(*words, "--json", cwd=self.sandbox).json
+        self.bundle, self.head = Path(said["path"]), said["head"]
+        assert self.lying_in_the_sandbox() == before
+
+    def lying_in_the_sandbox(self) -> list[str]:
+        return [
+            subprocess.run(["git", "-C", str(self.sandbox), *words], capture_output=True, check=True).stdout.decode()
+            for words in (["status", "--porcelain"], ["for-each-ref"], ["rev-parse", "HEAD"], ["ls-files", "-s"])
+        ]
 
     def git(self, *words: str) -> str:
         return (
             subprocess.run(["git", *words], cwd=self.at, capture_output=True, check=True).stdout.decode().rstrip("\n")
         )
 
-    def killed(self, *words: str, within_s: float) -> int | None:
+    def killed(self, *words: str, within_s: float, cwd: Path | None = None) -> int | None:
         """Start a command and kill it at a random moment; its exit status if it was faster."""
         started = subprocess.Popen(
-            [sys.executable, "-P", "-m", "ecluse", *words], cwd=self.at, env=self.cli.env, stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", "ecluse", *words], cwd=cwd or self.at, env=self.cli.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         moment = self.dice.uniform(0.02, within_s)
@@ -175,9 +194,11 @@ def test_killed_at_random_moments(cli: Any, tmp_path: Path, number: int) -> None
     scenario = Scenario(tmp_path, cli, random.Random(f"{SEED}:{number}"))
     scenario.prepare()
     try:
-        scenario.land(KILLS_A_SCENARIO // 2)
+        scenario.export(EXPORT_KILLS)
+        check_exported_whole(scenario)
+        scenario.land(LAND_KILLS)
         check_landed_once(scenario)
-        scenario.release(KILLS_A_SCENARIO - KILLS_A_SCENARIO // 2)
+        scenario.release(KILLS_A_SCENARIO - EXPORT_KILLS - LAND_KILLS)
         check_released_once(scenario)
         check_nothing_of_mine_touched(scenario)
         check_nothing_stuck(scenario)
@@ -200,10 +221,29 @@ def check_landed_once(scenario: Scenario) -> None:
         stored = [
             path.read_bytes() for path in (scenario.at / ".git" / "ecluse" / "inbox").rglob("*") if path.is_file()
         ]
-        with tarfile.open(scenario.bundle) as archive:
-            for member in (m for m in archive if m.name.endswith((".json", ".bundle", ".patch"))):
-                content = archive.extractfile(member)
-                assert content is not None and content.read() in stored, f"{member.name} is kept"
+        (landed_head,) = {landing.candidate for landing in history.find(Landing, state=LandingState.LANDED)}
+        assert scenario.git("merge-base", "--is-ancestor", scenario.head, landed_head) == ""
+        for path in (scenario.bundle, *(scenario.out / name for name in payloads(scenario.bundle))):
+            assert path.read_bytes() in stored, f"{path.name} is kept"
+
+
+def payloads(manifest: Path) -> dict[str, str]:
+    """Name and digest of everything that a manifest names."""
+    return {one["name"]: one["sha256"] for one in json.loads(manifest.read_bytes())["payloads"]}
+
+
+def check_exported_whole(scenario: Scenario) -> None:
+    """Whatever manifest there is, what it names is there and whole, holds all the work, and no number came twice."""
+    manifests = sorted(scenario.out.glob("*.json"))
+    assert scenario.bundle in manifests
+    said = [json.loads(path.read_bytes()) for path in manifests]
+    for manifest, one in zip(manifests, said, strict=True):
+        assert one["head"]["commit"] == scenario.head
+        for name, digest in payloads(manifest).items():
+            assert hashlib.sha256((scenario.out / name).read_bytes()).hexdigest() == digest, name
+    numbers = [one["change"]["revision"] for one in said]
+    assert len(set(numbers)) == len(numbers)
+    assert len({one["change"]["id"] for one in said}) == 1
 
 
 def check_released_once(scenario: Scenario) -> None:

@@ -10,7 +10,7 @@ import string
 
 import pytest
 
-from ecluse.secrets.scan import SecretHit, scan, scan_added, sensitive_path
+from ecluse.secrets.scan import SecretHit, Sieve, scan, scan_added, sensitive_path
 
 ALNUM = string.ascii_letters + string.digits
 
@@ -134,3 +134,18 @@ def test_binary_content_is_searched_for_tokens(dice: random.Random) -> None:
 )
 def test_sensitive_paths(path: str, rule: str | None) -> None:
     assert sensitive_path(path) == rule
+
+
+def test_the_sieve_lets_nothing_through_that_a_scan_would_find(dice: random.Random) -> None:
+    sieve = Sieve()
+    token = "gh" + "p_" + "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(36))
+    password = (
+        "pass" + "word = '" + "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(24)) + "-9Z'"
+    )
+    lines = [f"value_{number} = {number}" for number in range(40)] + [f"x = '{token}'", password, "pass" + "word ="]
+    for _ in range(400):
+        data = "\n".join(dice.choices(lines[: dice.choice((40, 43))], k=12)).encode()
+        assert sieve.may_hold(data) or not scan(data)
+    assert not sieve.may_hold(b"value_1 = 1")
+    assert sieve.may_hold(f"value_1 = 1\n{token}".encode())
+    assert sieve.may_hold(f"value_1 = 1\n{token}".encode()), "what was found once is found again"

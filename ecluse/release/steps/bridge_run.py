@@ -66,7 +66,7 @@ def _begin(context: Context, name: str, settings: BridgeConfig, job: Path, windo
     place.parent.mkdir(parents=True, exist_ok=True)
     job.mkdir(parents=True, exist_ok=True)
     request = {
-        "settings": settings.model_dump(),
+        "settings": settings.table(),
         "secrets": sorted(secrets),
         "place": str(place),
         "until": clock.parse(clock.after(window)).timestamp(),

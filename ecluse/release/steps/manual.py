@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
-
 from ecluse import config
 from ecluse.release.steps import ACTIONS, shape_of
 from ecluse.release.steps.shape import Shape
+from ecluse.settings import MISSING, Section
 
 INTRO = """\
 # The steps of a playbook
@@ -49,7 +47,7 @@ test = 'createdb scratch && trap "dropdb scratch" EXIT && pg_restore -d scratch 
 ```
 """
 
-SETTINGS: tuple[tuple[str, type[BaseModel]], ...] = (
+SETTINGS: tuple[tuple[str, type[Section]], ...] = (
     ("environments.NAME", config.EnvironmentConfig),
     ("environments.NAME.commands", config.CommandsConfig),
     ("environments.NAME.backup", config.BackupConfig),
@@ -125,15 +123,15 @@ def _settings() -> Iterator[str]:
         yield ""
         yield "| setting | default | what it is |"
         yield "|---|---|---|"
-        for name, field in model.model_fields.items():
-            yield f"| `{name}` | {_default(field.default)} | {_cell(field.description or '')} |"
+        for name, field in model.settings().items():
+            yield f"| `{name}` | {_default(field.default)} | {_cell(field.description)} |"
         yield ""
 
 
 def _default(value: object) -> str:
-    if value is PydanticUndefined:
+    if value is MISSING:
         return "required"
-    if value is None or value in ("", (), {}) or isinstance(value, BaseModel):
+    if value is None or value in ("", (), {}) or isinstance(value, Section):
         return ""
     return f"`{list(value) if isinstance(value, tuple) else value}`"
 

@@ -150,10 +150,11 @@ def test_adopt_brings_exactly_the_objects(bench, tmp_path: Path) -> None:
         blob = clone.run("hash-object", "-w", "--stdin", stdin=b"new").stdout.decode().strip()
         tree = clone.run("mktree", stdin=f"100644 blob {blob}\tn\n".encode()).stdout.decode().strip()
         from ecluse.git import Identity
+        from ecluse.git.packs import adopt
 
         commit = clone.commit_tree(tree, [base], "n", Identity("A", "a@example.invalid"), "2026-01-01T00:00:00Z")
         assert bench.repository.resolve(commit) is None
-        bench.repository.adopt(clone, commit, [base])
+        adopt(bench.repository, clone, commit, [base])
     assert bench.repository.read(commit, "n") == b"new"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -153,3 +154,29 @@ def test_lock_is_released_by_death(tmp_path: Path) -> None:
     holder.stdout.close()
     holder.stdin.close()
     assert FileLock(lock).acquire()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the system cannot limit another process")
+def test_a_process_is_held_to_its_limits() -> None:
+    hungry = "import sys; sys.stdin.read(1); b = bytearray(200 << 20); print(len(b))"
+    limits = process.Limits(memory_bytes=100 << 20, cpu_s=60)
+    words = [sys.executable, "-c", hungry]
+    refused = process.run(words, stdin=b"x", check=False, limits=limits)
+    assert refused.code != 0
+    assert b"MemoryError" in refused.stderr
+    assert process.run(words, stdin=b"x").stdout.strip() == str(200 << 20).encode()
+
+
+def test_what_a_command_prints_may_go_to_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w+b") as out:
+        done = process.run([sys.executable, "-c", "print('x' * 10)"], stdout=out)
+        out.seek(0)
+        assert (done.stdout, out.read().strip()) == (b"", b"x" * 10)
+
+
+def test_work_in_the_background_is_over_at_the_end_of_the_block() -> None:
+    with process.background(lambda: process.run([sys.executable, "-c", "print(7)"]).stdout) as result:
+        pass
+    assert result().strip() == b"7"
+    with pytest.raises(ZeroDivisionError), process.background(lambda: 1 // 0) as failed:
+        failed()

@@ -7,6 +7,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,23 @@ def verdict_on(repository: Repository, folder: Path, history: History | None = N
     return judgement.verdict.value, judgement.reason
 
 
-def test_every_case_gets_the_verdict_it_must(shared: Path, clone: Repository, tmp_path: Path) -> None:
-    """A replay is one only to a repository that has seen the first delivery; that is the next test."""
+def test_every_case_gets_the_verdict_it_must(
+    shared: Path, clone: Repository, tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay is one only to a repository that has seen the first delivery; that is the next test.
 
-    def listing() -> list[tuple[str, int]]:
-        return sorted((str(p), p.lstat().st_mtime_ns) for p in tmp_path.rglob("*"))
+    The canary: repository, home and the cases themselves are as before, to the last file and moment, and the one
+    folder for temporary files is empty again.
+    """
+    scratch = own_home.parent / "scratch-of-hostile-changes"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def listing() -> list[tuple[str, int, int]]:
+        places = (tmp_path, own_home, shared / "evil_changes")
+        rows = (p for place in places for p in place.rglob("*"))
+        return sorted((str(p), s.st_mtime_ns, s.st_size) for p in rows for s in [p.lstat()])
 
     before = listing()
     wrong, reasons = [], 0
@@ -59,6 +72,7 @@ def test_every_case_gets_the_verdict_it_must(shared: Path, clone: Repository, tm
     assert len(found) >= 130
     assert (len(found) - len(wrong)) / len(found) >= FLOOR, wrong
     assert listing() == before
+    assert list(scratch.iterdir()) == []
 
 
 def test_replays(shared: Path, clone: Repository, tmp_path: Path) -> None:

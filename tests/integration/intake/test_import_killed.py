@@ -60,3 +60,22 @@ def test_a_lock_left_on_the_ref_is_cleared(
     found = history.get(Change, change.key)
     assert found is not None
     assert found.state is ChangeState.READY
+
+
+def test_what_a_killed_process_left_half_made_is_cleared_away_once_it_is_old(
+    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    inbox = bench.repository.state_dir / "inbox"
+    left, young = inbox / ".part-left", inbox / ".part-young"
+    for folder in (left, young, tmp_path / "o" / ".export-left"):
+        folder.mkdir(parents=True)
+        (folder / "half.bundle").write_bytes(b"half")
+    for folder in (left, tmp_path / "o" / ".export-left"):
+        os.utime(folder, (1_000_000_000, 1_000_000_000))
+    box = sandbox()
+    box.write("x.txt", "x\n")
+    done = helpers.export(box, to=tmp_path / "o")
+    helpers.take_in(bench, history, done.path)
+    assert not left.exists()
+    assert young.exists(), "somebody may be at work on it"
+    assert not list((tmp_path / "o").glob(".export-*"))

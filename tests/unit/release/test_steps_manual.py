@@ -18,4 +18,4 @@ def test_the_page_is_the_one_made_from_the_code() -> None:
 def test_every_step_and_every_setting_has_a_line() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert all(f"\n## {name}\n" in text for name in ACTIONS)
-    assert all(f"\n| `{name}` |" in text for name in EnvironmentConfig.model_fields)
+    assert all(f"\n| `{name}` |" in text for name in EnvironmentConfig.settings())
