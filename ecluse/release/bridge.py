@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ecluse import http
+from ecluse import clock, http
 from ecluse.errors import Problem
 from ecluse.files import write_atomically
 
@@ -175,7 +175,7 @@ def serve(folder: Path) -> dict[str, int]:
     with ThreadingHTTPServer((host, int(port)), Door) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         write_atomically(folder / "ready", str(server.server_address[1]).encode())
-        time.sleep(max(0.0, request["until"] - time.time()))
+        time.sleep(max(0.0, request["until"] - clock.now().timestamp()))
         server.shutdown()
     return bridge.state.counts
 
