@@ -118,8 +118,12 @@ def lint(project: Project, survey: Survey) -> tuple[Step, ...]:
 def _python_lint(project: Project, survey: Survey) -> list[Step]:
     run, sources = project.runner, " ".join(project.sources) or "."
     bring = _install(project, survey, "ruff", "mypy")
-    ruff = [f"{run}ruff check ."] if "ruff" in project.configured else [f"{run}ruff check --select E9,F63,F7,F82 ."]
-    ruff += [f"{run}ruff format --check ."] if "format" in project.configured else []
+    ruff = (
+        [f"{run}ruff check --extend-exclude .sync ."]
+        if "ruff" in project.configured
+        else [f"{run}ruff check --select E9,F63,F7,F82 --extend-exclude .sync ."]
+    )
+    ruff += [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
     typed = "mypy" in project.configured
     mypy = f"{run}mypy" if "mypy-paths" in project.configured else f"{run}mypy {sources}"
     mypy += "" if typed else " --ignore-missing-imports"

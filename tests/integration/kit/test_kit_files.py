@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,16 @@ def test_what_others_use_of_this_repository_names_commands_that_exist(bench, cli
     (hook,) = loaded(root / ".pre-commit-hooks.yaml")
     assert (hook["id"], hook["entry"]) == ("ecluse-validate", "ecluse validate")
     assert cli_run("validate", "--help").returncode == 0
+
+
+def test_what_init_itself_brings_is_not_judged_by_the_projects_rules(bench) -> None:
+    bench.write("pyproject.toml", FILES["pyproject.toml"] + '[tool.ruff.lint]\nselect = ["UP", "T20"]\n')
+    bench.write("solo/__init__.py", '"""Solo."""\n')
+    init(bench.repository, InitOptions(kits=("ci", "hooks")))
+    steps = loaded(bench.folder / ".github/workflows/ci.yml")["jobs"]["lint"]["steps"]
+    (script,) = (step["run"] for step in steps if step.get("name") == "solo: ruff")
+    ruff = f"{sys.executable} -m ruff"
+    done = subprocess.run(
+        ["bash", "-ec", script.replace("ruff check", f"{ruff} check")], cwd=bench.folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
