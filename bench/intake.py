@@ -90,7 +90,7 @@ class Place:
 
     def import_(self) -> Task:
         manifest = next(self.ours.glob("*.json"))
-        words = [self.ecluse, "import", str(manifest), "--yes", "--no-input"]
+        words = [self.ecluse, "import", str(manifest), "--no-input"]  # with --yes it would go on to land
         return Task("ecluse import", words, self.receiver, before=self._fresh_receiver, after=self._check_received)
 
     def _fresh_receiver(self) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import os
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +43,8 @@ def request(
         ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Invalid("http.url", f"{url!r} is not an http or https address.", "write it as http://host:port/path")
+    import http.client  # costs 20 ms and more, and every door that may send a message loads this module
+
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, port, timeout=timeout_s)
     started = time.monotonic()
@@ -70,6 +70,8 @@ def free_port() -> int:
     Systems hand out ports from 32768 upwards to connections, so this looks below. Raises :class:`Failed` when a
     hundred tries find none.
     """
+    import socket
+
     for _ in range(100):
         port = 12_000 + int.from_bytes(os.urandom(4), "big") % 20_000
         with socket.socket() as probe:

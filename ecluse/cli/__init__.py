@@ -8,6 +8,9 @@ from __future__ import annotations
 
 def entry() -> None:
     """The ``ecluse`` command."""
+    import gc
+
+    gc.set_threshold(50_000, 20, 20)  # the usual 700 is felt where thousands of files are judged
     from ecluse.cli.group import main
 
     main()

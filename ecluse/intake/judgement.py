@@ -14,7 +14,7 @@ from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.remotes import fetch_commit
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
-from ecluse.intake import archives, belonging, bundlefile, people
+from ecluse.intake import belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
 from ecluse.intake.differences import Differences
@@ -151,6 +151,8 @@ def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
         elif patch is None or patch.name not in parcel.payloads:
             raise bundlefile.refuse("bundle.incomplete", "The bundle payload that the manifest names is not here")
     if form_of(paths[0]) is Form.ARCHIVE:
+        from ecluse.intake import archives
+
         folder = archives.unpack_archive(paths[0], scratch / "unpacked", case.trunk.config.intake.max_bundle_bytes)
         paths = sorted(folder.iterdir())
         if not paths or any(form_of(path) is Form.ARCHIVE for path in paths):

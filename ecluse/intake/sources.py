@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import read_capped, storage_problem
-from ecluse.intake import archives, bundlefile, manifest, strictjson, textchunks
+from ecluse.intake import bundlefile, manifest, strictjson, textchunks
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.series import Form, form_of
 
@@ -77,6 +77,8 @@ def _by_content(source: Path, head: bytes, scratch: Path, cap: int) -> Parcel:
         return _from_manifest(beside, cap) if beside.is_file() else _parcel(source.parent, "", (source.name,), "")
     form = form_of(source)
     if form is Form.ARCHIVE:
+        from ecluse.intake import archives  # loads two readers of archives, which most changes do not need
+
         folder = archives.unpack_archive(source, scratch / "unpacked", cap)
         return _from_folder(folder, scratch, cap, unpacked=True)
     if source.stat().st_size > textchunks.TEXT_CAP:  # never held: as a patch it is refused for its size later on
@@ -121,6 +123,8 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
             names = ", ".join(path.name for path in found[:5])
             raise Invalid("intake.ambiguous", f"{folder} holds several bundles: {names}.", f"ecluse import {found[-1]}")
         if found and unpacked and form_of(found[0]) is Form.ARCHIVE:
+            from ecluse.intake import archives
+
             raise archives.refuse_nested(found[0])
         if found:
             return open_parcel(found[0], scratch, cap)
