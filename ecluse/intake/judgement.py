@@ -14,6 +14,8 @@ from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.remotes import fetch_commit
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
+from ecluse.git.resolving import merge_by_rules
+from ecluse.guarded import rules_for
 from ecluse.intake import archives, belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
@@ -36,7 +38,10 @@ _FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target."""
+    """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target.
+
+    ``resolved`` is what rules resolve there: path and rule of each file.
+    """
 
     verdict: Verdict
     reason: str
@@ -51,6 +56,7 @@ class Judgement:
     commits: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    resolved: tuple[dict[str, str], ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
     people: tuple[str, ...] = ()
@@ -73,6 +79,7 @@ class _Case:
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
     conflicts: tuple[str, ...] = ()
+    resolved: tuple[dict[str, str], ...] = ()
     validations: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -344,12 +351,13 @@ def _compare_files(case: _Case) -> None:
 
 
 def _merged_tree(case: _Case) -> str:
-    """The tree after a merge into the target as it is now; the head's own where that conflicts."""
+    """The tree after a merge into the target as it is now, by rules; the head's own where that conflicts."""
     tip = case.trunk.repository.commit_id(case.target)
     if case.room.is_ancestor(tip, case.head):
         return case.tree
-    merged = case.room.merge(tip, case.head)
-    case.conflicts = merged.conflicts
+    rules = rules_for(case.trunk.repository, case.trunk.config)
+    merged = merge_by_rules(case.room, tip, case.head, rules)
+    case.conflicts, case.resolved = merged.conflicts, merged.resolved
     return case.tree if merged.conflicts else merged.tree
 
 
@@ -377,6 +385,7 @@ def _sum_up(case: _Case) -> Judgement:
         commits={commit.id: commit.id for commit in case.commits},
         files=tuple(change.path for change in case.changes),
         conflicts=case.conflicts,
+        resolved=case.resolved,
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
         people=people.unknown(case.commits, case.trunk.signers),
