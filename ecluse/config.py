@@ -67,6 +67,13 @@ class LandingConfig(_Section):
     push: bool = Field(default=False, description="push the target to its remote after each landing")
     remote: str = Field(default="", description="the remote to push to; empty: the branch's own, or origin")
     backups: int = Field(default=20, ge=0, description="branches backup/before-sync-* kept; 0: none are made")
+    rules: tuple[Literal["identical", "union", "rerere"], ...] = Field(
+        default=("identical", "union", "rerere"), description="what may resolve a simple conflict; empty: only people"
+    )
+    union: tuple[str, ...] = Field(
+        default=tuple(f"**/{name}{end}" for name in ("CHANGELOG", "CHANGES", "HISTORY", "NEWS") for end in ("", ".*")),
+        description="glob patterns of changelogs: lines that both sides only added are all kept",
+    )
 
 
 class ExportConfig(_Section):

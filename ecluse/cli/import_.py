@@ -10,7 +10,7 @@ import click
 
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
-from ecluse.cli.import_ask import Asker, show_findings, show_plan
+from ecluse.cli.import_ask import Asker, show_findings, show_plan, show_resolved
 from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
@@ -119,6 +119,7 @@ def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wis
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
     show_findings(frame, judged.findings)
+    show_resolved(frame, judged.about.get("resolved", []))
     if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
         frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
         for step in reroll.steps[:20]:
@@ -229,6 +230,7 @@ def change_document(frame: Frame, change: Change) -> dict[str, Any]:
         "ref": change.ref,
         "tree": change.tree,
         "commits": change.commits,
+        "resolved": change.about.get("resolved", []),
         "receipt": str(receipt) if receipt.exists() else "",
     }
 
@@ -277,9 +279,11 @@ def _show_trial(frame: Frame, judgement: Judgement, key: str, into: str) -> int:
         "ref": "",
         "tree": judgement.tree,
         "commits": judgement.commits,
+        "resolved": list(judgement.resolved),
         "receipt": "",
     }
     conflicts = f", conflicts with {into.removeprefix('refs/heads/')} in {', '.join(judgement.conflicts[:10])}"
+    show_resolved(frame, judgement.resolved)
     text = (
         f"{key}: {judgement.verdict} ({judgement.reason}), {count(len(judgement.files), 'file')}, "
         f"method {judgement.method or 'none'}, tree {judgement.tree[:12] or 'none'}"

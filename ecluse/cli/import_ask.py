@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,11 +110,21 @@ def show_plan(frame: Frame, judgement: Judgement, key: str, into: str) -> None:
         frame.say(f"    and {len(judgement.files) - SHOWN} more")
     if judgement.conflicts:
         frame.say(f"  it conflicts with {target} in {', '.join(map(_line, judgement.conflicts[:10]))}", "wait")
+    show_resolved(frame, judgement.resolved)
     for check in judgement.validations:
         frame.say(f"  {check['name']}: {check['result']} ({_line(str(check['detail']))})")
     show_findings(frame, judgement.findings)
     if judgement.claims and judgement.claims.note:
         frame.say("  note: " + _line(judgement.claims.note)[:500])
+
+
+def show_resolved(frame: Frame, resolved: Iterable[Mapping[str, str]]) -> None:
+    """Which conflicts with the target rules resolved, where there were any; the result is tested before it lands."""
+    from ecluse.git.resolving import told
+
+    words = told(resolved)
+    if words:
+        frame.say(f"  conflicts resolved by rule, to be tested: {_line(words)}", "warn")
 
 
 def show_findings(frame: Frame, findings: tuple[Finding, ...]) -> None:

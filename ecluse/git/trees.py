@@ -10,12 +10,14 @@ from pathlib import Path
 from ecluse.git.repository import Repository
 
 
-def with_files(repository: Repository, tree: str, files: Mapping[str, bytes]) -> str:
-    """The id of a tree that is ``tree`` with these files (path to bytes, mode 644) put in or replaced."""
+def with_files(
+    repository: Repository, tree: str, files: Mapping[str, bytes], modes: Mapping[str, str] | None = None
+) -> str:
+    """The id of a tree that is ``tree`` with these files (path to bytes) put in or replaced; mode 644 unless told."""
     lines = []
     for path, data in files.items():
         oid = repository.run("hash-object", "-w", "--stdin", stdin=data).stdout.decode("ascii").strip()
-        lines.append(f"100644 {oid}\t{path}\0")
+        lines.append(f"{(modes or {}).get(path, '100644')} {oid}\t{path}\0")
     with tempfile.TemporaryDirectory(prefix="ecluse-index-") as scratch:
         env = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
         repository.run("read-tree", tree, extra_env=env)

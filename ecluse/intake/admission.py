@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from ecluse.clock import instant
 from ecluse.errors import Failed, Refused
 from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.git.packs import adopt, take_pack
+from ecluse.git.resolving import told
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.history.wakes import wake
@@ -87,8 +89,14 @@ def decide(trunk: Trunk, change: Change, judgement: Judgement) -> Change:
         validations=judgement.validations,
         trusted_by=judgement.trusted_by if state is not ChangeState.QUARANTINED else "",
         task=clean(judgement.agent.task) or change.task,
-        about=people.describe(judgement.agent, judgement.people, claims, trunk.signers),
+        about=with_resolved(people.describe(judgement.agent, judgement.people, claims, trunk.signers), judgement),
     )
+
+
+def with_resolved(about: dict[str, Any], judgement: Judgement) -> dict[str, Any]:
+    """``about`` with what rules resolved in the merge with the target, as it is now."""
+    rest = {name: value for name, value in about.items() if name != "resolved"}
+    return {**rest, "resolved": list(judgement.resolved)} if judgement.resolved else rest
 
 
 def conflict_reason(change: Change, paths: tuple[str, ...]) -> str:
@@ -150,6 +158,7 @@ def store(repository: Repository, history: History, change: Change) -> None:
             "method": change.method,
             "head": change.head,
             "files": len(change.files),
+            "resolved": change.about.get("resolved", []),
         }
         history.record(change, Event(kind, change.subject, text, change.agent, data))
         if change.wants_landing:
@@ -203,6 +212,7 @@ def write_receipt(state_dir: Path, change: Change) -> None:
         "target": change.target,
         "commits": change.commits,
         "files": list(change.files),
+        "resolved": change.about.get("resolved", []),
         "findings": plain(change.findings),
         "trusted_by": change.trusted_by,
         "at": change.updated_at,
@@ -217,6 +227,8 @@ def _words(change: Change) -> tuple[str, str]:
     if change.state is ChangeState.READY:
         warned = [one.code for one in change.findings]
         remarks = f" (remarks: {', '.join(dict.fromkeys(warned[:5]))})" if warned else ""
+        resolved = change.about.get("resolved", [])
+        remarks += f"; resolved by rule: {told(resolved)}" if resolved else ""
         return (
             "change.ready",
             f"{change.key}{who} is ready: {change.title}, {len(change.files)} file{'' if len(change.files) == 1 else 's'}, verdict {change.verdict}{remarks}",

@@ -14,6 +14,8 @@ from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.remotes import fetch_commit
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
+from ecluse.git.resolving import merge_by_rules
+from ecluse.guarded import rules_for
 from ecluse.intake import belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim
 from ecluse.intake.content import judge_content
@@ -42,6 +44,7 @@ class Judgement:
     """What a bundle is found to be. ``reason`` is the code of the worst finding; ``conflicts`` paths on the target.
 
     ``objects`` are the ids of everything that was looked at, where that is known to be all that the change needs.
+    ``resolved`` is what rules resolve there: path and rule of each file.
     """
 
     verdict: Verdict
@@ -57,6 +60,7 @@ class Judgement:
     commits: dict[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    resolved: tuple[dict[str, str], ...] = ()
     validations: tuple[dict[str, Any], ...] = ()
     trusted_by: str = ""
     objects: frozenset[str] = frozenset()
@@ -83,6 +87,7 @@ class _Case:
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()
     conflicts: tuple[str, ...] = ()
+    resolved: tuple[dict[str, str], ...] = ()
     validations: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -392,12 +397,13 @@ def _compare_files(case: _Case) -> None:
 
 
 def _merged_tree(case: _Case) -> str:
-    """The tree after a merge into the target as it is now; the head's own where that conflicts."""
+    """The tree after a merge into the target as it is now, by rules; the head's own where that conflicts."""
     tip = _tip(case)
     if tip == case.base:  # the change stands on it
         return case.tree
-    merged = case.room.merge(tip, case.head)
-    case.conflicts = merged.conflicts
+    rules = rules_for(case.trunk.repository, case.trunk.config)
+    merged = merge_by_rules(case.room, tip, case.head, rules)
+    case.conflicts, case.resolved = merged.conflicts, merged.resolved
     return case.tree if merged.conflicts else merged.tree
 
 
@@ -425,6 +431,7 @@ def _sum_up(case: _Case) -> Judgement:
         commits={commit.id: commit.id for commit in case.commits},
         files=tuple(change.path for change in case.changes),
         conflicts=case.conflicts,
+        resolved=case.resolved,
         validations=tuple(case.validations),
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
         objects=case.objects,

@@ -13,7 +13,7 @@ from ecluse.errors import Invalid, Refused, Waits
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake
-from ecluse.intake.admission import conflict_reason, place, write_receipt
+from ecluse.intake.admission import conflict_reason, place, with_resolved, write_receipt
 from ecluse.intake.inbox import judged_again
 from ecluse.intake.manifest import clean
 from ecluse.intake.trust import signer_of
@@ -177,6 +177,7 @@ def _release(repository: Repository, trunk: Trunk, change: Change) -> Change:
             commits=judgement.commits,
             files=judgement.files,
             validations=judgement.validations,
+            about=with_resolved(change.about, judgement),
         )
         return place(repository, room, trunk, freed)
 

@@ -10,61 +10,13 @@ from typing import Any
 
 from ecluse.errors import Problem
 from ecluse.git import ChangedPath
+from ecluse.guarded import COMPILED, glob
 from ecluse.intake.pathrules import shown
 from ecluse.model import Finding, Verdict
 
 Content = Callable[[str], bytes]
 """Blob id to bytes (empty for none)."""
 
-_POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
-    "policy.ci_changed": (
-        "what is run to test this repository",
-        (
-            r"(?:^|/)\.github/(?:workflows|actions)/",
-            r"(?:^|/)\.(?:forgejo|gitea)/workflows/",
-            r"(?:^|/)action\.ya?ml$",
-            r"(?:^|/)(?:\.gitlab-ci\.yml|\.drone\.ya?ml|\.travis\.yml|bitbucket-pipelines\.yml|\.?appveyor\.yml)$",
-            r"(?:^|/)(?:\.gitlab/ci|\.circleci|\.buildkite|\.woodpecker)(?:/|\.ya?ml$)",
-            r"(?:^|/)(?:Jenkinsfile|azure-pipelines[^/]*\.ya?ml$)",
-            r"^\.ci/|^\.github/(?:dependabot\.yml|ecluse-actions\.lock)$",
-        ),
-    ),
-    "policy.config_changed": ("the policy of Écluse", (r"^ecluse\.toml$", r"^\.ecluse/")),
-    "policy.importer_changed": ("the scripts that carry changes", (r"^\.sync/(?:scripts|templates)/",)),
-    "policy.owners_changed": ("who must agree to what", (r"(?:^|/)CODEOWNERS$", r"^\.mailmap$")),
-    "policy.release_changed": (
-        "how releases are made",
-        (
-            r"(?:^|/)playbook\.(?:ya?ml|md|json|toml)$",
-            r"^(?:release|deploy|deployment)/[^/]+\.(?:ya?ml|toml|json|sh)$",
-            r"(?:^|/)(?:\.goreleaser\.ya?ml|\.releaserc(?:\.[a-z]+)?|release-please-config\.json|release\.config\.[a-z]+)$",
-        ),
-    ),
-    "policy.instructions_changed": (
-        "what agents are told",
-        (
-            r"(?:^|/)(?:AGENTS?|CLAUDE|GEMINI|CODEX|COPILOT)\.md$",
-            r"(?:^|/)\.(?:cursorrules|windsurfrules|clinerules|aiderrules|goosehints)$",
-            r"(?:^|/)\.(?:cursor|claude|codex|windsurf|continue|gemini|aider[^/]*|roo|kiro)(?:/|$)",
-            r"^\.github/(?:copilot-instructions\.md$|prompts/|instructions/)",
-            r"(?:^|/)\.?mcp\.json$",
-        ),
-    ),
-    "toolconfig.autorun": (
-        "a program that starts by itself on somebody's machine",
-        (
-            r"(?:^|/)\.vscode/(?:tasks|settings|launch|extensions)\.json$",
-            r"(?:^|/)(?:\.idea|\.devcontainer|\.husky|\.githooks)/",
-            r"(?:^|/)(?:devcontainer\.json|\.envrc|\.pre-commit-config\.yaml|lefthook\.ya?ml)$",
-            r"(?:^|/)(?:\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.cjs|pip\.conf|\.?pip\.ini|\.cargo/config(?:\.toml)?)$",
-            r"(?:^|/)(?:\.gdbinit|\.lldbinit|\.gitconfig|\.exrc|\.nvimrc|\.vimrc|\.dir-locals\.el|[^/]*\.code-workspace)$",
-            r"(?:^|/)(?:sitecustomize\.py|usercustomize\.py|[^/]*\.pth|\.mise\.toml|\.tool-versions|\.bazelrc)$",
-        ),
-    ),
-}
-"""Rule -> what a change of such a file changes, and the shapes of their paths."""
-
-_COMPILED = tuple((code, what, re.compile("|".join(shapes))) for code, (what, shapes) in _POLICY.items())
 _ACTION = re.compile(rb"^\s*-?\s*uses:\s*[\"']?(?!\.{0,2}/|docker://)([^\s\"'#]+?)@([^\s\"'#]+)", re.M)
 _LIFECYCLE = (
     "preinstall",
@@ -123,7 +75,7 @@ def judge_tools(
 
 def _judge_path(change: ChangedPath, playbooks: str, protected: Sequence[str]) -> list[Finding]:
     found = []
-    for code, what, shape in _COMPILED:
+    for code, what, shape in COMPILED:
         if shape.search(change.path):
             found.append(_finding(code, Verdict.QUARANTINE, change.path, f"changes {what}"))
     if change.path.startswith(f"{playbooks.strip('/')}/") and not any(
@@ -136,14 +88,6 @@ def _judge_path(change: ChangedPath, playbooks: str, protected: Sequence[str]) -
         if glob(pattern).fullmatch(change.path):
             found.append(_finding("policy.protected", Verdict.QUARANTINE, change.path, f"is protected by {pattern!r}"))
     return found
-
-
-def glob(pattern: str) -> re.Pattern[str]:
-    """A path pattern: ``*`` within a folder, ``**`` across folders, a trailing slash for everything below."""
-    whole = pattern.rstrip("/") + ("/**" if pattern.endswith("/") else "")
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", whole)
-    forms = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(forms.get(piece) or re.escape(piece) for piece in pieces), re.DOTALL)
 
 
 def _judge_workflow(change: ChangedPath, read: Content) -> list[Finding]:

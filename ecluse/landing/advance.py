@@ -7,6 +7,8 @@ import dataclasses
 from ecluse.clock import instant
 from ecluse.errors import Waits
 from ecluse.git import RefMoved, Repository
+from ecluse.git.resolving import told
+from ecluse.guarded import rules_for
 from ecluse.history import History
 from ecluse.history.requests import request_run
 from ecluse.history.wakes import wake
@@ -45,10 +47,12 @@ def _build(repository: Repository, history: History, landing: Landing, change: C
         )
         return
     base = repository.commit_id(landing.target)
-    built = candidates.build(repository, base, change, landing.target, landing.created_at)
+    rules = rules_for(repository, open_trunk(repository).config)
+    built = candidates.build(repository, base, change, landing.target, landing.created_at, rules)
     if built.conflicts:
         _conflict(history, landing, change, built.conflicts)
         return
+    change = _note_resolved(history, change, built)
     built = write_down(repository, built, landing, change)
     ready = dataclasses.replace(
         landing,
@@ -69,8 +73,26 @@ def _build(repository: Repository, history: History, landing: Landing, change: C
             history, parent=landing.subject, commit=built.commit, tree=built.tree, event="pull_request", workflows=()
         )
         ready = dataclasses.replace(ready, state=LandingState.TESTING, run=run.id)
-        text = f"candidate {built.commit[:12]} ({built.how}) of {change.key} on {base[:12]} goes to the checks"
-        history.record(ready, Event("landing.testing", landing.subject, text, data={"run": run.id, "tree": built.tree}))
+        rules_used = f", resolved by rule: {told(built.resolved)};" if built.resolved else ""
+        text = (
+            f"candidate {built.commit[:12]} ({built.how}) of {change.key} on {base[:12]}{rules_used} goes to the checks"
+        )
+        data = {"run": run.id, "tree": built.tree, "resolved": built.resolved}
+        history.record(ready, Event("landing.testing", landing.subject, text, data=data))
+
+
+def _note_resolved(history: History, change: Change, built: candidates.Candidate) -> Change:
+    """The change with what rules resolved in its candidate as it is now; recorded where that is another."""
+    about = {name: value for name, value in change.about.items() if name != "resolved"}
+    if built.resolved:
+        about["resolved"] = list(built.resolved)
+    if about == change.about:
+        return change
+    noted = dataclasses.replace(change, about=about, updated_at=instant())
+    how = f"resolved by rule: {told(built.resolved)}" if built.resolved else "no conflict is left to resolve"
+    text = f"{change.key} on {built.base[:12]}: {how}"
+    history.record(noted, Event("change.resolved", change.subject, text, data={"resolved": built.resolved}))
+    return noted
 
 
 def _decide(repository: Repository, history: History, landing: Landing, change: Change) -> None:
@@ -164,6 +186,7 @@ def _land(repository: Repository, history: History, landing: Landing, change: Ch
         "agent": landing.agent,
         "key": change.about.get("key", ""),
         "run": landing.run,
+        "resolved": change.about.get("resolved", []),
     }
     push = wants_push(repository)
     with history.transaction():

@@ -348,6 +348,26 @@ def test_a_conflict_is_a_state_with_its_paths(
     assert helpers.take_in(bench, history, done.path).state is ChangeState.READY
 
 
+def test_a_simple_conflict_is_resolved_by_rule_and_said(
+    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    bench.commit("log", NEWS_dot_md="# News\n")
+    box = sandbox()
+    box.commit("feat: theirs", NEWS_dot_md="# News\n- theirs\n")
+    done = helpers.export(box, to=tmp_path / "o")
+    bench.commit("ours", NEWS_dot_md="# News\n- ours\n")
+    change = helpers.take_in(bench, history, done.path)
+    assert change.state is ChangeState.READY
+    rows = [{"path": "NEWS.md", "rule": "union"}]
+    assert change.about["resolved"] == rows
+    receipt = bench.repository.state_dir / "receipts" / change.id / f"{change.revision}.json"
+    assert json.loads(receipt.read_text())["resolved"] == rows
+    event = history.events(kind="change.ready", subject=change.subject)[0]
+    assert event.data["resolved"] == rows
+    assert "resolved by rule: NEWS.md (union)" in event.text
+    assert bench.git("status", "--porcelain") == ""
+
+
 def test_a_target_that_moved_without_conflict(bench: Any, history: History, helpers: Any, exported: Any) -> None:
     bench.commit("meanwhile", z_dot_txt="z\n")
     assert helpers.take_in(bench, history, exported.path).state is ChangeState.READY

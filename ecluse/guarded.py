@@ -1,0 +1,99 @@
+"""Paths that steer tools, people's machines or Écluse itself, and what may settle a conflict without a person.
+
+Intake puts a change of such a path before a person; no rule ever resolves a conflict in one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ecluse.git import Repository
+from ecluse.git.resolving import Rules
+
+if TYPE_CHECKING:
+    from ecluse.config import Config
+
+POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
+    "policy.ci_changed": (
+        "what is run to test this repository",
+        (
+            r"(?:^|/)\.github/(?:workflows|actions)/",
+            r"(?:^|/)\.(?:forgejo|gitea)/workflows/",
+            r"(?:^|/)action\.ya?ml$",
+            r"(?:^|/)(?:\.gitlab-ci\.yml|\.drone\.ya?ml|\.travis\.yml|bitbucket-pipelines\.yml|\.?appveyor\.yml)$",
+            r"(?:^|/)(?:\.gitlab/ci|\.circleci|\.buildkite|\.woodpecker)(?:/|\.ya?ml$)",
+            r"(?:^|/)(?:Jenkinsfile|azure-pipelines[^/]*\.ya?ml$)",
+            r"^\.ci/|^\.github/(?:dependabot\.yml|ecluse-actions\.lock)$",
+        ),
+    ),
+    "policy.config_changed": ("the policy of Écluse", (r"^ecluse\.toml$", r"^\.ecluse/")),
+    "policy.importer_changed": ("the scripts that carry changes", (r"^\.sync/(?:scripts|templates)/",)),
+    "policy.owners_changed": ("who must agree to what", (r"(?:^|/)CODEOWNERS$", r"^\.mailmap$")),
+    "policy.release_changed": (
+        "how releases are made",
+        (
+            r"(?:^|/)playbook\.(?:ya?ml|md|json|toml)$",
+            r"^(?:release|deploy|deployment)/[^/]+\.(?:ya?ml|toml|json|sh)$",
+            r"(?:^|/)(?:\.goreleaser\.ya?ml|\.releaserc(?:\.[a-z]+)?|release-please-config\.json|release\.config\.[a-z]+)$",
+        ),
+    ),
+    "policy.instructions_changed": (
+        "what agents are told",
+        (
+            r"(?:^|/)(?:AGENTS?|CLAUDE|GEMINI|CODEX|COPILOT)\.md$",
+            r"(?:^|/)\.(?:cursorrules|windsurfrules|clinerules|aiderrules|goosehints)$",
+            r"(?:^|/)\.(?:cursor|claude|codex|windsurf|continue|gemini|aider[^/]*|roo|kiro)(?:/|$)",
+            r"^\.github/(?:copilot-instructions\.md$|prompts/|instructions/)",
+            r"(?:^|/)\.?mcp\.json$",
+        ),
+    ),
+    "toolconfig.autorun": (
+        "a program that starts by itself on somebody's machine",
+        (
+            r"(?:^|/)\.vscode/(?:tasks|settings|launch|extensions)\.json$",
+            r"(?:^|/)(?:\.idea|\.devcontainer|\.husky|\.githooks)/",
+            r"(?:^|/)(?:devcontainer\.json|\.envrc|\.pre-commit-config\.yaml|lefthook\.ya?ml)$",
+            r"(?:^|/)(?:\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.cjs|pip\.conf|\.?pip\.ini|\.cargo/config(?:\.toml)?)$",
+            r"(?:^|/)(?:\.gdbinit|\.lldbinit|\.gitconfig|\.exrc|\.nvimrc|\.vimrc|\.dir-locals\.el|[^/]*\.code-workspace)$",
+            r"(?:^|/)(?:sitecustomize\.py|usercustomize\.py|[^/]*\.pth|\.mise\.toml|\.tool-versions|\.bazelrc)$",
+        ),
+    ),
+}
+"""Rule -> what a change of such a file changes, and the shapes of their paths."""
+
+COMPILED = tuple((code, what, re.compile("|".join(shapes))) for code, (what, shapes) in POLICY.items())
+
+_NEVER = re.compile(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
+"""Beside the table: hidden files, what holds settings or scripts, and names that not every system takes."""
+_ANY_CASE = tuple(re.compile(shape.pattern, re.IGNORECASE) for _, _, shape in COMPILED)
+
+
+def glob(pattern: str) -> re.Pattern[str]:
+    """A path pattern: ``*`` within a folder, ``**`` across folders, a trailing slash for everything below."""
+    whole = pattern.rstrip("/") + ("/**" if pattern.endswith("/") else "")
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", whole)
+    forms = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(forms.get(piece) or re.escape(piece) for piece in pieces), re.DOTALL)
+
+
+def is_guarded(path: str, config: Config) -> bool:
+    """Whether a conflict in ``path`` is for a person, whatever its two sides hold."""
+    return (
+        not path.isprintable()
+        or bool(_NEVER.search(path))
+        or any(shape.search(path) for shape in _ANY_CASE)
+        or path.startswith(f"{config.release.playbooks.strip('/')}/")
+        or any(glob(pattern).fullmatch(path) for pattern in config.intake.protected)
+    )
+
+
+def rules_for(repository: Repository, config: Config) -> Rules:
+    """What the policy in force lets settle a conflict; ``repository`` holds the resolutions that people recorded."""
+    patterns = [glob(pattern) for pattern in config.landing.union]
+    return Rules(
+        names=config.landing.rules,
+        takes_union=lambda path: any(one.fullmatch(path) for one in patterns),
+        guarded=lambda path: is_guarded(path, config),
+        recorded=repository.common_dir / "rr-cache",
+    )
