@@ -44,9 +44,84 @@ class Recipe:
     files: dict[str, str] = field(default_factory=dict)
     lock: str = ""
     """``npm``, ``pnpm`` or ``yarn``: the package manager that writes a lock file, as its people would have committed."""
+    lock_in: str = "."
+    faults: tuple[str, ...] = ()
+    """What is known to be wrong with the repository itself: words of the last lines of a failing step."""
 
     def __str__(self) -> str:
         return " + ".join(str(source) for source in self.sources)
+
+
+def pip(name: str, version: str, place: str = ".") -> Source:
+    """A source package of the Python index."""
+    return Source("pip", name, version, place)
+
+
+def npm(name: str, version: str, place: str = ".", inside: str = "") -> Source:
+    """A package of the JavaScript index."""
+    return Source("npm", name, version, place, inside)
+
+
+_SERVICE = """\"\"\"The service.\"\"\"
+
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get("/")
+def hello() -> dict[str, str]:
+    \"\"\"Say hello.\"\"\"
+    return {"hello": "world"}
+"""
+_PACKAGES = '{"name": "all", "private": true, "workspaces": ["packages/*"]}\n'
+
+RECIPES = (
+    Recipe("single", (pip("iniconfig", "2.3.1"),)),
+    Recipe("single", (pip("six", "1.17.0"),)),
+    Recipe("single", (pip("simplejson", "4.3.0"),)),
+    Recipe("single", (pip("python-slugify", "9.2.0"),)),
+    Recipe("single", (pip("poetry-core", "2.5.0"),)),
+    Recipe("single", (pip("webcolors", "25.10.0"),)),
+    Recipe("single", (pip("inflect", "7.6.0"),)),
+    Recipe(
+        "monorepo",
+        (
+            pip("cachetools", "8.0.1", "services/cache"),
+            pip("parse", "1.22.4", "services/parse"),
+            pip("toposort", "1.10", "libs/sort"),
+        ),
+    ),
+    Recipe(
+        "monorepo",
+        (pip("pluggy", "1.7.0", "plugins"), pip("idna", "3.20", "names"), pip("blinker", "1.9.0", "signals")),
+    ),
+    Recipe(
+        "fastapi",
+        (pip("fastapi-cli", "0.0.34", "backend"), npm("create-vite", "9.3.0", "frontend", "template-react-ts")),
+        {"backend/main.py": _SERVICE},
+        lock="npm",
+        lock_in="frontend",
+    ),
+    Recipe("javascript", (npm("minimist", "1.2.8"),), lock="npm"),
+    Recipe("javascript", (npm("left-pad", "1.3.0"),)),
+    Recipe("javascript", (npm("fast-uri", "4.2.3"),)),
+    Recipe("javascript", (npm("split2", "4.2.0"),), lock="pnpm"),
+    Recipe("javascript", (npm("fast-safe-stringify", "2.1.1"),), lock="yarn"),
+    Recipe(
+        "javascript",
+        (npm("left-pad", "1.3.0", "packages/pad"), npm("minimist", "1.2.8", "packages/arguments")),
+        {"package.json": _PACKAGES},
+        lock="npm",
+    ),
+    Recipe("untested", (pip("sortedcontainers", "2.4.0"),)),
+    Recipe("untested", (pip("docopt", "0.6.2"),)),
+    Recipe("untested", (npm("picocolors", "1.1.1"),)),
+    Recipe("elaborate", (pip("tomlkit", "0.15.2"),)),
+    Recipe("elaborate", (pip("structlog", "26.1.0"),)),
+    Recipe("elaborate", (pip("humanize", "4.17.0"),)),
+)
+"""The first of each kind is the one that the tests take."""
 
 
 class Unreachable(Exception):
@@ -62,7 +137,7 @@ def build(recipe: Recipe, folder: Path, kept: Path) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     if recipe.lock:
-        _lock(recipe, folder)
+        _lock(recipe, folder / recipe.lock_in)
     for path in [*folder.rglob("PKG-INFO"), *folder.rglob("*.egg-info")]:  # made by the build, never committed
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     git(folder, "init", "-q", "-b", "main")

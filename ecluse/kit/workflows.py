@@ -139,20 +139,17 @@ def _python_lint(project: Project, survey: Survey) -> list[Step]:
     run, sources = project.runner, " ".join(project.sources) or "."
     typed = "mypy" in project.configured
     bring = _install(project, survey, "ruff", "mypy", also=project.checking if typed else ())
-    ruff = (
-        [f"{run}ruff check --extend-exclude .sync ."]
-        if "ruff" in project.configured
-        else [f"{run}ruff check --select E9,F63,F7,F82 --extend-exclude .sync ."]
-    )
-    ruff += [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
+    check, again = f"{run}ruff check --extend-exclude .sync", _enter(project, survey)
+    steps = [Step("bring what it needs", bring)]
+    if "ruff" in project.configured:
+        form = [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
+        steps.append(Step("ruff", (*again, f"{check} .", *form)))
+    else:  # names that only some versions of Python have look undefined: who has not chosen the rules is told, not stopped
+        steps.append(Step("ruff: every file can be read", (*again, f"{check} --select E9 .")))
+        steps.append(Step("ruff: undefined names", (*again, f"{check} --select F63,F7,F82 ."), lenient=True))
     mypy = f"{run}mypy" if "mypy-paths" in project.configured else f"{run}mypy {sources}"
     mypy += "" if typed else " --ignore-missing-imports"
-    again = _enter(project, survey)
-    return [
-        Step("bring what it needs", bring),
-        Step("ruff", (*again, *ruff)),
-        Step("mypy", (*again, mypy), lenient=not typed),
-    ]
+    return [*steps, Step("mypy", (*again, mypy), lenient=not typed)]
 
 
 def _javascript_lint(project: Project) -> list[Step]:
