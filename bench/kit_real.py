@@ -57,7 +57,7 @@ def ecluse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def prepare(result: Result, folder: Path, kept: Path) -> Path:
     """The repository with the kit in it, committed; ``init`` was called twice. Raises :class:`Unreachable`."""
     place = build(result.recipe, folder, kept)
-    before = {path: git(place, "show", f"HEAD:{path}") for path in _own_workflows(place)}
+    before = {path: git(place, "show", f"HEAD:{path}") for path in own_workflows(place)}
     first = ecluse(place, *_INIT)
     if first.returncode:
         result.settled = first.stderr.strip() or first.stdout
@@ -71,8 +71,13 @@ def prepare(result: Result, folder: Path, kept: Path) -> Path:
     return place
 
 
-def _own_workflows(place: Path) -> list[str]:
-    return [path for path in git(place, "ls-files").splitlines() if path.startswith(".github/workflows/")]
+def own_workflows(place: Path, commit: str = "HEAD") -> list[str]:
+    """The workflows that the repository itself has in ``commit``."""
+    return [
+        path
+        for path in git(place, "ls-tree", "-r", "--name-only", commit).splitlines()
+        if path.startswith(".github/workflows/")
+    ]
 
 
 def run(result: Result, place: Path, workflow: str, *words: str) -> dict[str, Any]:
@@ -108,7 +113,8 @@ def _reason(tail: list[str]) -> str:
     return (telling or lines or ["no output"])[-1][:160].replace("|", "\\|")
 
 
-def _ours(place: Path) -> list[str]:
+def ours(place: Path) -> list[str]:
+    """Those of the two workflows that the kit wrote."""
     from ecluse.kit.wanted import untouched
 
     return [one for one in (CI, DEPLOY) if (place / one).is_file() and untouched((place / one).read_text())]
@@ -129,7 +135,7 @@ def main(names: list[str]) -> int:
             except Unreachable as why:
                 print(f"| {recipe.kind} | {recipe} | not tried: {why} | | | |", flush=True)
                 continue
-            for workflow in _ours(place):
+            for workflow in ours(place):
                 run(result, place, workflow)
             result.seconds = time.monotonic() - started
             met.append(result.met)

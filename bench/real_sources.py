@@ -105,7 +105,7 @@ RECIPES = (
     ),
     Recipe("javascript", (npm("minimist", "1.2.8"),), lock="npm"),
     Recipe("javascript", (npm("left-pad", "1.3.0"),)),
-    Recipe("javascript", (npm("fast-uri", "4.2.3"),)),
+    Recipe("elaborate", (npm("fast-uri", "4.2.3"),)),
     Recipe("javascript", (npm("split2", "4.2.0"),), lock="pnpm"),
     Recipe("javascript", (npm("fast-safe-stringify", "2.1.1"),), lock="yarn"),
     Recipe(
