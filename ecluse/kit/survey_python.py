@@ -138,10 +138,13 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
         yield "mypy"
     if {"files", "packages", "modules"} & {*table(tool, "mypy"), *ini}:
         yield "mypy-paths"
-    brought = "\n".join(text_of(place / name) for name in ("pyproject.toml", "requirements.txt", *_REQUIREMENTS))
+    lists = "\n".join(text_of(place / name) for name in ("requirements.txt", *_REQUIREMENTS))
     for name in ("ruff", "mypy"):
-        if re.search(rf"^\s*[\"']?{name}\s*(?:[=<>~!\"',\\]|$)", brought, re.M):
+        line = re.compile(rf"^\s*[\"']?{name}\s*(?:[=<>~!\"',\\]|$)", re.M)
+        if line.search(lists):
             yield f"has-{name}"
+        elif line.search(text_of(place / "pyproject.toml")):  # in some group, which need not be one that is installed
+            yield f"names-{name}"
     if "format" in table(tool, "ruff") or "line-length" in table(tool, "ruff"):
         yield "format"
 

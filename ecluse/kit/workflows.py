@@ -238,11 +238,12 @@ def _install(project: Project, survey: Survey, *tools: str, also: tuple[str, ...
 
 def _tools(project: Project, tools: tuple[str, ...]) -> tuple[str, ...]:
     """Tools in the version that the project names; one that it brings itself is taken as it came."""
-    if not tools:
-        return ()
     named = " ".join(
-        tool if f"has-{tool}" in project.configured else f"{tool}=={project.version_of(tool, _TOOLS[tool])}"
+        tool if f"names-{tool}" in project.configured else f"{tool}=={project.version_of(tool, _TOOLS[tool])}"
         for tool in tools
+        if f"has-{tool}" not in project.configured
     )
+    if not named:
+        return ()
     pip = {"uv": "env -u VIRTUAL_ENV uv pip install"}.get(project.manager, f"{project.runner}python -m pip install")
     return (f"{pip} {named}",)
