@@ -130,6 +130,8 @@ def _version(place: Path, document: dict[str, Any]) -> str:
 
 def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
     tool = table(document, "tool")
+    if "project" in document:
+        yield "metadata"
     for name, files in (("ruff", ("ruff.toml", ".ruff.toml")), ("mypy", ("mypy.ini", ".mypy.ini"))):
         if name in tool or any((place / file).is_file() for file in files):
             yield name

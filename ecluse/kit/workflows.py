@@ -62,7 +62,7 @@ def _context(survey: Survey) -> dict[str, Any]:
         "images": images(survey),
         "scanned": scanned(projects),
         "test_steps": lambda one: tests(one, survey),
-        "audit_lines": lambda one: audit(one),
+        "audit_lines": lambda one: audit(one, survey),
         "place": lambda one: "" if one.path == "." else f"{one.path}/",
         "cached": cached,
     }
@@ -204,7 +204,7 @@ def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def audit(project: Project) -> tuple[str, ...]:
+def audit(project: Project, survey: Survey) -> tuple[str, ...]:
     """The commands that look for known weaknesses of a project's dependencies."""
     if project.language == "javascript":
         manager = project.runner.removesuffix(" run ")
@@ -213,17 +213,28 @@ def audit(project: Project) -> tuple[str, ...]:
         if project.manager == "npm" and not (project.lock or project.shared):
             return ("npm install --no-fund && npm audit --audit-level=high",)
         return (f"{manager} audit --audit-level=high",)
-    return (
+    bring = (
         'python -m venv "$RUNNER_TEMP/audit"',
         f'"$RUNNER_TEMP/audit/bin/pip" install --quiet pip-audit=={pins.PIP_AUDIT}',
-        '"$RUNNER_TEMP/audit/bin/pip-audit" .' if project.lock == "pyproject.toml" else _audit_list(project),
     )
+    return (*bring, *_python_audit(project, survey, '"$RUNNER_TEMP/audit/bin/pip-audit"'))
 
 
-def _audit_list(project: Project) -> str:
+def _python_audit(project: Project, survey: Survey, tool: str) -> tuple[str, ...]:
+    """What is locked is looked up as locked, what is declared as it resolves now, and else what gets installed."""
+    if project.manager == "uv":
+        listed = '"$RUNNER_TEMP/locked.txt"'
+        return (
+            "python -m pip install --quiet uv",
+            f"uv export --quiet --no-emit-workspace --output-file {listed}",
+            f"{tool} --require-hashes --disable-pip --requirement {listed}",
+        )
     if project.lock == "requirements.txt":
-        return '"$RUNNER_TEMP/audit/bin/pip-audit" -r requirements.txt'
-    return f'{project.install[0]} && "$RUNNER_TEMP/audit/bin/pip-audit" --local --path "$(python -c \'import sysconfig; print(sysconfig.get_path("purelib"))\')"'
+        return (f"{tool} -r requirements.txt",)
+    if project.lock == "pyproject.toml" and "metadata" in project.configured:
+        return (f"{tool} .",)
+    place = f"{project.runner}python -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))'"
+    return (*_install(project, survey), f'{tool} --path "$({place})"')
 
 
 def _enter(project: Project, survey: Survey) -> tuple[str, ...]:

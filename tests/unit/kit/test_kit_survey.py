@@ -286,3 +286,34 @@ def test_broken_files_are_no_reason_to_stop(tmp_path: Path) -> None:
         "one.py": "",
     }
     assert [one.language for one in lay(tmp_path, files).projects] == ["python"]
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"pyproject.toml": PACKAGE}, 'pip-audit" .'),
+        ({"requirements.txt": "x\n", "one.py": ""}, "-r requirements.txt"),
+        ({"pyproject.toml": PACKAGE, "uv.lock": ""}, "--require-hashes --disable-pip"),
+        ({"setup.py": ""}, '--path "$(python -c'),
+        ({"pyproject.toml": "[build-system]\nrequires = []\n", "setup.py": ""}, '--path "$(python -c'),
+        ({"pyproject.toml": "[tool.poetry]\n", "poetry.lock": "", "setup.py": ""}, '--path "$(poetry run python -c'),
+    ],
+)
+def test_known_weaknesses_are_looked_for_in_what_the_project_uses(
+    tmp_path: Path, files: dict[str, str], wanted: str
+) -> None:
+    seen = lay(tmp_path, files)
+    last = workflows.audit(seen.projects[0], seen)[-1]
+    assert wanted in last and not ("--local" in last and "--path" in last)  # pip refuses the two together
+
+
+def test_weaknesses_of_javascript_are_asked_of_its_own_package_manager(tmp_path: Path) -> None:
+    def asked(files: dict[str, str]) -> str:
+        seen = lay(tmp_path / str(len(files)) / next(reversed(files)), files)
+        return workflows.audit(seen.projects[0], seen)[0]
+
+    assert asked({"package.json": script()}).startswith("npm install --no-fund && npm audit")
+    assert asked({"package.json": script(), "package-lock.json": ""}) == "npm audit --audit-level=high"
+    assert asked({"package.json": script(), "pnpm-lock.yaml": ""}) == "pnpm audit --audit-level=high"
+    assert asked({"package.json": script(), "yarn.lock": ""}) == "npx --yes yarn@1.22.22 audit"
+    assert asked({"package.json": script(), "yarn.lock": "", ".yarnrc.yml": ""}).endswith(" yarn npm audit")
