@@ -91,6 +91,9 @@ def run(result: Result, place: Path, workflow: str, *words: str) -> dict[str, An
         return {}
     found: dict[str, Any] = json.loads(report.read_text())
     result.runs[workflow] = "green" if found["result"] == "success" else "red"
+    if workflow == DEPLOY:  # it calls the other
+        called = {job["outcome"] for job in found["jobs"] if job["key"].startswith("ci.")}
+        result.runs[CI] = "green" if called == {"success"} else "red"
     result.reds += reds(found)
     return found
 
@@ -122,7 +125,7 @@ def ours(place: Path) -> list[str]:
 
 def main(names: list[str]) -> int:
     """Print the table of what is named (all without); 0 when every bar is met."""
-    chosen = [one for one in RECIPES if not names or one.kind in names or any(s.name in names for s in one.sources)]
+    chosen = [one for one in RECIPES if not names or {one.kind, one.sources[0].name} & {*names}]
     print("| kind | made of | `init` twice | ci.yml | test_and_deploy.yml | why red |\n|---|---|---|---|---|---|")
     met = []
     with tempfile.TemporaryDirectory(prefix="ecluse-kit-") as scratch:
@@ -135,7 +138,7 @@ def main(names: list[str]) -> int:
             except Unreachable as why:
                 print(f"| {recipe.kind} | {recipe} | not tried: {why} | | | |", flush=True)
                 continue
-            for workflow in ours(place):
+            for workflow in ours(place)[-1:]:
                 run(result, place, workflow)
             result.seconds = time.monotonic() - started
             met.append(result.met)
