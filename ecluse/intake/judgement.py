@@ -82,6 +82,7 @@ class _Case:
     tree: str = ""
     method: str = ""
     fetched: bool = False
+    committed_only: bool = False
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
@@ -92,13 +93,16 @@ class _Case:
 
 
 @contextlib.contextmanager
-def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> Iterator[tuple[Judgement, Repository]]:
+def judge(
+    repository: Repository, trunk: Trunk, target: str, parcel: Parcel, *, committed_only: bool = False
+) -> Iterator[tuple[Judgement, Repository]]:
     """Judge a bundle against the branch ``target`` (a full ref); give the judgement and the throw-away repository.
 
+    With ``committed_only``, as if it ended beneath the marked commit of uncommitted work that is its head.
     Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
     """
     with repository.temporary_clone() as room:
-        case = _Case(trunk, target, room)
+        case = _Case(trunk, target, room, committed_only=committed_only)
         try:
             _judge_parcel(case, parcel)
         except CommandFailed as problem:
@@ -284,6 +288,9 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     if case.claims and case.claims.tree and case.claims.tree != case.tree:
         raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
     case.method = "bundle"
+    if case.committed_only:
+        case.head = case.room.commits(f"{case.head}^!")[0].parents[0]
+        case.tree = case.room.tree_id(case.head)
 
 
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
@@ -387,7 +394,7 @@ def _rounded(number: int) -> str:
 def _compare_files(case: _Case) -> None:
     """Our own manifests list every file: what they say must be what is there."""
     claims = case.claims
-    if claims is None or claims.foreign:
+    if claims is None or claims.foreign or case.committed_only:
         return
     same = claims.base == case.base or case.method != "bundle"
     real = case.changes if same else case.room.changed_paths(claims.base or EMPTY_TREE, case.head)
