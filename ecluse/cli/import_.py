@@ -34,6 +34,13 @@ _STATUS = {
 }
 
 
+_CURES = {
+    "base.missing": "git fetch (in a shallow clone: git fetch --unshallow)",
+    "base.partial": "git fetch --refetch --no-filter",
+}
+"""What a change waits for that no review can give: reason -> what to type."""
+
+
 @click.command("import")
 @click.argument("bundle")
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
@@ -264,6 +271,8 @@ def _outcome(change: Change) -> str:
             f"{key} is ready, and from nobody whose key is known here: it does not run before a person accepts it.\n"
             f"  next: ecluse review {key} --accept --why TEXT"
         )
+    if change.state is ChangeState.QUARANTINED and (cure := _CURES.get(change.reason.partition(":")[0])):
+        return f"{key} is kept and waits: {change.reason}\n  next: {cure}, then the same import again"
     if change.state is ChangeState.QUARANTINED:
         look = f"git log -p {change.base[:12]}..{change.ref}" if change.ref else f"ecluse show {key}"
         return (

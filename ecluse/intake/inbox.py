@@ -27,7 +27,7 @@ from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
-_AGAIN = ("base.missing", "base.does_not_apply", "signature.unknown")
+_AGAIN = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
 """Reasons that the world may have cured since: the same bundle given again is judged again."""
 
 _DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.gone", "inbox.altered")
