@@ -33,6 +33,7 @@ class IntakeConfig(_Section):
     validation: Literal["none", "minimal", "standard", "complete"] = Field(
         default="minimal", description="level run on import"
     )
+    fetch: bool = Field(default=True, description="ask the repository's own remotes for a base that is not here")
 
 
 class ChecksConfig(_Section):

@@ -27,7 +27,7 @@ from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
-_AGAIN = ("base.missing", "base.does_not_apply", "signature.unknown")
+_AGAIN = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
 """Reasons that the world may have cured since: the same bundle given again is judged again."""
 
 _DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.gone", "inbox.altered")
@@ -267,7 +267,10 @@ def _replay(history: History, other: Change, digest: str, actor: str) -> Refused
 
 
 @contextlib.contextmanager
-def judged_again(repository: Repository, trunk: Trunk, change: Change) -> Iterator[tuple[Judgement, Repository]]:
-    """The judgement of a change that was received, from its kept bytes."""
-    with judge(repository, trunk, change.target, kept_parcel(repository.state_dir, change.digest)) as both:
+def judged_again(
+    repository: Repository, trunk: Trunk, change: Change, *, committed_only: bool = False
+) -> Iterator[tuple[Judgement, Repository]]:
+    """The judgement of a change that was received, from its kept bytes; of its commits alone with ``committed_only``."""
+    parcel = kept_parcel(repository.state_dir, change.digest)
+    with judge(repository, trunk, change.target, parcel, committed_only=committed_only) as both:
         yield both
