@@ -129,6 +129,10 @@ class ReleaseConfig(_Section):
     post_mortems: bool = Field(
         default=True, description="a rollback writes docs/post-mortems/DATE-TITLE.md, ready to be read and landed"
     )
+    migrations: tuple[str, ...] = Field(
+        default=("*/migrations/*", "*/migrate/*", "*/alembic/versions/*", "*.sql", "*/schema.prisma"),
+        description="paths that change a database, as patterns over /PATH: a plan names them apart",
+    )
     rollback_tags: bool = Field(default=False, description="a rollback puts the tag vX.Y.Z-rollback on what came back")
 
 

@@ -54,6 +54,9 @@ def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str
     help="Your key: proves who starts this. Without it a production gate needs one person more.",
 )
 @click.option(
+    "--plan", "digest", default="", metavar="DIGEST", help="Start only what this plan says, as you have read it."
+)
+@click.option(
     "--play", metavar="NAME", help="For demonstrations: play the person NAME at every gate. Recorded as such."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The key that signs the answers.")
@@ -68,6 +71,7 @@ def start(
     environment: str | None,
     branch: str | None,
     starter_key: Path | None,
+    digest: str,
     play: str | None,
     key: Path | None,
     wait: bool,
@@ -88,6 +92,7 @@ def start(
         branch=branch,
         starter=person(frame),
         starter_key=starter_key,
+        digest=digest,
         played=play is not None,
     )
     frame.say(f"{started.id}: {started.outputs['plan']['why'] or playbook}", "step")
