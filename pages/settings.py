@@ -7,7 +7,8 @@
 | ready | the same, with ``ecluse init --trust all`` committed, and ``sandbox/``: a clone without a remote with new work |
 | handed-over | the same, with the work exported to ``change.tar`` |
 | kept | the same, imported: CHANGE waits to land |
-| landed | the same, landed |
+| waiting | ``project`` where nobody is trusted yet: CHANGE waits for ``ada``, whose key lies in ``ada`` |
+| landed | ``kept``, landed |
 | releasable | ``ready`` with keys of a person and an agent and a place where it goes live |
 """
 
@@ -99,9 +100,21 @@ def _project(folder: Path) -> None:
 
 def _ready(folder: Path) -> None:
     _type(folder, "ecluse init --trust all && git add -A && git commit -q -m 'chore: carry changes with Écluse'")
+    _clone(folder)
+
+
+def _clone(folder: Path) -> None:
     _type(folder, "git clone -q project sandbox && git -C sandbox remote remove origin", ".")
     (folder / "sandbox" / "docs").mkdir(exist_ok=True)
     (folder / "sandbox" / "docs" / "new.md").write_text("# New\n")
+
+
+def _waiting(folder: Path) -> None:
+    _type(folder, "ecluse init && ecluse keys make ada --role human --key ../ada")
+    _type(folder, "git add -A && git commit -q -m 'chore: carry changes with Écluse'")
+    _clone(folder)
+    _handed_over(folder)
+    _type(folder, "ecluse import ../change.tar --no-input || test $? = 3")
 
 
 def _handed_over(folder: Path) -> None:
@@ -129,6 +142,7 @@ SETTINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "project": (_project, "empty"),
     "ready": (_ready, "project"),
     "handed-over": (_handed_over, "ready"),
+    "waiting": (_waiting, "project"),
     "kept": (_kept, "handed-over"),
     "landed": (_landed, "kept"),
     "releasable": (_releasable, "ready"),
