@@ -106,7 +106,7 @@ def _ready(folder: Path) -> None:
 def _clone(folder: Path) -> None:
     _type(folder, "git clone -q project sandbox && git -C sandbox remote remove origin", ".")
     (folder / "sandbox" / "docs").mkdir(exist_ok=True)
-    (folder / "sandbox" / "docs" / "new.md").write_text("# New\n")
+    (folder / "sandbox" / "docs" / "usage.md").write_text("# How to use it\n")
 
 
 def _waiting(folder: Path) -> None:
@@ -130,10 +130,14 @@ def _landed(folder: Path) -> None:
 
 
 def _releasable(folder: Path) -> None:
-    command = json.dumps([sys.executable, "-m", "service.app", "--port", str(http.free_port())])
+    port = http.free_port()
+    command = json.dumps([sys.executable, "-m", "service.app", "--port", str(port)])
     _type(folder, "ecluse keys make ada --role human --key ../ada && ecluse keys make agent-1 --role agent --key ../agent-1")
     with (folder / "project" / "ecluse.toml").open("a") as policy:
-        policy.write(f'\n[environments.production]\npath = "../production"\ncommand = {command}\nproduction = true\n')
+        policy.write(
+            f'\n[environments.production]\npath = "../production"\ncommand = {command}\n'
+            f'url = "http://127.0.0.1:{port}"\nhealth = "/health"\nproduction = true\n'
+        )
     _type(folder, "git add -A && git commit -q -m 'chore: keys, and where it goes live'")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse import process
 from pages import reading, settings
 
 _PLACEHOLDERS = {"CHANGE": r"\bchg-\w+", "RELEASE": r"\brel-\w+"}
@@ -71,6 +71,7 @@ class Reader:
         """Run one command where the last one left off. With ``until`` it is asked to end once it has said that."""
         for word, known in self.known.items():
             command = re.sub(rf"\b{word}\b", known, command)
+        command = re.sub(r"\becluse serve\b(?!.*--port)", "ecluse serve --port 0", command)  # 8470 may be taken here
         note = self.folder / "cwd"
         script = f"trap 'pwd -P > \"{note}\"' EXIT\n{command}\n"
         if until:
@@ -91,11 +92,15 @@ class Reader:
             self.cwd = Path(note.read_text().strip())
             note.unlink()
         for word, shape in _PLACEHOLDERS.items():
-            self.known[word] = ([self.known[word]] if word in self.known else [word]).pop()
             found = re.findall(shape, said)
             if found:
                 self.known[word] = found[-1]
         return Typed(started.returncode, said)
+
+    def leave(self) -> None:
+        """End the services and jobs that the page's commands left running."""
+        for job in self.folder.rglob("job.json"):
+            process.cancel_job(job.parent)
 
     @staticmethod
     def _listen_until(started: subprocess.Popen[str], until: str) -> str:
@@ -142,8 +147,3 @@ def not_said(shown: list[str], said: str) -> list[str]:
             return [one]
         lines = lines[place + 1 :]
     return []
-
-
-def forget(folder: Path) -> None:
-    """Remove what a reader left."""
-    shutil.rmtree(folder, ignore_errors=True)

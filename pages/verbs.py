@@ -28,7 +28,6 @@ WORDS = {
     "ecluse validate": {"in": "../sandbox"},
     "ecluse sync --take ../trunk.bundle": {"in": "../sandbox"},
     "ecluse serve": {"stop after": "http://"},
-    "ecluse serve --port 0 --no-drive": {"stop after": "http://"},
     "ecluse release start --starter-key ../agent-1 --no-input": {"exit": "3"},
     "ecluse demo": {"not run": "a test of its own runs the demonstration"},
     "ecluse demo --to ../demo": {"not run": "a test of its own runs the demonstration"},

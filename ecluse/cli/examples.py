@@ -30,7 +30,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "validate": (
         ("ecluse validate", "Check everything done here, uncommitted work too"),
-        ("ecluse validate HEAD --level standard", "Check what is committed, and run its tests"),
+        ("ecluse validate HEAD --level minimal", "Check what is committed; standard runs its tests too"),
     ),
     "sync": (
         ("ecluse sync agent-1 --to ../trunk.bundle", "In the repository: write what agent-1 lacks of the trunk"),
@@ -76,14 +76,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "history": (
         ("ecluse history list --brief", "See what happened, newest last"),
         ("ecluse history search landed", "Find events by words"),
-        ("ecluse history find agent-1", "Find changes by agent, bundle, id or path"),
+        ("ecluse history find docs/usage.md", "Find the changes that touch a path, or by bundle or id"),
         ("ecluse history stats --days 30", "Count, by agent, day, verdict and checks"),
         ("ecluse history export --format csv --to ../history.csv", "Take it all along"),
     ),
     "show": (("ecluse show CHANGE", "Everything about one change: verdict, findings, checks, events"),),
     "serve": (
-        ("ecluse serve", "Show the dashboard on http://127.0.0.1:8470"),
-        ("ecluse serve --port 0 --no-drive", "Only look, on any free port"),
+        ("ecluse serve", "Show the dashboard on http://127.0.0.1:8470 and drive the line"),
     ),
     "help": (
         ("ecluse help land", "Explain a verb"),

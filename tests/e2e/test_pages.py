@@ -22,4 +22,8 @@ def shown(page: Path, *, run: bool) -> list[reading.Block]:
 def test_the_commands_of_a_page(name: str, own_home: Path, tmp_path: Path) -> None:
     setting = reading.setting(PAGES[name])
     assert setting, f"{name} shows commands and names no setting"
-    assert Reader(tmp_path / "reader", setting).read(PAGES[name]) >= 1
+    reader = Reader(tmp_path / "reader", setting)
+    try:
+        assert reader.read(PAGES[name]) >= 1
+    finally:
+        reader.leave()
