@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from shlex import quote
 
+from ecluse.dataclass import dataclass
 from ecluse.history.store import History
 from ecluse.model import (
     Change,

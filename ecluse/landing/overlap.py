@@ -6,9 +6,9 @@ All merges are trials in memory: nothing is checked out, no ref moves, and the o
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass
 from ecluse.git import Repository
 from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.history import History
