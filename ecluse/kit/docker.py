@@ -1,24 +1,29 @@
-"""``Dockerfile`` and ``.dockerignore`` of each project that has none."""
+"""``Dockerfile`` and ``.dockerignore`` of each project that has none.
+
+What stays running (a service) gets an image that listens; what is typed (a package that installs a command) gets one
+whose entry is that command; a library has nothing to start, and gets none.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ecluse.kit import pins
 from ecluse.kit.survey import Project, Survey
 from ecluse.kit.wanted import Wanted, fill, untouched
 
 
 def wanted(work_tree: Path, survey: Survey) -> list[Wanted]:
-    """One image for each project that can be started; a library has nothing to start, and gets none."""
+    """One image for each project that can be started."""
     found = []
     for one in survey.projects:
         place = "" if one.path == "." else f"{one.path}/"
-        if not served(one) and not one.dockerfile:
+        if not startable(one) and not one.dockerfile:
             continue
         found.append(
             Wanted(
                 f"{place}Dockerfile",
-                fill("Dockerfile", one=one, start=start(one)),
+                fill("Dockerfile", one=one, start=start(one), command=entry(one), versions=pins),
                 why=_own(work_tree, f"{place}Dockerfile"),
             )
         )
@@ -36,14 +41,28 @@ def _own(work_tree: Path, path: str) -> str:
 
 
 def served(one: Project) -> bool:
-    """Whether there is something to start."""
-    return bool(one.application or "start" in one.scripts)
+    """Whether it stays running once it is started."""
+    return bool(one.start or one.application or "start" in one.scripts)
+
+
+def entry(one: Project) -> str:
+    """The command that a package installs, when that is what one does with it: the one of its name, else its only one."""
+    if served(one) or not one.packaged or one.language != "python":
+        return ""
+    return one.name if one.name in one.commands else one.commands[0] if len(one.commands) == 1 else ""
+
+
+def startable(one: Project) -> bool:
+    """Whether an image of it can be started."""
+    return served(one) or bool(entry(one))
 
 
 def start(one: Project) -> list[str]:
     """The command of the image."""
+    if one.start:
+        return list(one.start)
     if one.language == "javascript":
         return ["npm", "start"]
     if one.application:
-        return ["python", "-m", "uvicorn", one.application, "--host", "0.0.0.0", "--port", "8000"]  # noqa: S104
+        return ["python", "-m", "uvicorn", one.application, "--host", "0.0.0.0", "--port", str(one.port)]  # noqa: S104
     return ["python", "-m", (one.sources or (one.name,))[0].removesuffix(".py")]
