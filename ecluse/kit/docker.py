@@ -6,6 +6,7 @@ whose entry is that command; a library has nothing to start, and gets none.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from ecluse.kit import pins
@@ -20,15 +21,25 @@ def wanted(work_tree: Path, survey: Survey) -> list[Wanted]:
         place = "" if one.path == "." else f"{one.path}/"
         if not startable(one) and not one.dockerfile:
             continue
-        found.append(
-            Wanted(
-                f"{place}Dockerfile",
-                fill("Dockerfile", one=one, start=start(one), command=entry(one), versions=pins),
-                why=_own(work_tree, f"{place}Dockerfile"),
-            )
-        )
+        found.append(Wanted(f"{place}Dockerfile", text_of(one), why=_own(work_tree, f"{place}Dockerfile")))
         found.append(Wanted(f"{place}.dockerignore", fill("dockerignore", one=one)))
     return found
+
+
+def text_of(one: Project) -> str:
+    """The Dockerfile of ``one``. What its tests need is read from the commands that install it."""
+    install = " ".join(one.install)
+    lists = [name for name in re.findall(r"-r (\S+)", install) if name != one.runtime] if one.manager == "pip" else []
+    extras = re.search(r"\.\[([^\]]+)\]", install)
+    return fill(
+        "Dockerfile",
+        one=one,
+        start=start(one),
+        command=entry(one),
+        versions=pins,
+        test_lists=lists,
+        test_extras=extras.group(1).split(",") if extras else [],
+    )
 
 
 def _own(work_tree: Path, path: str) -> str:
@@ -50,6 +61,22 @@ def entry(one: Project) -> str:
     if served(one) or not one.packaged or one.language != "python":
         return ""
     return one.name if one.name in one.commands else one.commands[0] if len(one.commands) == 1 else ""
+
+
+def stays(one: Project) -> bool:
+    """Whether it is a service: it stays running, or somebody's Dockerfile is for something that is no command."""
+    return served(one) or (bool(one.dockerfile) and not entry(one))
+
+
+def published(survey: Survey) -> Project | None:
+    """The package that the repository is, when it is one: what a package index gets."""
+    root = [one for one in survey.projects if one.path == "." and one.language == "python"]
+    return root[0] if root and root[0].packaged and not stays(root[0]) else None
+
+
+def variable_of(name: str) -> str:
+    """The variable by which compose files, deployments and the playbook know the image of the project ``name``."""
+    return f"{name.upper().replace('-', '_')}_IMAGE"
 
 
 def startable(one: Project) -> bool:

@@ -58,6 +58,7 @@ _REQUIREMENTS = (
 )  # fmt: skip
 _RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
 _HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
+_VERSION = re.compile(r"^__version__[ \t]*(?::[ \t]*\w+[ \t]*)?=[ \t]*[\"']", re.M)
 _OUTSIDE = re.compile(r"^\s*(?:import|from)\s+(?:psycopg\w*|redis|sqlalchemy|pymongo|testcontainers|docker)\b", re.M)
 """Imports of a test that speak for a service outside the process."""
 
@@ -93,6 +94,8 @@ class Project:
     """Whether it can be built and installed: a build system is named."""
     runtime: str = ""
     """The list of what it needs when it runs, for a layer of its own in an image."""
+    versions: tuple[str, ...] = ()
+    """Files that say its version themselves."""
     commands: tuple[str, ...] = ()
     """What it installs for a shell."""
     start: tuple[str, ...] = ()
@@ -142,7 +145,8 @@ def look(folder: Path) -> Survey:
     )
     compose = tuple(sorted(path.name for path in folder.glob("*compose*.y*ml")))
     e2e = ("tests/e2e",) if _has_tests(folder / "tests/e2e") else ()
-    survey = Survey(_slug(folder.resolve().name), tuple(projects), tuple(workflows), compose, e2e)
+    name = next((one.name for one in projects if one.path == "."), _slug(folder.resolve().name))
+    survey = Survey(name, tuple(projects), tuple(workflows), compose, e2e)
     return Survey(survey.name, survey.projects, survey.workflows, survey.compose, survey.e2e, _sentences(survey))
 
 
@@ -235,9 +239,19 @@ def _python(place: Path, where: str, name: str, dockerfile: str) -> Project | No
         moves=_moves(place, tests),
         packaged="build-system" in document or (place / "setup.py").is_file(),
         runtime=next((n for n in _RUNTIME if (place / n).is_file()), ""),
+        versions=tuple(_versions(place, metadata, sources)),
         commands=tuple(sorted(_table(metadata, "scripts"))),
         health=_health(place, sources),
     )  # fmt: skip
+
+
+def _versions(place: Path, metadata: dict[str, Any], sources: tuple[str, ...]) -> Iterator[str]:
+    """``pyproject.toml`` and the package's own ``__version__``, where they say it and do not read it elsewhere."""
+    if "version" in metadata:
+        yield "pyproject.toml"
+    for path in sorted(path for source in sources for path in (place / source).glob("**/__init__.py")):
+        if len(path.relative_to(place).parts) <= _DEPTH and _VERSION.search(_text(path)):
+            yield path.relative_to(place).as_posix()
 
 
 def _health(place: Path, sources: tuple[str, ...]) -> str:
@@ -269,6 +283,8 @@ def _configured(place: Path, tool: dict[str, Any]) -> Iterator[str]:
             yield f"has-{name}"
     if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", brought):
         yield "scm"
+    if any("--hash=" in _text(place / name) for name in _RUNTIME):
+        yield "hashed"
     if "format" in _table(tool, "ruff") or "line-length" in _table(tool, "ruff"):
         yield "format"
 
