@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ecluse import process, trunk
+from ecluse import config, process, trunk
 from ecluse.clock import now
 from ecluse.errors import Problem
 from ecluse.files import is_locked
@@ -216,14 +216,13 @@ def _trunk(repository: Repository) -> Iterator[Check]:
 
 
 def _policy(repository: Repository, standing: trunk.Trunk) -> Iterator[Check]:
-    from ecluse import config
-
     landed = standing.read(trunk.CONFIG_PATH)
     try:
         policy = standing.config
         where = "ecluse.toml of the trunk" if landed is not None else "defaults: the trunk has no ecluse.toml"
         solo = ", solo" if policy.solo else ""
         yield Check("policy", CheckState.OK, f"{where}: trust = {policy.trust}{solo}")
+        yield from _environments(repository, policy)
     except Problem as problem:
         yield _of_problem("policy", problem)
     if repository.work_tree is None or not (repository.work_tree / trunk.CONFIG_PATH).is_file():
@@ -244,6 +243,22 @@ def _policy(repository: Repository, standing: trunk.Trunk) -> Iterator[Check]:
             "the checkout's ecluse.toml differs from the trunk's; it has no effect until it is there",
             "git add ecluse.toml && git commit -m 'chore: policy'",
         )
+
+
+def _environments(repository: Repository, policy: config.Config) -> Iterator[Check]:
+    """Each environment of the policy: whether a release could go there, as its plan would say."""
+    if not policy.environments:
+        return
+    from ecluse.release.target import target_of
+
+    for name in sorted(policy.environments):
+        try:
+            target = target_of(repository, policy, name)
+        except Problem as problem:
+            yield Check("environment", CheckState.WARN, f"{name}: {problem.message}", problem.hint)
+        else:
+            where = ", ".join(target.hosts) or str(target.root)
+            yield Check("environment", CheckState.OK, f"{name}: {target.method} at {where}")
 
 
 # -- the history and the line ----------------------------------------------------------------------------------
