@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,9 @@ from ecluse.model import Change, ChangeState, Verdict
 if TYPE_CHECKING:
     from ecluse.intake.judgement import Judgement
     from ecluse.intake.rerolls import Reroll
+    from ecluse.intake.sources import Piped
+
+_CHUNK = 1 << 20
 
 _STATUS = {
     ChangeState.READY: ExitStatus.DONE,
@@ -71,9 +77,11 @@ def command(
     _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
         return _undo(frame, bundle, push=push)
-    source = _source(frame, bundle)
-    if dry_run:
-        return _try(frame, source, target)
+    with _source(frame, bundle) as source:
+        return _try(frame, source, target) if dry_run else _ask_and_take_in(frame, source, target, bundle, wishes)
+
+
+def _ask_and_take_in(frame: Frame, source: Path | Piped, target: str | None, bundle: str, wishes: Wishes) -> int:
     try:
         if Asker(frame).asks and not _wanted(frame, source, target, bundle):
             return ExitStatus.WAITS
@@ -99,7 +107,7 @@ def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_r
         raise Invalid("usage.flags", "Nothing moves that could be pushed.", f"ecluse import {bundle} --land --push")
 
 
-def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str) -> bool:
+def _wanted(frame: Frame, source: Path | Piped, target: str | None, bundle: str) -> bool:
     """Show at the terminal what would happen, and ask whether the change is to be kept."""
     from ecluse import intake
 
@@ -117,7 +125,7 @@ def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str)
     return False
 
 
-def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wishes) -> int:
+def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wishes) -> int:
     """Receive and judge; then lead what is ready as far as it is wished."""
     from ecluse import intake
     from ecluse.line import announce
@@ -191,7 +199,7 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
     return ExitStatus.DONE
 
 
-def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:
+def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
 
@@ -211,14 +219,27 @@ def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:
     return _show_trial(frame, judgement, key, into)
 
 
-def _source(frame: Frame, name: str) -> Path | bytes:
-    if name == "-":
-        data = sys.stdin.buffer.read()
-        if not data:
+@contextlib.contextmanager
+def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
+    """The file of that name; of ``-`` a temporary file with what standard input gives, as far as the cap for bundles."""
+    if name != "-":
+        here = frame.folder / name
+        yield here if here.exists() else Path(name)
+        return
+    from ecluse.intake.sources import Piped
+    from ecluse.intake.textchunks import TEXT_CAP
+    from ecluse.trunk import open_trunk
+
+    cap = max(open_trunk(frame.repository).config.intake.max_bundle_bytes, TEXT_CAP)
+    with tempfile.TemporaryDirectory(prefix="ecluse-in-") as scratch:
+        path = Path(scratch, "input.bin")
+        size = 0
+        with path.open("wb") as handle:
+            while size <= cap and (chunk := sys.stdin.buffer.read(_CHUNK)):
+                size += handle.write(chunk)
+        if not size:
             raise Invalid("bundle.empty", "Nothing came on standard input.", "ecluse export --to - | ecluse import -")
-        return data
-    here = frame.folder / name
-    return here if here.exists() else Path(name)
+        yield Piped(path)
 
 
 def _get(frame: Frame, key: str) -> Change:
