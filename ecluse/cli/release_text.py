@@ -151,6 +151,21 @@ def status_text(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_page(frame: Frame, release_id: str) -> int:
+    """Print the page of a release (the newest when none is named) with the run's state woven in."""
+    from ecluse.errors import ExitStatus, Invalid
+    from ecluse.history.records import plain
+    from ecluse.model import Release as ReleaseNoun
+    from ecluse.release import woven
+
+    newest = frame.history.find(ReleaseNoun, newest_first=True, limit=1)
+    if not release_id and not newest:
+        raise Invalid("release.none", "There was no release yet.", "ecluse playbook show release")
+    lines = woven.page(frame.history, release_id or newest[0].id)
+    frame.emit({"page": [plain(line) for line in lines]}, woven.text_of(lines))
+    return ExitStatus.DONE
+
+
 def outcome_text(document: dict[str, Any]) -> str:
     head = f"{document['release']}: {document['version'] or document['playbook']} is {word(document['state'])}."
     lines = [head] if document["state"] == "done" else [head, f"  {document['reason']}"]

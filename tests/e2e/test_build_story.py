@@ -122,6 +122,8 @@ def test_a_story_is_built_reviewed_landed_tested_and_accepted_on_staging(team: T
     assert made["commit"] == over["commit"] and made["environment"] == "staging" and made["state"] == "live"
     texts = [event["text"] for event in team.cli("history", "list", "--json", cwd=team.at).json["events"]]
     assert any(f"{STORY}: on staging and accepted." in text for text in texts)
+    page = team.cli("release", "status", "--page", cwd=team.at).out
+    assert "- [x] it can be taken back\n- gate: review\n  > **done** " in page and "approve by marie (key)" in page
     assert [gate["answered_by"] for gate in over["gates"]] == ["marie", "marie"]
 
 
