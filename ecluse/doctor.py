@@ -25,6 +25,9 @@ SPACE_WARN = 1 << 30
 STALE_LOCK_S = 60
 """Age from which a git lock file is taken for a dead git's, in seconds."""
 
+DOCKERFILES = 20
+"""How many Dockerfiles of a repository are looked at."""
+
 OPTIONAL_TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("ssh-keygen", (), "signed bundles and approvals"),
     ("node", ("--version",), "workflows that use actions/setup-node, and the build of package.json"),
@@ -84,6 +87,7 @@ def examine(start: Path) -> list[Check]:
         _identity,
         _remotes,
         _packages,
+        _dockerfiles,
         _trunk,
         _history,
         _line,
@@ -195,6 +199,30 @@ def _packages(repository: Repository) -> Iterator[Check]:
             yield Check(name, CheckState.WARN, missed, INSTALL[project.python_manager])
         else:
             yield Check(name, CheckState.OK, f"not here; optional, for {purpose}")
+
+
+def _dockerfiles(repository: Repository) -> Iterator[Check]:
+    """The Dockerfiles of the checkout that git knows: the gravest thing that is said of each."""
+    from ecluse import dockerfiles
+    from ecluse.files import read_capped
+
+    if repository.work_tree is None:
+        return
+    listed = repository.text("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate").split(
+        "\0"
+    )
+    for path in [one for one in listed if dockerfiles.is_dockerfile(one)][:DOCKERFILES]:
+        place = repository.work_tree / path
+        if place.is_symlink() or not place.is_file():
+            continue
+        found = dockerfiles.lint(read_capped(place, 1 << 20).decode("utf-8", "replace"))
+        grave = [one for one in found if one.level is not dockerfiles.Level.INFO]
+        if grave:
+            first = min(grave, key=lambda one: one.level is not dockerfiles.Level.ERROR)
+            more = f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
+            yield Check("dockerfile", CheckState.WARN, f"{path}:{first}{more}", f"edit {path}, line {first.line}")
+        else:
+            yield Check("dockerfile", CheckState.OK, f"{path} is without fault")
 
 
 def _trunk(repository: Repository) -> Iterator[Check]:
