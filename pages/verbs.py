@@ -29,6 +29,7 @@ WORDS = {
     "ecluse sync --take ../trunk.bundle": {"in": "../sandbox"},
     "ecluse serve": {"stop after": "http://"},
     "ecluse release start --starter-key ../agent-1 --no-input": {"exit": "3"},
+    "ecluse keys make ada --role human --key ../ada": {"needs": "ssh-keygen"},
     "ecluse demo": {"not run": "a test of its own runs the demonstration"},
     "ecluse demo --to ../demo": {"not run": "a test of its own runs the demonstration"},
 }
@@ -75,7 +76,10 @@ def _index(context: click.Context) -> str:
     lines += ["", "## Common options", "", "Nearly every verb has these.", "", *_options(_common(context))]
     lines += ["", "## Exit statuses", "", "| status | meaning |", "|---|---|"]
     lines += [f"| {int(status)} | {text} |" for status, text in EXIT_MEANINGS.items()]
-    lines += ["", "What is said goes to standard error, the answer to standard output; with `--json` it is one document."]
+    lines += [
+        "",
+        "What is said goes to standard error, the answer to standard output; with `--json` it is one document.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -143,9 +147,7 @@ def _told(command: click.Command, context: click.Context, name: str, level: int 
         if before:
             yield _marked(before)
             yield ""
-    yield "```text"
-    yield " ".join(usage.split())
-    yield "```"
+    yield f"Usage: `{' '.join(usage.split())}`"
     yield ""
     own = [one for one in command.params if isinstance(one, click.Option) and not COMMON_NAMES & set(one.opts)]
     if own:
@@ -154,8 +156,10 @@ def _told(command: click.Command, context: click.Context, name: str, level: int 
         yield from _options(own)
         yield ""
     if any(COMMON_NAMES & set(one.opts) for one in command.params):
-        yield "The [common options](index.md#common-options) as well." if own else (
-            "It has the [common options](index.md#common-options) only."
+        yield (
+            "The [common options](index.md#common-options) as well."
+            if own
+            else ("It has the [common options](index.md#common-options) only.")
         )
         yield ""
     if not isinstance(command, click.Group):

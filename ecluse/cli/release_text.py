@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ecluse.cli.frame import Frame
@@ -11,7 +12,8 @@ def word(state: str) -> str:
     return str(state).replace("_", " ")
 
 
-def plan_text(plan: dict[str, Any]) -> str:
+def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
+    """A plan for people; ``asked`` are the options it was made with, which its start has to have too."""
     target = plan["target"] or {}
     lines = [
         f"Release {plan['version'] or 'without a version'} by {plan['path']}",
@@ -34,7 +36,7 @@ def plan_text(plan: dict[str, Any]) -> str:
             for gate in plan["gates"]
         ),
         "",
-        f"Start it with: ecluse release start {plan['playbook']}",
+        f"Start it with: ecluse release start {shlex.join([plan['playbook'], *asked])}",
     ]
     return "\n".join(lines)
 
