@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -180,7 +180,7 @@ def _exits(text: str) -> Iterator[str]:
     yield "Others as in [the table](index.md#exit-statuses)."
 
 
-def _options(listed: list[click.Parameter]) -> Iterator[str]:
+def _options(listed: Sequence[click.Parameter]) -> Iterator[str]:
     yield "| option | what it does |"
     yield "|---|---|"
     for one in listed:
@@ -213,7 +213,8 @@ def _prose(command: click.Command) -> list[str]:
 
 
 def _marked(text: str) -> str:
-    """Options and patterns in running text as code, so that Markdown leaves them as they are."""
+    """Commands, options and patterns in running text as code, so that Markdown leaves them as they are."""
+    text = re.sub(rf"(?<![`\w])ecluse (?:{'|'.join(VERBS)})\b(?: (?:approve|override|plan)\b)?", r"`\g<0>`", text)
     return re.sub(r"(?<![`\w-])(--[a-z][\w-]*(?: [A-Z]+\b)?|\S*\*\S*[^\s.,;:)])", r"`\1`", text)
 
 

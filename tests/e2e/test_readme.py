@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 from ecluse import http
 from pages import reading, settings
 
