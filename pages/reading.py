@@ -4,7 +4,7 @@ A page may say in comments, which no reader sees, how its commands are run by a 
 
 * ``<!-- setting: NAME -->`` once in a page: where its commands are typed (:mod:`pages.settings`);
 * above a block: ``<!-- in: FOLDER -->`` (types in that folder first), ``<!-- exit: N -->`` (its last command ends with
-  this status), ``<!-- stop after: TEXT -->`` (its only command goes on until a signal; it is sent when TEXT was said) and
+  this status), ``<!-- needs: PROGRAM -->`` (it is left out where that is absent), ``<!-- stop after: TEXT -->`` (its only command goes on until a signal; it is sent when TEXT was said) and
   ``<!-- not run: REASON -->``.
 """
 
@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 COMMANDS = ("sh", "console")
 """Kinds of blocks that hold commands: alone, or behind ``$`` with what they say."""
 
-_WORDS = ("setting", "in", "exit", "stop after", "not run")
+_WORDS = ("setting", "in", "exit", "stop after", "needs", "not run")
 _COMMENT = re.compile(r"<!--\s*([a-z ]+):\s*(.*?)\s*-->", flags=re.S)
 
 
@@ -155,7 +155,7 @@ def dead_links(page: Path) -> list[str]:
 def commands(block: Block) -> list[tuple[str, list[str]]]:
     """The commands of a block, each with the lines that it is shown to say (``console`` only).
 
-    A command goes on over lines that end with a backslash, and to the end of a here-document.
+    A command goes on over lines that end with a backslash, to the end of a loop, and to that of a here-document.
     """
     found: list[tuple[str, list[str]]] = []
     lines = iter(block.text.splitlines())
@@ -169,6 +169,8 @@ def commands(block: Block) -> list[tuple[str, list[str]]]:
         if not command.strip() or command.lstrip().startswith("#"):
             continue
         while command.endswith("\\"):
+            command += "\n" + next(lines)
+        while re.match(r"(for|while|if)\b", command) and not re.search(r"^(done|fi)\b", command, flags=re.M):
             command += "\n" + next(lines)
         ends = re.search(r"<<-?\s*'?(\w+)'?", command)
         while ends and command.splitlines()[-1] != ends[1]:

@@ -13,14 +13,14 @@ SCHEMAS = {
     "playbook-reference.md": (
         "ecluse/release/playbook.schema.json",
         "# The compiled form of a playbook",
-        "What `ecluse playbook show NAME --json` prints, field by field; `ecluse playbook schema` prints the schema. How a"
-        " playbook is written is in [playbooks](playbooks.md), what its steps do in [steps](steps.md).",
+        """What `ecluse playbook show NAME --json` prints, field by field; `ecluse playbook schema` prints the schema. How a
+playbook is written is in [playbooks](playbooks.md), what its steps do in [steps](steps.md).""",
     ),
     "report-reference.md": (
         "ecluse/checks/report.schema.json",
         "# The fields of a run's report",
-        "What `ecluse run` writes to `reports/report.json`, field by field. What the fields are for is in"
-        " [the report of a run](report.md).",
+        """What `ecluse run` writes to `reports/report.json`, field by field. What the fields are for is in
+[the report of a run](report.md).""",
     ),
 }
 """Page -> the schema it is made of, its heading and what it begins with."""

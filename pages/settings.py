@@ -132,7 +132,10 @@ def _landed(folder: Path) -> None:
 def _releasable(folder: Path) -> None:
     port = http.free_port()
     command = json.dumps([sys.executable, "-m", "service.app", "--port", str(port)])
-    _type(folder, "ecluse keys make ada --role human --key ../ada && ecluse keys make agent-1 --role agent --key ../agent-1")
+    _type(
+        folder,
+        "ecluse keys make ada --role human --key ../ada && ecluse keys make agent-1 --role agent --key ../agent-1",
+    )
     with (folder / "project" / "ecluse.toml").open("a") as policy:
         policy.write(
             f'\n[environments.production]\npath = "../production"\ncommand = {command}\n'
@@ -140,6 +143,9 @@ def _releasable(folder: Path) -> None:
         )
     _type(folder, "git add -A && git commit -q -m 'chore: keys, and where it goes live'")
 
+
+NEEDS = {"waiting": "ssh-keygen", "releasable": "ssh-keygen"}
+"""Setting -> the program without which it cannot be made."""
 
 SETTINGS: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty": (_empty, ""),

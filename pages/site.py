@@ -6,6 +6,7 @@ that cannot be reached from there is a fault, as a dead link is.
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import os
@@ -118,7 +119,7 @@ def _words(page: Path, groups: list[Group]) -> dict[str, Any]:
         "title": reading.title(page).replace("`", ""),
         "version": __version__,
         "language": "fr" if page.parent.name == "fr" else "en",
-        "top": way(reading.DOCS).rstrip("."),
+        "top": "../" * len(page.relative_to(reading.DOCS).parent.parts),
         "home": way(INDEX.with_suffix(".html")),
         "groups": [{"name": group.name, "entries": [entry(*one) for one in group.entries]} for group in groups],
         "sections": sections if len(sections) > 2 else [],
@@ -128,7 +129,7 @@ def _words(page: Path, groups: list[Group]) -> dict[str, Any]:
 
 def body(page: Path) -> str:
     """A page's HTML: anchors at headings, links to pages as links to their HTML, code in colours."""
-    listed = [token for token in reading.tokens(page) if token.type != "html_block"]
+    listed = [token for token in copy.deepcopy(reading.tokens(page)) if token.type != "html_block"]
     anchors = iter(reading.headings(page))
     parts = []
     for token in listed:
@@ -152,7 +153,9 @@ def _site_link(page: Path, target: str) -> str:
     if re.match(r"[a-z]+:", path) or not path:
         return target
     if not goal.is_relative_to(reading.DOCS):
-        raise reading.Faulty(f"{page.relative_to(reading.ROOT)}: {target} leads out of docs/; the site has no such page")
+        raise reading.Faulty(
+            f"{page.relative_to(reading.ROOT)}: {target} leads out of docs/; the site has no such page"
+        )
     return re.sub(r"\.md$", ".html", path) + sign + anchor
 
 

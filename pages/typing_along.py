@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from ecluse import process
 from pages import reading, settings
 
-_PLACEHOLDERS = {"CHANGE": r"\bchg-\w+", "RELEASE": r"\brel-\w+"}
+_PLACEHOLDERS = {"CHANGE": r"\b(?:chg|bundle|patch|mail|edits)-[0-9a-z]{12}\b", "RELEASE": r"\brel-\w+"}
 """Word in capitals in a page -> what stands for it: the id that was said last."""
 
 _PATIENCE_S = 120.0
@@ -37,6 +38,7 @@ class Reader:
         settings.prepare(setting, folder)
         self.cwd = settings.begin_in(setting, folder)
         self.known = dict[str, str]()
+        self.left_out = list[str]()
         self.env = surroundings(folder)
         made = folder / "known.json"
         if made.exists():
@@ -46,7 +48,10 @@ class Reader:
         """Type every command of ``page`` that is to be run; how many they were. Raises AssertionError."""
         count = 0
         for block in reading.blocks(page):
-            if block.kind in reading.COMMANDS and "not run" not in block.words:
+            need = block.words.get("needs", "")
+            if need and shutil.which(need) is None:
+                self.left_out.append(f"{block}: {need} is not on this machine")
+            elif block.kind in reading.COMMANDS and "not run" not in block.words:
                 count += self.follow(block)
         return count
 
@@ -101,6 +106,8 @@ class Reader:
         """End the services and jobs that the page's commands left running."""
         for job in self.folder.rglob("job.json"):
             process.cancel_job(job.parent)
+        if (self.folder / "home" / ".gnupg").exists() and shutil.which("gpgconf"):
+            subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
 
     @staticmethod
     def _listen_until(started: subprocess.Popen[str], until: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -29,6 +29,7 @@ WORDS = {
     "ecluse sync --take ../trunk.bundle": {"in": "../sandbox"},
     "ecluse serve": {"stop after": "http://"},
     "ecluse release start --starter-key ../agent-1 --no-input": {"exit": "3"},
+    "ecluse keys make ada --role human --key ../ada": {"needs": "ssh-keygen"},
     "ecluse demo": {"not run": "a test of its own runs the demonstration"},
     "ecluse demo --to ../demo": {"not run": "a test of its own runs the demonstration"},
 }
@@ -75,7 +76,10 @@ def _index(context: click.Context) -> str:
     lines += ["", "## Common options", "", "Nearly every verb has these.", "", *_options(_common(context))]
     lines += ["", "## Exit statuses", "", "| status | meaning |", "|---|---|"]
     lines += [f"| {int(status)} | {text} |" for status, text in EXIT_MEANINGS.items()]
-    lines += ["", "What is said goes to standard error, the answer to standard output; with `--json` it is one document."]
+    lines += [
+        "",
+        "What is said goes to standard error, the answer to standard output; with `--json` it is one document.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -143,9 +147,7 @@ def _told(command: click.Command, context: click.Context, name: str, level: int 
         if before:
             yield _marked(before)
             yield ""
-    yield "```text"
-    yield " ".join(usage.split())
-    yield "```"
+    yield f"Usage: `{' '.join(usage.split())}`"
     yield ""
     own = [one for one in command.params if isinstance(one, click.Option) and not COMMON_NAMES & set(one.opts)]
     if own:
@@ -154,8 +156,10 @@ def _told(command: click.Command, context: click.Context, name: str, level: int 
         yield from _options(own)
         yield ""
     if any(COMMON_NAMES & set(one.opts) for one in command.params):
-        yield "The [common options](index.md#common-options) as well." if own else (
-            "It has the [common options](index.md#common-options) only."
+        yield (
+            "The [common options](index.md#common-options) as well."
+            if own
+            else ("It has the [common options](index.md#common-options) only.")
         )
         yield ""
     if not isinstance(command, click.Group):
@@ -176,7 +180,7 @@ def _exits(text: str) -> Iterator[str]:
     yield "Others as in [the table](index.md#exit-statuses)."
 
 
-def _options(listed: list[click.Parameter]) -> Iterator[str]:
+def _options(listed: Sequence[click.Parameter]) -> Iterator[str]:
     yield "| option | what it does |"
     yield "|---|---|"
     for one in listed:
@@ -209,7 +213,8 @@ def _prose(command: click.Command) -> list[str]:
 
 
 def _marked(text: str) -> str:
-    """Options and patterns in running text as code, so that Markdown leaves them as they are."""
+    """Commands, options and patterns in running text as code, so that Markdown leaves them as they are."""
+    text = re.sub(rf"(?<![`\w])ecluse (?:{'|'.join(VERBS)})\b(?: (?:approve|override|plan)\b)?", r"`\g<0>`", text)
     return re.sub(r"(?<![`\w-])(--[a-z][\w-]*(?: [A-Z]+\b)?|\S*\*\S*[^\s.,;:)])", r"`\1`", text)
 
 

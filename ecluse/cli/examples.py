@@ -81,9 +81,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("ecluse history export --format csv --to ../history.csv", "Take it all along"),
     ),
     "show": (("ecluse show CHANGE", "Everything about one change: verdict, findings, checks, events"),),
-    "serve": (
-        ("ecluse serve", "Show the dashboard on http://127.0.0.1:8470 and drive the line"),
-    ),
+    "serve": (("ecluse serve", "Show the dashboard on http://127.0.0.1:8470 and drive the line"),),
     "help": (
         ("ecluse help land", "Explain a verb"),
         ("ecluse help exit-codes", "What the exit statuses mean"),

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-
 from ecluse import http
 from pages import reading, settings
 
@@ -19,7 +18,9 @@ README = reading.ROOT / "README.md"
 
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (reading.ROOT / "Makefile").read_text(), flags=re.M))
-    listed = [command for block in reading.blocks(README) if block.kind == "sh" for command, _ in reading.commands(block)]
+    listed = [
+        command for block in reading.blocks(README) if block.kind == "sh" for command, _ in reading.commands(block)
+    ]
     shown = [line.split()[1] for line in listed if line.startswith("make ")]
     assert {"demo", "test", "docs"} <= set(shown) <= targets
 

@@ -14,7 +14,11 @@ from pages import reading, settings
 from pages.typing_along import not_said
 
 NOT_RUN = {
-    "README.md": ["it is what runs this test"],
+    "README.md": [
+        "each sets everything up, and this test is a part of one of them",
+        "they are the project's own checks, and this test is a part of them",
+    ],
+    "docs/verbs/demo.md": ["a test of its own runs the demonstration"] * 2,
 }
 """Page -> the reasons it gives for blocks whose commands are not run. This list is meant to stay short."""
 
