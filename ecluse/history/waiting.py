@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from shlex import quote
 
+from ecluse.dataclass import dataclass
 from ecluse.history.store import History
 from ecluse.model import (
     Change,
@@ -41,9 +41,11 @@ class Waiting:
 def waiting(history: History) -> list[Waiting]:
     """Everything that waits for a person now, oldest first within each lock; what is stuck comes last."""
     found: list[Waiting] = []
-    for state in (ChangeState.QUARANTINED, ChangeState.CONFLICT, ChangeState.READY):
+    for state in (ChangeState.QUARANTINED, ChangeState.CONFLICT):
         for change in history.find(Change, state=state, limit=SHOWN):
             found += of_change(change)
+    for change in history.find(Change, state=ChangeState.READY, wants_landing=True, trusted_by="", limit=SHOWN):
+        found += of_change(change)
     for landing in history.find(Landing, state=LandingState.BLOCKED, limit=SHOWN):
         found.append(of_landing(landing, history.get(Change, landing.change)))
     for gate in history.find(Gate, state=GateState.OPEN, limit=SHOWN):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ecluse.kit import runners
+
 Language = Literal["python", "javascript"]
 Kind = Literal["unit", "integration", "e2e"]
 KINDS: tuple[Kind, ...] = ("unit", "integration", "e2e")
@@ -55,8 +57,8 @@ class Project:
     """The package.json that names the package manager, relative to the repository."""
     configured: frozenset[str] = frozenset()
     scripts: frozenset[str] = frozenset()
-    versions: tuple[tuple[str, str], ...] = ()
-    """Tools that the repository names a version of, where a job of ours can read it."""
+    pinned: tuple[tuple[str, str], ...] = ()
+    """Tools that the repository's own hooks name a version of."""
     dockerfile: str = ""
     application: str = ""
     lock: str = ""
@@ -65,6 +67,22 @@ class Project:
     whole: bool = False
     """Whether every file of the repository is its concern, as for the root of a workspace."""
     moves: tuple[tuple[str, str], ...] = ()
+    packaged: bool = False
+    """Whether it can be built and installed: a build system is named."""
+    runtime: str = ""
+    """The list of what it needs when it runs, for a layer of its own in an image."""
+    versions: tuple[str, ...] = ()
+    """Files that say its version themselves."""
+    commands: tuple[str, ...] = ()
+    """What it installs for a shell."""
+    start: tuple[str, ...] = ()
+    """What starts it, said in ``[kit.projects.NAME]`` of the policy."""
+    port: int = 8000
+    health: str = ""
+    """Path that answers when it is well, where one is seen or said."""
+    system: tuple[str, ...] = ()
+    """Debian packages that its image needs."""
+    runner_of_tests: runners.Runner = runners.NONE
 
     def paths_of(self, kind: Kind) -> tuple[str, ...]:
         """Where the tests of ``kind`` lie; empty when there are none, or when a script knows."""
@@ -72,7 +90,7 @@ class Project:
 
     def version_of(self, tool: str, otherwise: str) -> str:
         """The version of ``tool`` that the repository itself names, else ``otherwise``."""
-        return dict(self.versions).get(tool, otherwise)
+        return dict(self.pinned).get(tool, otherwise)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
     if repository.work_tree is not None:
         planned = pieces.look_at(repository.work_tree, trust=options.trust, solo=options.solo)
         if options.kits:
-            planned, found = _with_kits(repository.work_tree, planned, options.kits)
+            planned, found = _with_kits(repository.work_tree, planned, options.kits, branch)
     settings = _settings(repository, branch)
     actions = [_history_action(repository), *(action for action, _ in settings), *(piece.action for piece in planned)]
     actions += _notes(repository)
@@ -72,12 +72,17 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
 
 
 def _with_kits(
-    work_tree: Path, planned: list[pieces.Piece], names: tuple[str, ...]
+    work_tree: Path, planned: list[pieces.Piece], names: tuple[str, ...], trunk: str
 ) -> tuple[list[pieces.Piece], tuple[str, ...]]:
     """What ``init`` always writes, then the files of the kits named; and what was found in the repository."""
-    from ecluse.kit import kits, survey
+    from ecluse.kit import environments, kits, survey
 
     seen = survey.look(work_tree)
+    if {"staging", "release"} & set(names):
+        future = kits.foreseen(seen, names)
+        planned = [
+            environments.added(work_tree, future, trunk, one) if one.path == "ecluse.toml" else one for one in planned
+        ]
     return planned + kits.plan(work_tree, seen, names), seen.found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ecluse import config
 from ecluse.kit.found import KINDS, Kind, Language, Project, Survey, Tests, slug
 from ecluse.kit.survey_javascript import Workspace, workspace_of
 from ecluse.kit.survey_javascript import project as javascript_project
@@ -32,7 +33,7 @@ def look(folder: Path) -> Survey:
     places = list(_places(folder))
     workspaces = [found for place, language in places if language == "javascript" and (found := workspace_of(place))]
     made = [one for place, language in places if (one := _project(folder, place, language, workspaces))]
-    projects = _unique(_without_idle_roots(made, workspaces, folder))
+    projects = _told(_unique(_without_idle_roots(made, workspaces, folder)), config.of_checkout(folder))
     workflows = sorted(
         path.relative_to(folder).as_posix()
         for parent in (".github/workflows", ".forgejo/workflows", ".gitea/workflows")
@@ -40,8 +41,21 @@ def look(folder: Path) -> Survey:
     )
     compose = tuple(sorted(path.name for path in folder.glob("*compose*.y*ml")))
     e2e = ("tests/e2e",) if has_tests(folder / "tests/e2e") else ()
-    survey = Survey(slug(folder.resolve().name), tuple(projects), tuple(workflows), compose, e2e)
+    name = next((one.name for one in projects if one.path == "."), slug(folder.resolve().name))
+    survey = Survey(name, tuple(projects), tuple(workflows), compose, e2e)
     return replace(survey, found=_sentences(survey))
+
+
+def _told(projects: list[Project], policy: config.Config) -> list[Project]:
+    """What a person said in ``[kit.projects.NAME]`` about a project counts more than what can be seen of it."""
+    made = []
+    for one in projects:
+        said = policy.kit.projects.get(one.name)
+        if said is not None:
+            health = said.health or one.health
+            one = replace(one, start=said.start, port=said.port, health=health, system=said.packages)
+        made.append(one)
+    return made
 
 
 def _sentences(survey: Survey) -> tuple[str, ...]:
@@ -50,6 +64,7 @@ def _sentences(survey: Survey) -> tuple[str, ...]:
         tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths) or 'its test script'}" for test in one.tests)
         lines.append(f"{one.path}: {one.language} ({one.manager}), {tests or 'no tests'}")
         lines += [f"{one.dockerfile}: builds {one.name}"] if one.dockerfile else []
+        lines += [f"{one.path}: a command to install ({', '.join(one.commands)})"] if one.commands else []
     lines += [f"{path}: a workflow" for path in survey.workflows]
     return tuple(lines) or ("neither a Python nor a JavaScript project",)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ecluse.kit import runners
 from ecluse.kit.found import Project, Tests, json_of, slug, table, text_of
 
 _LOCKS = (
@@ -75,6 +76,7 @@ def project(
         tests=(Tests("unit", ()),) if has_tests else (),
         node=_node(document),
         pnpm=_pnpm(home, lock) if manager == "pnpm" else "",
+        runner_of_tests=runners.of(document),
         manifest=_relative(root, home / "package.json"),
         configured=frozenset(_configured(place, document)),
         scripts=frozenset(scripts),

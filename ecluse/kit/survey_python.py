@@ -29,6 +29,11 @@ _REQUIREMENTS = tuple(
         for n in _NAMES
     )
 )  # fmt: skip
+_RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
+_LOOKED_AT = 200
+"""Files of a project that are read for a path of health, at most."""
+_HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
+_VERSION = re.compile(r"^__version__[ \t]*(?::[ \t]*\w+[ \t]*)?=[ \t]*[\"']", re.M)
 _OUTSIDE = re.compile(r"^\s*(?:import|from)\s+(?:psycopg\w*|redis|sqlalchemy|pymongo|testcontainers|docker)\b", re.M)
 """Imports of a test that speak for a service outside the process."""
 
@@ -56,12 +61,17 @@ def project(root: Path, place: Path, where: str, name: str, dockerfile: str) -> 
         sources=sources,
         python=_version(place, document),
         configured=frozenset(_configured(place, document)),
-        versions=tuple(_versions(root)),
+        pinned=tuple(_pinned(root)),
         dockerfile=dockerfile,
         application=_application(place, sources),
         lock=next((n for n in locks if (place / n).is_file()), ""),
         shared=() if home == place else ((home / "uv.lock").relative_to(root).as_posix(),),
         moves=_moves(place),
+        packaged="build-system" in document or (place / "setup.py").is_file(),
+        runtime=next((n for n in _RUNTIME if (place / n).is_file()), ""),
+        versions=tuple(_versions(place, metadata, sources)),
+        commands=tuple(sorted(table(metadata, "scripts"))),
+        health=_health(place, sources),
     )
 
 
@@ -86,6 +96,29 @@ def _sources(place: Path) -> tuple[str, ...]:
             elif any(path.glob("*/__init__.py")):
                 spaces.append(path.name)
     return tuple(found or spaces)
+
+
+def _versions(place: Path, metadata: dict[str, Any], sources: tuple[str, ...]) -> Iterator[str]:
+    """``pyproject.toml`` and the package's own ``__version__``, where they say it and do not read it elsewhere."""
+    if "version" in metadata:
+        yield "pyproject.toml"
+    for source in sources:
+        folder = place / source
+        for pattern in ("__init__.py", "*/__init__.py") if folder.is_dir() else ():
+            for path in sorted(folder.glob(pattern)):
+                if _VERSION.search(text_of(path)):
+                    yield path.relative_to(place).as_posix()
+
+
+def _health(place: Path, sources: tuple[str, ...]) -> str:
+    """The path by whose usual name a service says that it is well; empty when no source has one."""
+    for source in sources:
+        paths = [place / source] if source.endswith(".py") else sorted((place / source).rglob("*.py"))
+        for path in paths[:_LOOKED_AT]:
+            found = _HEALTH.search(text_of(path))
+            if found:
+                return found.group(1)
+    return ""
 
 
 def _has_code(src: Path) -> bool:
@@ -147,11 +180,15 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
             yield f"has-{name}"
         elif line.search(text_of(place / "pyproject.toml")):  # in some group, which need not be one that is installed
             yield f"names-{name}"
+    if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", text_of(place / "pyproject.toml")):
+        yield "scm"
+    if any("--hash=" in text_of(place / name) for name in _RUNTIME):
+        yield "hashed"
     if "format" in table(tool, "ruff") or "line-length" in table(tool, "ruff"):
         yield "format"
 
 
-def _versions(root: Path) -> Iterator[tuple[str, str]]:
+def _pinned(root: Path) -> Iterator[tuple[str, str]]:
     """The versions of ruff and mypy that the hooks name: a later one would find what nobody has agreed to."""
     from ecluse.kit.wanted import untouched
 

@@ -171,7 +171,7 @@ def test_the_versions_of_somebodys_hooks_are_used_and_those_of_the_kit_are_not(t
     from ecluse.kit.wanted import signed
 
     (tmp_path / ".pre-commit-config.yaml").write_text(signed(hooks))
-    assert look(tmp_path).projects[0].versions == ()
+    assert look(tmp_path).projects[0].pinned == ()
 
 
 def test_what_the_type_checker_needs_is_brought_for_the_type_checker_only(tmp_path: Path) -> None:
