@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ecluse.kit import workflows
+from ecluse.kit import docker, workflows
 from ecluse.kit.found import Project, Survey
 from ecluse.kit.survey import look
 
@@ -283,9 +283,19 @@ def test_broken_files_are_no_reason_to_stop(tmp_path: Path) -> None:
         "setup.cfg": "[a\n",
         "tox.ini": "x",
         "setup.py": "(",
-        "one.py": "",
+        "a.py": "",
     }
-    assert [one.language for one in lay(tmp_path, files).projects] == ["python"]
+    found = lay(tmp_path, {f"one/{path}": text for path, text in files.items()}).projects
+    assert [one.language for one in found] == ["python"]
+
+
+def test_a_package_of_a_workspace_gets_no_image_of_its_own(tmp_path: Path) -> None:
+    """Its lock file lies outside of the folder that an image is built from."""
+    start = {"test": "node --test", "start": "node ."}
+    files = {"packages/a/package.json": script("a", scripts=start), "alone/package.json": script("b", scripts=start)}
+    files |= {"package.json": '{"workspaces": ["packages/*"]}', "yarn.lock": ""}
+    seen = lay(tmp_path, files)
+    assert {one.path: docker.served(one) for one in seen.projects} == {"alone": True, "packages/a": False}
 
 
 @pytest.mark.parametrize(
