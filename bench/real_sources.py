@@ -118,7 +118,8 @@ RECIPES = (
     Recipe("untested", (pip("sortedcontainers", "2.4.0"),)),
     Recipe("untested", (pip("docopt", "0.6.2"),)),
     Recipe("untested", (npm("picocolors", "1.1.1"),)),
-    Recipe("elaborate", (pip("tomlkit", "0.15.2"),)),
+    # the package holds the files of a submodule, which the rules of the package refuse
+    Recipe("elaborate", (pip("tomlkit", "0.15.2"),), faults=("Found 8 errors.",)),
     Recipe("elaborate", (pip("structlog", "26.1.0"),)),
     Recipe("elaborate", (pip("humanize", "4.17.0"),)),
 )
