@@ -327,3 +327,19 @@ def test_weaknesses_of_javascript_are_asked_of_its_own_package_manager(tmp_path:
     assert asked({"package.json": script(), "pnpm-lock.yaml": ""}) == "pnpm audit --audit-level=high"
     assert asked({"package.json": script(), "yarn.lock": ""}) == "npx --yes yarn@1.22.22 audit"
     assert asked({"package.json": script(), "yarn.lock": "", ".yarnrc.yml": ""}).endswith(" yarn npm audit")
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({}, "npm run test -- --run"),
+        ({"pnpm-lock.yaml": ""}, "pnpm run test --run"),
+        ({"yarn.lock": ""}, "npx --yes yarn@1.22.22 run test --run"),
+    ],
+)
+def test_words_for_the_runner_of_tests_get_past_the_package_manager(
+    tmp_path: Path, files: dict[str, str], wanted: str
+) -> None:
+    """pnpm and yarn hand on the sign ``--`` too, and no runner knows it."""
+    seen = lay(tmp_path, {**files, "package.json": script(scripts={"test": "vitest"})})
+    assert workflows.tests(seen.projects[0], seen)[-1].lines[0].startswith(wanted)
