@@ -21,6 +21,8 @@ _NOT_MODULES = frozenset(["setup.py", "conftest.py", "noxfile.py", "conf.py", "t
 _EXTRAS = ("test", "tests", "testing", "dev")
 _TYPING = ("lint", "typing", "types", "mypy")
 """Names of groups and lists that bring what a type checker has to see."""
+_WHOLE = ("all", "full", "standard")
+"""Names of extras with the modules that a package imports when they are there: a type checker looks for them."""
 _NAMES = ("dev", "develop", "development", "test", "tests", "testing")
 _REQUIREMENTS = tuple(
     chain.from_iterable(
@@ -241,7 +243,7 @@ def _checking(place: Path, manager: str, document: dict[str, Any]) -> tuple[str,
         return (f"uv sync --inexact --all-extras {' '.join(groups)}",) if groups else ()
     if manager == "poetry":
         return ()
-    extras = [name for name in _TYPING if name in table(document, "project", "optional-dependencies")]
+    extras = [name for name in (*_TYPING, *_WHOLE) if name in table(document, "project", "optional-dependencies")]
     words = [f'-e ".[{",".join(extras)}]"'] if extras else []
     words += [f"-r requirements/{name}.txt" for name in _TYPING if (place / f"requirements/{name}.txt").is_file()]
     words += [f"-r requirements-{name}.txt" for name in _TYPING if (place / f"requirements-{name}.txt").is_file()]
