@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -132,6 +133,9 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         actions_url=open_trunk(repository).config.checks.actions_url,
         identity=str(repository.common_dir),
         cache_scope=_cache_scope(history, run),
+        run_id=str(int(hashlib.sha256(run.id.encode()).hexdigest()[:11], 16)),
+        attempt=run.attempt,
+        counters=log_folder("numbers") / f"{hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:20]}.json",
     )
     document: dict[str, Any] = {"tree": str(tree), "request": request.to_json()}
     if sealed := _sealed(repository, history, run, folder):
