@@ -7,9 +7,10 @@ full lower-case hex object ids; sizes are bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from ecluse.dataclass import dataclass, field
 
 if TYPE_CHECKING:  # commands that only read start faster without these
     from ecluse.measured import CaseCounts, Coverage, TestResults

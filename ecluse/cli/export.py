@@ -115,7 +115,6 @@ def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> in
             for one in done.omissions:
                 frame.say(f"  NOT carried: {_shown(one['path'])} ({one['reason']})", "warn")
 
-    frame.say(f"looking every {pause:g} s, until Ctrl-C", "step")
     repeat(frame, pause, look)
     return ExitStatus.DONE
 

@@ -5,7 +5,6 @@ Each step is one question, and after each the state is whole: stopping anywhere 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from ecluse.cli.follow import follow
@@ -13,6 +12,7 @@ from ecluse.cli.frame import Frame
 from ecluse.cli.import_ask import Asker, proposal_for
 from ecluse.cli.import_leave import later, lay_down, set_apart
 from ecluse.cli.land import describe, landing_document, person, push_text, show_failure, status_of
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import ExitStatus, Problem
 from ecluse.model import Change, ChangeState, Landing
 

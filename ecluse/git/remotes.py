@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed, Refused
 from ecluse.git.repository import Repository
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import read_capped, storage_problem
 from ecluse.intake import bundlefile, manifest, strictjson, textchunks

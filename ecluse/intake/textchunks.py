@@ -11,8 +11,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
 
 CHUNK_BYTES = 6000

@@ -6,9 +6,10 @@ Simple conflicts are resolved by the rules that landing uses, and named. All mer
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass, field
 from ecluse.git import Repository
 from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.git.resolving import Rules, Settled, merge_by_rules
