@@ -12,13 +12,14 @@ from typing import Any
 from ecluse.dataclass import dataclass, field
 from ecluse.git import Identity, Repository
 from ecluse.intake.pathrules import shown
+from ecluse.patterns import expression
 from ecluse.secrets.scan import scan, sensitive_path
 
 MARK = "Ecluse-Uncommitted: yes"
 QUIET_REASONS = ("ignored", "own")
 """Reasons for leaving something out that never need a person's acceptance."""
 
-_OWN = re.compile(
+_OWN = expression(
     r"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     r"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     r"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
