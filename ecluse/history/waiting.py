@@ -67,7 +67,7 @@ def of_change(change: Change) -> list[Waiting]:
     elif change.state is ChangeState.CONFLICT:
         why = change.reason or f"It does not merge with {change.target.removeprefix('refs/heads/')}."
         commands = (f"ecluse show {quote(change.key)}",)
-    elif change.state is ChangeState.READY and change.wants_landing and not change.trusted_by:
+    elif change.state is ChangeState.READY and not change.trusted_by:
         why = "Nobody vouches for it: no listed key signed it and no person accepted it."
     else:
         return []

@@ -21,6 +21,13 @@ _GIVE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Piped:
+    """What came by standard input, in a temporary file: it has no name, and exists nowhere else."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
     """The files of one change, at hand in ``folder``. ``manifest`` is empty for what comes without one.
 
