@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -58,9 +59,7 @@ class Session:
 
 def template(name: str, language: Language) -> str:
     """The shipped template of a document (one of :data:`NAMES`)."""
-    from importlib import resources  # costs more than the rest of this room
-
-    return resources.files("ecluse.documents").joinpath("templates", language, f"{name}.md").read_text("utf-8")
+    return (Path(__file__).parent / "templates" / language / f"{name}.md").read_text("utf-8")
 
 
 def render(

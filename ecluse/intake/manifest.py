@@ -90,7 +90,23 @@ def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
         "repository": {"roots": list(manifest.roots), "remote": manifest.remote},
         **manifest.extra,
     }
-    return json.dumps(document, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
+    return _laid_out(document).encode("ascii")
+
+
+def _laid_out(document: dict[str, Any]) -> str:
+    """JSON with a line for each key of the first two levels and each item of a list, as ``cloud-export.sh`` reads it.
+
+    Indenting all of it would cost ten times as much.
+    """
+    lines = []
+    for key, value in document.items():
+        ends, rows = "[]", map(json.dumps, value) if isinstance(value, list) else ()
+        if isinstance(value, dict):
+            ends, rows = "{}", (f"{json.dumps(name)}: {json.dumps(item)}" for name, item in value.items())
+        inner = ",\n  ".join(rows)
+        text = f"{ends[0]}\n  {inner}\n {ends[1]}" if inner else json.dumps(value)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def read(data: bytes) -> Manifest:
