@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake, wake_in
 from ecluse.model import Change, Event, Landing, Run, RunState
+from ecluse.patterns import expression
 from ecluse.secrets.source import from_environment
 from ecluse.trunk import open_trunk
 
@@ -183,7 +183,7 @@ def _sealed(repository: Repository, history: History, run: Run, folder: Path) ->
     return {"file": SECRETS, "key": str(Path(key).expanduser()) if key else ""}
 
 
-_BY_PEOPLE = re.compile(r"person |release |key .* \((?:human|admin)\)$")
+_BY_PEOPLE = expression(r"person |release |key .* \((?:human|admin)\)$")
 
 
 def may_have_secrets(history: History, run: Run) -> bool:
