@@ -283,7 +283,10 @@ class EnvironmentConfig(_Section):
     )
     ssh_config: str = Field(default="", description="a configuration file for ssh, instead of the user's own")
     compose: tuple[str, ...] = Field(default=("compose.yml",), description="compose files, in their order")
-    engine: tuple[str, ...] = Field(default=("docker",), description="the container engine's command on the hosts")
+    engine: tuple[str, ...] = Field(
+        default=("docker",),
+        description="the container engine's command on the hosts; or docker-compose, where compose is a program of its own",
+    )
     source: Literal["upload", "git"] = Field(
         default="upload", description="compose: files are uploaded, or the tag is checked out in the host's own clone"
     )
