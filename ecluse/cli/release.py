@@ -38,7 +38,10 @@ def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str
 
     made = release.plan(frame.repository, frame.history, playbook, pairs(inputs), environment, branch)
     notes = release_policy.notes(frame, made.environment)
-    frame.emit({"plan": made.as_dict(), "notes": notes}, plan_text(made.as_dict()))
+    asked = [word for one in inputs for word in ("--input", one)]
+    asked += ["--environment", environment] if environment else []
+    asked += ["--branch", branch] if branch else []
+    frame.emit({"plan": made.as_dict(), "notes": notes}, plan_text(made.as_dict(), asked))
     for note in notes:
         frame.say(note, "warn")
 

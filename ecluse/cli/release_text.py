@@ -16,8 +16,11 @@ SHOWN = 20
 """Commits, changes and files that a plan shows at a terminal; ``--json`` has up to 200."""
 
 
-def plan_text(plan: dict[str, Any]) -> str:
-    """The plan for people: what, why, what is in it, what is done where, who is asked, and the way back."""
+def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
+    """The plan for people: what, why, what is in it, what is done where, who is asked, and the way back.
+
+    ``asked`` are the options it was made with, which its start has to have too.
+    """
     lines = [
         *_head(plan),
         "",
@@ -38,7 +41,7 @@ def plan_text(plan: dict[str, Any]) -> str:
         "Way back",
         *([f"  {_row(rule)}" for rule in plan["rollback"]] or ["  the previous version comes back"]),
         "",
-        f"Start it with: ecluse release start {plan['playbook']}",
+        f"Start it with: ecluse release start {shlex.join([plan['playbook'], *asked])}",
     ]
     return "\n".join(lines)
 
