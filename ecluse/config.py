@@ -351,6 +351,10 @@ class NotifyConfig(_Section):
     """Who is told what. Addresses and tokens may be written env:NAME: a variable of the process that drives the line."""
 
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
+    webhook_secret: str = Field(
+        default="",
+        description="signs what goes to the webhook (X-Hub-Signature-256 and Standard Webhooks); as env:NAME",
+    )
     slack: str = Field(default="", description="address of a Slack incoming webhook")
     telegram: TelegramConfig | None = None
     mail: MailConfig | None = None
