@@ -62,6 +62,13 @@ def grow(bench, kind: str) -> Path:
     return bench.folder
 
 
+def brought(bench, *names: str) -> None:
+    """The kit's own files, written without what else init looks at and does."""
+    for piece in kits.plan(bench.folder, survey.look(bench.folder), names or kits.KITS):
+        if piece.data is not None:
+            bench.write(piece.path, piece.data)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_second_time_gives_no_diff_and_what_is_there_stays(bench, kind: str) -> None:
     grow(bench, kind)
@@ -79,7 +86,7 @@ def test_a_second_time_gives_no_diff_and_what_is_there_stays(bench, kind: str) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_workflow_is_one_that_the_checks_can_plan(bench, cli_run, kind: str) -> None:
     grow(bench, kind)
-    init(bench.repository, InitOptions(kits=kits.KITS))
+    brought(bench)
     bench.commit("kit")
     done = cli_run("run", "--dry-run", ".github/workflows")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -147,7 +154,7 @@ def test_unknown_names_are_errors_that_say_what_there_is(bench) -> None:
 
 def test_every_target_of_the_makefile_is_one_that_make_can_read(bench) -> None:
     grow(bench, "monorepo")
-    init(bench.repository, InitOptions(kits=("ci",)))
+    brought(bench, "ci")
     targets = ["setup", "lint", "test-all", "test-e2e", "test-api-unit", "test-worker-unit"]
     done = subprocess.run(["make", "-n", *targets], cwd=bench.folder, capture_output=True, text=True, check=True)
     assert "cd services/api && . .venv/bin/activate && python -m pytest -q tests" in done.stdout
@@ -167,7 +174,7 @@ def changes(bench, cli_run) -> tuple[dict[str, str], str]:
 
 def test_a_change_of_one_service_runs_only_its_jobs_and_says_why(bench, cli_run) -> None:
     grow(bench, "monorepo")
-    init(bench.repository, InitOptions(kits=("ci",)))
+    brought(bench, "ci")
     bench.commit("kit")
     bench.git("switch", "-q", "-c", "one")
     bench.commit("one", services__api__api__more_dot_py="x = 1\n")
@@ -185,7 +192,7 @@ def test_a_change_of_one_service_runs_only_its_jobs_and_says_why(bench, cli_run)
 
 def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
     grow(bench, "fastapi")
-    init(bench.repository, InitOptions(kits=("docker", "staging")))
+    brought(bench, "docker", "staging")
     page = (bench.folder / "backend/Dockerfile").read_text()
     assert [line.split()[-1] for line in page.splitlines() if line.startswith("FROM")] == [
         "dependencies",
@@ -225,7 +232,7 @@ def test_a_command_gets_an_image_a_package_and_a_playbook_and_nothing_that_stays
 
 def test_the_image_that_was_scanned_is_pushed_and_its_digest_is_what_goes_live(bench) -> None:
     grow(bench, "fastapi")
-    init(bench.repository, InitOptions(kits=kits.KITS))
+    brought(bench)
     jobs = loaded(bench.folder / ".github/workflows/test_and_deploy.yml")["jobs"]
     uses = [str(step.get("uses", "")) for step in jobs["image-backend"]["steps"]]
     assert sum("build-push-action" in one for one in uses) == 1, "a second build could be another image"
@@ -288,7 +295,7 @@ def test_what_the_look_cannot_see_is_said_in_the_policy(bench) -> None:
     grow(bench, "untested")
     said = '[kit.projects.work]\nstart = ["python", "tool.py"]\nport = 9000\nhealth = "/up"\npackages = ["git"]\n'
     bench.write("ecluse.toml", said)
-    init(bench.repository, InitOptions(kits=("docker", "staging")))
+    brought(bench, "docker", "staging")
     page = (bench.folder / "Dockerfile").read_text()
     assert (
         'CMD ["python", "tool.py"]' in page
@@ -301,7 +308,7 @@ def test_what_the_look_cannot_see_is_said_in_the_policy(bench) -> None:
 
 def test_a_makefile_of_ones_own_stays_and_can_include_what_it_lacks(bench) -> None:
     grow(bench, "command")
-    init(bench.repository, InitOptions(kits=("ci",)))
+    brought(bench, "ci")
     words = ["make", "-n", "lint", "test-saw-unit", "test-saw-integration"]
     done = subprocess.run(words, cwd=bench.folder, capture_output=True, text=True, check=True)
     assert done.stdout.count("echo mine") == 2 and "pytest -q tests/integration" in done.stdout and done.stderr == ""
