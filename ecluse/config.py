@@ -33,6 +33,7 @@ class IntakeConfig(_Section):
     validation: Literal["none", "minimal", "standard", "complete"] = Field(
         default="minimal", description="level run on import"
     )
+    fetch: bool = Field(default=True, description="ask the repository's own remotes for a base that is not here")
 
 
 class ChecksConfig(_Section):
@@ -127,6 +128,10 @@ class ReleaseConfig(_Section):
     calendar: str = Field(default="", description="an iCalendar file on the trunk: nothing goes live in its events")
     post_mortems: bool = Field(
         default=True, description="a rollback writes docs/post-mortems/DATE-TITLE.md, ready to be read and landed"
+    )
+    migrations: tuple[str, ...] = Field(
+        default=("*/migrations/*", "*/migrate/*", "*/alembic/versions/*", "*.sql", "*/schema.prisma"),
+        description="paths that change a database, as patterns over /PATH: a plan names them apart",
     )
     rollback_tags: bool = Field(default=False, description="a rollback puts the tag vX.Y.Z-rollback on what came back")
 

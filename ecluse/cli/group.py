@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from ecluse import __version__
+from ecluse.cli.examples import as_epilog
 from ecluse.cli.frame import printable, report_bug, report_problem
 from ecluse.errors import ExitStatus, Invalid, Problem
 
@@ -49,6 +50,7 @@ class Verbs(click.Group):
             return None
         command = import_module(f"ecluse.cli.{VERBS[cmd_name][0]}").command
         assert isinstance(command, click.Command)  # noqa: S101 - our own modules; a test loads them all
+        command.epilog = as_epilog(cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -96,7 +96,6 @@ def _watch(frame: Frame, look: Look, every: str) -> int:
         if text:
             frame.say(text, "ok")
 
-    frame.say(f"looking every {pause:g} s, until Ctrl-C", "step")
     repeat(frame, pause, said)
     return ExitStatus.DONE
 

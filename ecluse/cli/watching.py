@@ -42,6 +42,7 @@ def repeat(frame: Frame, every_s: float, look: Callable[[], None]) -> None:
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {name: signal.signal(getattr(signal, name), stop) for name in names}
     try:
+        frame.say(f"looking every {every_s:g} s, until Ctrl-C", "step")  # said when a signal is understood, not before
         while True:
             last = bool(asked)
             well = _once(frame, look)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse import signing
 from ecluse.clock import after, instant, new_id
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused, Waits
 from ecluse.git import Repository
 from ecluse.history import History
@@ -136,7 +136,7 @@ def _answer(trunk: Trunk, change: Change, word: str, *, why: str, who: str, how:
         raise Refused(
             "review.needs_key",
             "A review is signed with a person's key, and none was given.",
-            f"ecluse review {change.key} --{word} --why TEXT --key YOUR_KEY (make one with: ecluse keys make)",
+            f"ecluse review {change.key} --{word} --why TEXT --key YOUR_KEY (make one with: ecluse keys make NAME --role human)",
         )
     signature = signing.sign(payload.encode("ascii"), key_file, signing.APPROVAL)
     signer = signing.verify(payload.encode("ascii"), signature, trunk.signers, signing.APPROVAL)

@@ -20,6 +20,8 @@ from ecluse.model import Event
 from ecluse.trunk import branch_of
 
 SUBJECT = "repository"
+NAMED = 5
+"""How many of the things that were written the event's sentence names; its data names all of them."""
 ALIASES = {"alias.sync-export": "!ecluse export", "alias.sync-status": "!ecluse status"}
 _NEEDED = ("python", "git")
 
@@ -198,7 +200,8 @@ def _carry_out(
             sync_copy.import_old_rows(history, place, actor=who.name if who else "")
         done = [f"{action.what} ({action.kind})" for action in actions if action.kind.changes]
         if done:
-            text = f"repository prepared, trunk {branch}: {', '.join(done)}"
+            more = f" and {len(done) - NAMED} more" if len(done) > NAMED else ""
+            text = f"repository prepared, trunk {branch}: {', '.join(done[:NAMED])}{more}"
             data = {"trunk": branch, "done": done}
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
         sync_copy.refresh_beside(history, repository.work_tree)

@@ -93,11 +93,11 @@ class ByCompose(ByUpload):
         if not self.by_git:
             super().prune(context)
 
-    def running(self) -> str:
+    def running(self, host: Host | None = None) -> str | None:
         if self.by_git and not self.target.commands.get("running"):
             script = 'cd "$1" && git describe --tags --exact-match 2>/dev/null || true'
-            return self.hosts[0].text(script, [self.root]).removeprefix("v")
-        return super().running()
+            return (host or self.hosts[0]).text(script, [self.root]).removeprefix("v")
+        return super().running(host)
 
     def restart_script(self, made: Deployment) -> str:
         words = self._words(made)
@@ -115,7 +115,7 @@ class ByCompose(ByUpload):
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()).encode()
 
     def _check_out(self, context: Context, made: Deployment, host: Host, number: int) -> None:
-        if not made.version:
+        if not context.release.version:
             raise Invalid("deploy.no_version", "A checkout needs a tag, and no version was decided.", "semver.decide")
         tag = f"v{made.version}"
 

@@ -269,6 +269,7 @@ def test_problems_of_a_round_are_said_and_the_watch_goes_on() -> None:
     with pytest.raises(KeyboardInterrupt):  # the last look asks again: a second signal interrupts
         watching.repeat(Quiet(), 0.1, look)  # type: ignore[arg-type]
     assert signal.getsignal(signal.SIGTERM) is former
+    said.remove("looking every 0.1 s, until Ctrl-C")
     assert said[:2] == ["disk.full: full", "  next: df -h"]
     assert "gone" in said[2]
     assert said[3] == "copy"
