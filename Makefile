@@ -42,7 +42,7 @@ smoke: setup
 
 # A rehearsal on a clone: the playbook of this repository driven by `ecluse release`, the package, a clean install, the demo.
 release-check: setup
-	sh bench/release_check.sh $(CURDIR)/$(BIN)/ecluse build/release-check
+	sh .ci/release-check $(CURDIR)/$(BIN)/ecluse build/release-check
 
 test: lint smoke
 	$(BIN)/pytest -q -n 2 --dist worksteal tests
