@@ -69,3 +69,6 @@ bench: setup
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build
+
+# What the kit has for a repository like this one: test-ecluse-unit, -integration, -e2e, test-all.
+include kit.mk

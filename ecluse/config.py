@@ -33,6 +33,7 @@ class IntakeConfig(_Section):
     validation: Literal["none", "minimal", "standard", "complete"] = Field(
         default="minimal", description="level run on import"
     )
+    fetch: bool = Field(default=True, description="ask the repository's own remotes for a base that is not here")
 
 
 class ChecksConfig(_Section):
@@ -127,6 +128,10 @@ class ReleaseConfig(_Section):
     calendar: str = Field(default="", description="an iCalendar file on the trunk: nothing goes live in its events")
     post_mortems: bool = Field(
         default=True, description="a rollback writes docs/post-mortems/DATE-TITLE.md, ready to be read and landed"
+    )
+    migrations: tuple[str, ...] = Field(
+        default=("*/migrations/*", "*/migrate/*", "*/alembic/versions/*", "*.sql", "*/schema.prisma"),
+        description="paths that change a database, as patterns over /PATH: a plan names them apart",
     )
     rollback_tags: bool = Field(default=False, description="a rollback puts the tag vX.Y.Z-rollback on what came back")
 
@@ -310,6 +315,21 @@ class EnvironmentConfig(_Section):
     )
 
 
+class KitProjectConfig(_Section):
+    """What ``ecluse init --kit`` cannot see of a project by itself."""
+
+    start: tuple[str, ...] = Field(default=(), description="what starts its service, for an image")
+    port: int = Field(default=8000, ge=1, le=65_535, description="where that service listens")
+    health: str = Field(default="", description="path that answers when the service is well")
+    packages: tuple[str, ...] = Field(default=(), description="Debian packages that its image needs, such as git")
+
+
+class KitConfig(_Section):
+    """What ``ecluse init --kit`` is told about the repository."""
+
+    projects: dict[str, KitProjectConfig] = {}
+
+
 class TelegramConfig(_Section):
     token: str = Field(description="token of the bot, as env:NAME")
     chat: str = Field(description="id of the chat")
@@ -366,6 +386,7 @@ class Config(_Section):
     environments: dict[str, EnvironmentConfig] = {}
     agents: dict[str, AgentConfig] = {}
     bridges: dict[str, BridgeConfig] = {}
+    kit: KitConfig = KitConfig()
     forge: ForgeConfig | None = None
     notify: NotifyConfig = NotifyConfig()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ecluse import process, trunk
+from ecluse import config, process, trunk
 from ecluse.clock import now
 from ecluse.errors import Problem
 from ecluse.files import is_locked
@@ -24,6 +24,9 @@ SPACE_FAIL = 100 << 20
 SPACE_WARN = 1 << 30
 STALE_LOCK_S = 60
 """Age from which a git lock file is taken for a dead git's, in seconds."""
+
+DOCKERFILES = 20
+"""How many Dockerfiles of a repository are looked at."""
 
 OPTIONAL_TOOLS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("ssh-keygen", (), "signed bundles and approvals"),
@@ -84,6 +87,7 @@ def examine(start: Path) -> list[Check]:
         _identity,
         _remotes,
         _packages,
+        _dockerfiles,
         _trunk,
         _history,
         _line,
@@ -197,6 +201,30 @@ def _packages(repository: Repository) -> Iterator[Check]:
             yield Check(name, CheckState.OK, f"not here; optional, for {purpose}")
 
 
+def _dockerfiles(repository: Repository) -> Iterator[Check]:
+    """The Dockerfiles of the checkout that git knows: the gravest thing that is said of each."""
+    from ecluse import dockerfiles
+    from ecluse.files import read_capped
+
+    if repository.work_tree is None:
+        return
+    listed = repository.text("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate").split(
+        "\0"
+    )
+    for path in [one for one in listed if dockerfiles.is_dockerfile(one)][:DOCKERFILES]:
+        place = repository.work_tree / path
+        if place.is_symlink() or not place.is_file():
+            continue
+        found = dockerfiles.lint(read_capped(place, 1 << 20).decode("utf-8", "replace"))
+        grave = [one for one in found if one.level is not dockerfiles.Level.INFO]
+        if grave:
+            first = min(grave, key=lambda one: one.level is not dockerfiles.Level.ERROR)
+            more = f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
+            yield Check("dockerfile", CheckState.WARN, f"{path}:{first}{more}", f"edit {path}, line {first.line}")
+        else:
+            yield Check("dockerfile", CheckState.OK, f"{path} is without fault")
+
+
 def _trunk(repository: Repository) -> Iterator[Check]:
     try:
         standing = trunk.open_trunk(repository)
@@ -216,14 +244,13 @@ def _trunk(repository: Repository) -> Iterator[Check]:
 
 
 def _policy(repository: Repository, standing: trunk.Trunk) -> Iterator[Check]:
-    from ecluse import config
-
     landed = standing.read(trunk.CONFIG_PATH)
     try:
         policy = standing.config
         where = "ecluse.toml of the trunk" if landed is not None else "defaults: the trunk has no ecluse.toml"
         solo = ", solo" if policy.solo else ""
         yield Check("policy", CheckState.OK, f"{where}: trust = {policy.trust}{solo}")
+        yield from _environments(repository, policy)
     except Problem as problem:
         yield _of_problem("policy", problem)
     if repository.work_tree is None or not (repository.work_tree / trunk.CONFIG_PATH).is_file():
@@ -244,6 +271,22 @@ def _policy(repository: Repository, standing: trunk.Trunk) -> Iterator[Check]:
             "the checkout's ecluse.toml differs from the trunk's; it has no effect until it is there",
             "git add ecluse.toml && git commit -m 'chore: policy'",
         )
+
+
+def _environments(repository: Repository, policy: config.Config) -> Iterator[Check]:
+    """Each environment of the policy: whether a release could go there, as its plan would say."""
+    if not policy.environments:
+        return
+    from ecluse.release.target import target_of
+
+    for name in sorted(policy.environments):
+        try:
+            target = target_of(repository, policy, name)
+        except Problem as problem:
+            yield Check("environment", CheckState.WARN, f"{name}: {problem.message}", problem.hint)
+        else:
+            where = ", ".join(target.hosts) or str(target.root)
+            yield Check("environment", CheckState.OK, f"{name}: {target.method} at {where}")
 
 
 # -- the history and the line ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -47,6 +47,25 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
     Raises :class:`Failed` when the disk is full or the folder may not be written.
     """
+
+    def fill(handle: IO[bytes]) -> None:
+        handle.write(data)
+
+    _replace(path, fill, mode)
+
+
+def copy_durably(source: Path, path: Path, mode: int = 0o644) -> None:
+    """Like :func:`write_atomically`, with the bytes of another file, which are not held in memory."""
+    import shutil
+
+    def fill(handle: IO[bytes]) -> None:
+        with source.open("rb") as given:
+            shutil.copyfileobj(given, handle, 1 << 20)
+
+    _replace(path, fill, mode)
+
+
+def _replace(path: Path, fill: Callable[[IO[bytes]], None], mode: int) -> None:
     import tempfile
 
     temporary = ""
@@ -54,7 +73,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
+            fill(handle)
             handle.flush()
             os.fsync(handle.fileno())
         Path(temporary).chmod(mode)

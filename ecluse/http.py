@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import Failed, Invalid
 
 BODY_CAP = 1 << 20

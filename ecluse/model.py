@@ -7,9 +7,10 @@ full lower-case hex object ids; sizes are bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from ecluse.dataclass import dataclass, field
 
 if TYPE_CHECKING:  # commands that only read start faster without these
     from ecluse.measured import CaseCounts, Coverage, TestResults
@@ -205,7 +206,8 @@ class Change:
     ``task`` names what several attempts have in common. ``about`` holds what is known besides, each only where it is:
     ``tool``, ``model``, ``session`` (claims), ``signed_by`` and ``key`` (proven), ``people`` (authors and committers
     that no listed key stands for), ``branch`` (where it was made), ``uncommitted`` (the marked tip), ``message_edited``, ``resolved``
-    (path and rule of each conflict that rules resolved).
+    (path and rule of each conflict that rules resolved), ``apart`` (the marked tip, where it is not to land), ``laid``
+    (the checkout in which it lies uncommitted: ``folder``, ``head``, ``tree``, ``tip``).
     """
 
     key: str

@@ -10,13 +10,13 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ecluse import http
 from ecluse.clock import after, instant
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Problem
 from ecluse.files import write_atomically
 from ecluse.model import Event

@@ -14,12 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TypeVar
 
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed
 from ecluse.files import DISK_FULL_HINT, FileLock, is_locked, storage_problem, write_atomically
 

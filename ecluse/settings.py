@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import (
     Annotated,
     Any,
@@ -23,6 +22,8 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+
+from ecluse.dataclass import dataclass
 
 MISSING: Any = object()
 """The default of a setting that must be given."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse import process
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
 from ecluse.model import Role
 

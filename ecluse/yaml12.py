@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid
 
 MAX_NODES = 50_000

@@ -13,4 +13,7 @@ def entry() -> None:
     gc.set_threshold(50_000, 20, 20)  # the usual 700 is felt where thousands of files are judged
     from ecluse.cli.group import main
 
-    main()
+    try:
+        main()
+    finally:
+        gc.freeze()  # everything ends now: an ending interpreter would look through all of it twice more

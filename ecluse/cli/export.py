@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -83,11 +84,11 @@ def command(
         finally:
             if (frame.repository.state_dir / "history.db").exists():
                 frame.history.written = True  # by export_recorded, through an object of its own
-        data = done.path.read_bytes() if to_stdout or text else b""
         if text:
-            data, done = _as_text(frame, data, done, target)
-        if to_stdout:
-            sys.stdout.buffer.write(data)
+            done = _as_text(frame, done, "" if to_stdout else target)
+        elif to_stdout:
+            with done.path.open("rb") as handle:
+                shutil.copyfileobj(handle, sys.stdout.buffer, 1 << 20)
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
@@ -118,21 +119,24 @@ def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> in
     return ExitStatus.DONE
 
 
-def _as_text(frame: Frame, data: bytes, done: Exported, target: str) -> tuple[bytes, Exported]:
-    """The bundle as text chunks, written to ``target`` where one is named."""
+def _as_text(frame: Frame, done: Exported, target: str) -> Exported:
+    """The bundle as text chunks, on standard output or in the file ``target``."""
     import dataclasses
 
     from ecluse.files import write_atomically
-    from ecluse.intake.textchunks import write_chunks
+    from ecluse.intake.textchunks import check_size, write_chunks
 
-    chunks = write_chunks(data).encode("ascii")
-    if target in ("", "-"):
-        return chunks, done
-    place = (frame.folder / target).resolve()
-    if place.is_dir():
+    check_size(done.path.stat().st_size)
+    place = (frame.folder / target).resolve() if target else None
+    if place is not None and place.is_dir():
         raise Invalid("export.to", f"{place} is a folder; the text goes into a file.", "ecluse export --text --to FILE")
+    chunks = write_chunks(done.path.read_bytes()).encode("ascii")
+    if place is None:
+        sys.stdout.buffer.write(chunks)
+        sys.stdout.buffer.flush()
+        return done
     write_atomically(place, chunks)
-    return chunks, dataclasses.replace(done, path=place)
+    return dataclasses.replace(done, path=place)
 
 
 def agent_of(frame: Frame, name: str, task: str = "") -> Agent:

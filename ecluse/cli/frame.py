@@ -6,11 +6,9 @@ Data goes to standard output, progress and problems to standard error; ``--json`
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -18,6 +16,8 @@ import click
 from ecluse.errors import ExitStatus, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ecluse.git import Repository
     from ecluse.history import History
 
@@ -40,7 +40,9 @@ class Frame:
     def __init__(
         self, folder: str, *, as_json: bool, quiet: bool, verbose: bool, yes: bool, no_input: bool, color: bool
     ) -> None:
-        self.folder = Path(folder)
+        from pathlib import Path  # loads readers of addresses, which help does without
+
+        self.folder: Path = Path(folder)
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
@@ -115,13 +117,17 @@ class Frame:
     def emit(self, document: dict[str, Any], text: str = "") -> None:
         """The command's answer on standard output: the document with ``--json``, else the text (when there is any)."""
         if self.as_json:
-            print(
-                printable(
-                    json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
-                )
-            )
+            print(_json(document))
         elif text:
             print(printable(text, sys.stdout))
+
+
+def _json(document: dict[str, Any]) -> str:
+    import json
+
+    return printable(
+        json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
+    )
 
 
 def sign(mark: str) -> str:
@@ -188,8 +194,20 @@ def door(*, json_flag: bool = True, input_flags: bool = False) -> Callable[[Body
 class PlainFormatter(click.HelpFormatter):
     """Help text that the console can print; click itself would send UTF-8 to a console that knows only ASCII."""
 
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        super().__init__(indent_increment, width or _width(max_width or 80), max_width)
+
     def getvalue(self) -> str:
         return printable(super().getvalue(), sys.stdout)
+
+
+def _width(most: int) -> int:
+    """The columns of the terminal as click counts them, without the archive readers that ``shutil`` loads."""
+    try:
+        columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(1).columns
+    except (ValueError, OSError):
+        columns = 0
+    return max(min(columns or 80, most) - 2, 50)
 
 
 click.Context.formatter_class = PlainFormatter
@@ -198,14 +216,7 @@ click.Context.formatter_class = PlainFormatter
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        print(
-            printable(
-                json.dumps(
-                    {"schema_version": SCHEMA_VERSION, "error": problem.as_dict()}, ensure_ascii=False, indent=2
-                ),
-                sys.stdout,
-            )
-        )
+        print(_json({"error": problem.as_dict()}))
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
     click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.import_ask import Asker, show_findings, show_plan, show_resolved
 from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
+from ecluse.cli.import_leave import lay_late, take_back
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
@@ -21,6 +25,9 @@ from ecluse.model import Change, ChangeState, Verdict
 if TYPE_CHECKING:
     from ecluse.intake.judgement import Judgement
     from ecluse.intake.rerolls import Reroll
+    from ecluse.intake.sources import Piped
+
+_CHUNK = 1 << 20
 
 _STATUS = {
     ChangeState.READY: ExitStatus.DONE,
@@ -33,6 +40,13 @@ _STATUS = {
 }
 
 
+_CURES = {
+    "base.missing": "git fetch (in a shallow clone: git fetch --unshallow)",
+    "base.partial": "git fetch --refetch --no-filter",
+}
+"""What a change waits for that no review can give: reason -> what to type."""
+
+
 @click.command("import")
 @click.argument("bundle")
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
@@ -42,12 +56,13 @@ _STATUS = {
     "--push", is_flag=True, help="Push what moved (or what --undo moved back) to its remote and read it back."
 )
 @click.option("--message", default="", metavar="TEXT", help="The commit message of its uncommitted work.")
+@click.option("--leave-uncommitted", "leave", is_flag=True, help="Lay its uncommitted work into this checkout as such.")
 @click.option("--dry-run", is_flag=True, help="Show verdict, method and result tree; leave no trace.")
 @click.option("--undo", is_flag=True, help="Take a landed change (or its review branch) back: BUNDLE is its id.")
 @door(input_flags=True)
 def command(
-    frame: Frame, bundle: str, target: str | None, land: bool, branch: str, push: bool, message: str, dry_run: bool,
-    undo: bool,
+    frame: Frame, bundle: str, target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
+    dry_run: bool, undo: bool,
 ) -> int:  # fmt: skip
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
     a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
@@ -58,13 +73,15 @@ def command(
 
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
-    wishes = Wishes(land, branch, push, message)
+    wishes = Wishes(land, branch, push, message, leave)
     _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
         return _undo(frame, bundle, push=push)
-    source = _source(frame, bundle)
-    if dry_run:
-        return _try(frame, source, target)
+    with _source(frame, bundle) as source:
+        return _try(frame, source, target) if dry_run else _ask_and_take_in(frame, source, target, bundle, wishes)
+
+
+def _ask_and_take_in(frame: Frame, source: Path | Piped, target: str | None, bundle: str, wishes: Wishes) -> int:
     try:
         if Asker(frame).asks and not _wanted(frame, source, target, bundle):
             return ExitStatus.WAITS
@@ -82,12 +99,15 @@ def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_r
         raise Invalid(
             "usage.flags", "A change lands, or it goes on a branch for review.", "use --land or --branch NAME"
         )
+    if wishes.leave and (wishes.message or dry_run):
+        text = "What is left uncommitted needs no message" if wishes.message else "A trial leaves nothing anywhere"
+        raise Invalid("usage.flags", f"{text}.", f"ecluse import {bundle} --leave-uncommitted")
     named = wishes.land or wishes.branch or undo or frame.yes or Asker(frame).asks
     if wishes.push and (dry_run or not named):
         raise Invalid("usage.flags", "Nothing moves that could be pushed.", f"ecluse import {bundle} --land --push")
 
 
-def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str) -> bool:
+def _wanted(frame: Frame, source: Path | Piped, target: str | None, bundle: str) -> bool:
     """Show at the terminal what would happen, and ask whether the change is to be kept."""
     from ecluse import intake
 
@@ -105,7 +125,7 @@ def _wanted(frame: Frame, source: Path | bytes, target: str | None, bundle: str)
     return False
 
 
-def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wishes) -> int:
+def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wishes) -> int:
     """Receive and judge; then lead what is ready as far as it is wished."""
     from ecluse import intake
     from ecluse.line import announce
@@ -125,6 +145,10 @@ def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wis
         for step in reroll.steps[:20]:
             frame.say(f"    {step.kind:<8} {step.old or '-':<8} {step.new or '-':<8} {step.title}")
     asker = Asker(frame)
+    if wishes.leave and (judged.state is ChangeState.LANDED or intake.is_laid(judged)):
+        course = lay_late(frame, judged)
+        frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
+        return course.status
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
         frame.emit(change_document(frame, judged), _outcome(judged))
         return _STATUS[judged.state]
@@ -141,8 +165,11 @@ def _take_in(frame: Frame, source: Path | bytes, target: str | None, wishes: Wis
 def _undo(frame: Frame, name: str, *, push: bool) -> int:
     from ecluse import landing
 
-    found = find_change(frame.history, name)
+    found, taken = take_back(frame, find_change(frame.history, name))
     actor = person(frame)
+    if taken and found.state is not ChangeState.LANDED:
+        frame.emit({**change_document(frame, found), "state": found.state.value}, taken)
+        return ExitStatus.DONE
     if found.state in (ChangeState.READY, ChangeState.CONFLICT):
         dropped = landing.drop_branches(frame.repository, frame.history, found, actor=actor)
         if dropped:
@@ -172,7 +199,7 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
     return ExitStatus.DONE
 
 
-def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:
+def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
 
@@ -192,14 +219,27 @@ def _try(frame: Frame, source: Path | bytes, target: str | None) -> int:
     return _show_trial(frame, judgement, key, into)
 
 
-def _source(frame: Frame, name: str) -> Path | bytes:
-    if name == "-":
-        data = sys.stdin.buffer.read()
-        if not data:
+@contextlib.contextmanager
+def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
+    """The file of that name; of ``-`` a temporary file with what standard input gives, as far as the cap for bundles."""
+    if name != "-":
+        here = frame.folder / name
+        yield here if here.exists() else Path(name)
+        return
+    from ecluse.intake.sources import Piped
+    from ecluse.intake.textchunks import TEXT_CAP
+    from ecluse.trunk import open_trunk
+
+    cap = max(open_trunk(frame.repository).config.intake.max_bundle_bytes, TEXT_CAP)
+    with tempfile.TemporaryDirectory(prefix="ecluse-in-") as scratch:
+        path = Path(scratch, "input.bin")
+        size = 0
+        with path.open("wb") as handle:
+            while size <= cap and (chunk := sys.stdin.buffer.read(_CHUNK)):
+                size += handle.write(chunk)
+        if not size:
             raise Invalid("bundle.empty", "Nothing came on standard input.", "ecluse export --to - | ecluse import -")
-        return data
-    here = frame.folder / name
-    return here if here.exists() else Path(name)
+        yield Piped(path)
 
 
 def _get(frame: Frame, key: str) -> Change:
@@ -252,6 +292,8 @@ def _outcome(change: Change) -> str:
             f"{key} is ready, and from nobody whose key is known here: it does not run before a person accepts it.\n"
             f"  next: ecluse review {key} --accept --why TEXT"
         )
+    if change.state is ChangeState.QUARANTINED and (cure := _CURES.get(change.reason.partition(":")[0])):
+        return f"{key} is kept and waits: {change.reason}\n  next: {cure}, then the same import again"
     if change.state is ChangeState.QUARANTINED:
         look = f"git log -p {change.base[:12]}..{change.ref}" if change.ref else f"ecluse show {key}"
         return (

@@ -37,19 +37,19 @@ class Asker:
         answer = self.frame.choose(question, {"y": "yes", "n": "no"}, "y" if default else "n")
         return answer == "y"
 
-    def message(self, proposal: str) -> str | None:
-        """The words for uncommitted work: ``proposal``, what the person made of it, or ``None`` for no.
+    def message(self, proposal: str) -> tuple[str, str]:
+        """What is to become of uncommitted work: ``y`` with the words for it, ``n``, or ``u`` to leave it uncommitted.
 
         With ``--yes`` and where nobody can be asked the work keeps the message that it has: an empty text.
         """
         if not self.asks:
-            return ""
+            return "y", ""
         self.frame.say(f"The uncommitted work would be committed as: {proposal.splitlines()[0]}", "step")
-        answers = {"y": "yes", "e": "edit the message", "n": "no"}
+        answers = {"y": "yes", "e": "edit the message", "u": "leave it uncommitted in this checkout", "n": "no"}
         answer = self.frame.choose("Commit it with this message?", answers, "y")
-        if answer == "n":
-            return None
-        return proposal if answer == "y" else edit(self.frame, proposal)
+        if answer in ("n", "u"):
+            return answer, ""
+        return "y", proposal if answer == "y" else edit(self.frame, proposal)
 
     def destination(self, target: str) -> str:
         """Where the change goes now: ``land``, ``branch`` or nowhere (an empty text)."""

@@ -5,38 +5,44 @@ Each step is one question, and after each the state is whole: stopping anywhere 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame
 from ecluse.cli.import_ask import Asker, proposal_for
+from ecluse.cli.import_leave import later, lay_down, set_apart
 from ecluse.cli.land import describe, landing_document, person, push_text, show_failure, status_of
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import ExitStatus, Problem
 from ecluse.model import Change, ChangeState, Landing
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line named: a landing, a branch (its name), a push, a message for uncommitted work."""
+    """What the command line named: a landing, a branch (its name), a push, and a message for uncommitted work or its staying so."""
 
     land: bool = False
     branch: str = ""
     push: bool = False
     message: str = ""
+    leave: bool = False
 
     @property
     def anything(self) -> bool:
-        return self.land or bool(self.branch) or bool(self.message)
+        return self.land or bool(self.branch) or bool(self.message) or self.leave
 
 
 @dataclass(slots=True)
 class Course:
-    """How far a change has come in this command: its sentences, its exit status, and facts for ``--json``."""
+    """How far a change has come in this command: its sentences, its exit status, and facts for ``--json``.
+
+    ``apart``: its uncommitted work is to stay so, and is no part of what lands.
+    """
 
     change: Change
     lines: list[str] = field(default_factory=list)
     status: int = ExitStatus.DONE
+    apart: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
 
     def stop(self, text: str, status: int = ExitStatus.DONE) -> Course:
@@ -58,11 +64,18 @@ def go_on(frame: Frame, change: Change, wishes: Wishes) -> Course:
     if where == "branch":
         name = wishes.branch or asker.branch_name(f"review/{change.id}")
         _branch(frame, course, name)
+        if course.apart:
+            later(course, f"git switch {name}")
         return _push_branch(frame, course, asker, wishes, name)
     if where == "land":
         _land(frame, course)
         if course.status == ExitStatus.DONE:
             _push_landed(frame, course, asker, wishes)
+        if course.apart and course.change.state is ChangeState.LANDED:
+            lay_down(frame, course)
+        return course
+    if course.apart:
+        lay_down(frame, course)
         return course
     key = course.change.key
     return course.stop(f"{key} is kept, nothing has moved.\n  next: ecluse land {key}")
@@ -107,7 +120,8 @@ def _untrusted(frame: Frame, course: Course, wishes: Wishes) -> Course:
         f"{key} is ready, and from nobody whose key is known here: it does not run before a person accepts it.\n"
         f"  next: ecluse review {key} --accept --why TEXT"
     )
-    return course.stop(text, ExitStatus.WAITS if wishes.land or frame.yes else ExitStatus.DONE)
+    waits = wishes.land or wishes.leave or frame.yes
+    return course.stop(text, ExitStatus.WAITS if waits else ExitStatus.DONE)
 
 
 def _try(frame: Frame, course: Course, asker: Asker) -> bool:
@@ -135,17 +149,21 @@ def _try(frame: Frame, course: Course, asker: Asker) -> bool:
 
 
 def _commit(frame: Frame, course: Course, asker: Asker, wishes: Wishes) -> bool:
-    """The words of uncommitted work; commits that somebody made keep theirs."""
+    """The words of uncommitted work, or its staying uncommitted; commits that somebody made keep theirs."""
     from ecluse import intake
 
+    if wishes.leave:
+        return set_apart(frame, course)
     key = course.change.key
     if not intake.is_open(frame.repository, course.change):
         if wishes.message:
             frame.say("There is no uncommitted work in it: the commits keep their own messages.", "warn")
         return True
     standing = intake.message_of(frame.repository, course.change)
-    words = wishes.message or asker.message(proposal_for(course.change, standing))
-    if words is None or (not words and asker.asks):
+    answer, words = ("y", wishes.message) if wishes.message else asker.message(proposal_for(course.change, standing))
+    if answer == "u":
+        return set_apart(frame, course)
+    if answer == "n" or (not words and asker.asks):
         course.stop(f"{key} is kept; its uncommitted work is not committed.\n  next: ecluse import BUNDLE (asks again)")
         return False
     if words and words != standing:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     help="Whose changes run here without a person: those a listed key vouches for (default), or everybody's.",
 )
 @click.option(
-    "--solo/--no-solo",
+    "--solo/--team",
+    " /--no-solo",
     default=None,
     help="A one-person team: a typed answer counts as an approval (asked at a terminal when not given).",
 )

@@ -12,7 +12,7 @@ from ecluse.landing.overlap import Overlap
 @door()
 def command(frame: Frame) -> None:
     """Compare all changes that are ready or in conflict: which touch the same files, functions and classes, which merge
-    cleanly together, and an order in which they can land; and which are attempts at the same task. All merges are trials
+    together (simple conflicts by the rules of [landing]), and an order in which they can land; and which are attempts at the same task. All merges are trials
     in memory; nothing is moved or run.
     """
     from ecluse.cli.attempts_text import attempts_text
@@ -31,17 +31,23 @@ def command(frame: Frame) -> None:
 
 
 def _told(one: Overlap) -> str:
+    from ecluse.git.resolving import told
+
     lines = [f"{one.target.removeprefix('refs/heads/')}: {len(one.changes)} pending"]
     for pair in one.pairs:
         shared = f"touch {_some(pair.files)}" if pair.files else "touch no file in common"
         outcome = f"conflict in {_some(pair.conflicts)}" if pair.conflicts else "merge cleanly"
+        if pair.resolved and not pair.conflicts:
+            outcome = f"conflict in what rules resolve: {told(pair.resolved)}"
         both = f", both in {_some(pair.symbols)}" if pair.symbols else ""
         lines.append(f"  {pair.one} and {pair.other}: {shared}{both}; {outcome}")
     if not one.pairs:
         lines.append("  no two of them touch the same file")
     if one.order:
         lines.append("  an order to land them in:")
-        lines += [f"    {number}. ecluse land {key}" for number, key in enumerate(one.order, 1)]
+        for number, key in enumerate(one.order, 1):
+            by_rule = f"  (resolved by rule: {told(one.resolved[key])})" if key in one.resolved else ""
+            lines.append(f"    {number}. ecluse land {key}{by_rule}")
     for key, paths in one.rework.items():
         lines.append(f"  {key} has to be made again after these: it conflicts in {_some(paths)}")
     if one.left_out:

@@ -12,7 +12,7 @@ from ecluse.cli import release_policy
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.release_gate import answer as answer_gate
 from ecluse.cli.release_gate import drive, follow_release, live_release, pairs, person, read, unfinished
-from ecluse.cli.release_text import overview, overview_text, plan_text, status_text, word
+from ecluse.cli.release_text import overview, overview_text, plan_text, show_page, status_text, word
 from ecluse.errors import ExitStatus, Waits
 
 Body = TypeVar("Body", bound=Callable[..., Any])
@@ -57,6 +57,9 @@ def plan_(frame: Frame, playbook: str, inputs: tuple[str, ...], environment: str
     help="Your key: proves who starts this. Without it a production gate needs one person more.",
 )
 @click.option(
+    "--plan", "digest", default="", metavar="DIGEST", help="Start only what this plan says, as you have read it."
+)
+@click.option(
     "--play", metavar="NAME", help="For demonstrations: play the person NAME at every gate. Recorded as such."
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The key that signs the answers.")
@@ -71,6 +74,7 @@ def start(
     environment: str | None,
     branch: str | None,
     starter_key: Path | None,
+    digest: str,
     play: str | None,
     key: Path | None,
     wait: bool,
@@ -91,6 +95,7 @@ def start(
         branch=branch,
         starter=person(frame),
         starter_key=starter_key,
+        digest=digest,
         played=play is not None,
     )
     frame.say(f"{started.id}: {started.outputs['plan']['why'] or playbook}", "step")
@@ -106,8 +111,11 @@ def start(
 @click.argument("release_id", metavar="[RELEASE]", default="")
 @click.option("--follow", "follow_it", is_flag=True, help="Keep the line moving and show what happens, until it rests.")
 @click.option("--env", "environment", metavar="NAME", help="Ask this environment what runs there, and compare.")
+@click.option(
+    "--page", "as_page", is_flag=True, help="Show the playbook's page as it was written, with what came of it."
+)
 @door(input_flags=True)
-def status(frame: Frame, release_id: str, follow_it: bool, environment: str | None) -> int:
+def status(frame: Frame, release_id: str, follow_it: bool, environment: str | None, as_page: bool) -> int:
     """Show one release with its steps, gates and the next command; without RELEASE, the newest ones and what is live.
 
     With --env NAME the environment itself is asked. Exit: 0 as the history says; 1 something else runs there.
@@ -117,6 +125,8 @@ def status(frame: Frame, release_id: str, follow_it: bool, environment: str | No
 
     if environment is not None:
         return release_policy.show_environment(frame, environment)
+    if as_page:
+        return show_page(frame, release_id)
     if not release_id:
         document = {**overview(frame), "notes": release_policy.due_notes(frame)}
         frame.emit(document, overview_text(document))

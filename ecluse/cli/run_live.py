@@ -10,9 +10,9 @@ import shutil
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 
 from ecluse.cli.run_text import clean, cut, full, pad, took
+from ecluse.dataclass import dataclass, field
 
 PAINT_EVERY_S = 0.1
 _KEPT_ROWS = 3  # of the terminal, for what scrolls above

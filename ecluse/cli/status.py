@@ -6,7 +6,7 @@ import click
 
 from ecluse.cli.frame import Frame, door
 from ecluse.history.records import plain
-from ecluse.history.waiting import Waiting
+from ecluse.history.waiting import SHOWN, Waiting
 from ecluse.history.waiting import waiting as waiting_for_person
 from ecluse.model import Change, ChangeState, Landing, LandingState, Release, ReleaseState, Run, RunState
 
@@ -33,8 +33,20 @@ def command(frame: Frame) -> None:
         lines += [_told(one) for one in waiting]
     else:
         lines += ["", "Nothing waits for a person."]
+    lines += _landable(frame)
     documents = [{**plain(one), "commands": list(one.commands)} for one in waiting]
     frame.emit({"locks": counts, "waiting": documents}, "\n".join(lines))
+
+
+def _landable(frame: Frame) -> list[str]:
+    """Changes that somebody vouches for and nobody has asked to land: the loop leaves them where they are."""
+    ready = frame.history.find(Change, state=ChangeState.READY, wants_landing=False, limit=SHOWN)
+    known = [change for change in ready if change.trusted_by]
+    if not known:
+        return []
+    return ["", "Can land:"] + [
+        f"  {change.title or change.key}\n    next: ecluse land {change.key}" for change in known
+    ]
 
 
 def _told(one: Waiting) -> str:

@@ -16,7 +16,7 @@ def command(frame: Frame, revision: str | None, level: str) -> int:
     """Validate REVISION against what it is based on; without it, everything done here including uncommitted work.
 
     minimal: what git status says, the syntax of changed Python files, the build of package.json where there is one.
-    standard: also pytest. complete: also ruff and mypy. They run on a clean clone of exactly that tree, with the tools
+    standard: also pytest. complete: also ruff and mypy, and changed Dockerfiles. They run on a clean clone of exactly that tree, with the tools
     that the checkout has installed; what could not be checked says why. Of a change that nobody vouches for nothing is run.
 
     Exit: 0 good; 3 its code waits for somebody to vouch for it; 5 a check is red.

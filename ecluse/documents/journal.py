@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.documents import note as notes
 from ecluse.documents.words import Language, say
 

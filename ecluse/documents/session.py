@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from string import Template
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.documents import note as notes
 from ecluse.documents.words import LANGUAGES, WORDS, Language, say
 from ecluse.model import Agent

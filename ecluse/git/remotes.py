@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed, Refused
 from ecluse.git.repository import Repository
 
 TIMEOUT_S = 300.0
-FETCH_TIMEOUT_S = 60.0
 _WEB = re.compile(r"^(https?://)[^/@]*@", re.IGNORECASE)
 _PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", re.IGNORECASE)
 
@@ -71,26 +70,6 @@ def look(repository: Repository, remote: str, ref: str) -> str:
         )
     rows = (line.partition("\t") for line in done.stdout.decode("ascii", "replace").splitlines())
     return next((oid for oid, _, name in rows if name == ref), "")
-
-
-def fetch_commit(repository: Repository, room: Repository, oid: str) -> bool:
-    """Fetch a commit that is not here from this repository's main remote into ``room`` (which borrows its objects).
-
-    No ref, no tag and no object of the repository itself changes. ``False`` when there is no remote, it cannot be reached
-    or does not give the commit.
-    """
-    names = remote_names(repository)
-    if not names:
-        return False
-    words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
-    try:
-        done = repository.run(
-            *words, "--end-of-options", names[0], oid, check=False, user_config=True, timeout_s=FETCH_TIMEOUT_S,
-            extra_env={"GIT_OBJECT_DIRECTORY": str(room.git_dir / "objects")},
-        )  # fmt: skip
-    except Failed:
-        return False
-    return done.code == 0 and room.resolve(oid) == oid
 
 
 def push(repository: Repository, remote: str, ref: str, new: str, old: str) -> Pushed:

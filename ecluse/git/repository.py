@@ -408,7 +408,7 @@ class Repository:
         folders = {str(parent) for path in coming for parent in Path(path).parents}
         mine = [entry.path for entry in self.status()]
         clashing = [p for p in mine if p in coming or p in folders or any(str(f) in coming for f in Path(p).parents)]
-        same = self._already_there([coming[p] for p in clashing if p in coming])
+        same = self.holding([coming[p] for p in clashing if p in coming])
         return tuple(p for p in clashing if p not in same)
 
     def follow(self, old: str, new: str) -> None:
@@ -418,7 +418,7 @@ class Repository:
         they are. Raises :class:`Waits` when git would have to overwrite uncommitted work.
         """
         coming = self.changed_paths(old, new)
-        there = self._already_there(coming)
+        there = self.holding(coming)
         lines = [f"{c.new_mode.replace('000000', '0')} {c.new_id}\t{c.path}\0" for c in coming if c.path in there]
         if lines:
             self.run("update-index", "-z", "--index-info", stdin=os.fsencode("".join(lines)))
@@ -432,7 +432,7 @@ class Repository:
                 "put your work aside with git stash, then type: ecluse status",
             )
 
-    def _already_there(self, changes: Sequence[ChangedPath]) -> set[str]:
+    def holding(self, changes: Sequence[ChangedPath]) -> set[str]:
         """The paths whose file in the work tree has exactly the content and mode that ``changes`` bring."""
         top = self.work_tree
         if top is None:

@@ -11,9 +11,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed
 from ecluse.git.invocation import git
 from ecluse.git.repository import Repository

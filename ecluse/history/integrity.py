@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.history.schema import migrations, version_of
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import Waits
 from ecluse.history.records import plain
 from ecluse.history.store import History

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.history.records import columns, event_of, from_row
 from ecluse.history.store import History
 from ecluse.model import Change, Event

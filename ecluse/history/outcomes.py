@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.history.store import History
 from ecluse.model import ReleaseState, RunState
 

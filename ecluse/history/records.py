@@ -5,13 +5,13 @@ Text, whole numbers, fractions and booleans are stored as such; enums as their v
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import types
-import typing
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from ecluse import model
+from ecluse.dataclass import names_of
 from ecluse.model import Change, Deployment, Event, Gate, Hold, Landing, Release, Run
 
 Record = Change | Run | Landing | Release | Gate | Deployment | Hold
@@ -28,31 +28,30 @@ TABLES: dict[type[Any], tuple[str, str]] = {
 """Noun -> (table, primary key column)."""
 
 
-_COLUMNS = {noun: tuple(f'"{field.name}"' for field in dataclasses.fields(noun)) for noun in TABLES}
-_HINTS: dict[type[Any], dict[str, Any]] = {}
+Reader = Callable[[Any], Any]
+"""Makes a field's value of what the database, or JSON, holds."""
+
+_COLUMNS: dict[type[Any], tuple[str, ...]] = {}
+_READERS: dict[type[Any], dict[str, Reader]] = {}
 
 
 def columns(noun: type[Any]) -> tuple[str, ...]:
     """The column names of ``noun``'s table, in the order of its fields, quoted."""
+    if noun not in _COLUMNS:
+        _COLUMNS[noun] = tuple(f'"{name}"' for name in names_of(noun) or ())
     return _COLUMNS[noun]
-
-
-def _types(noun: type[Any]) -> dict[str, Any]:
-    if noun not in _HINTS:
-        _HINTS[noun] = typing.get_type_hints(noun)
-    return _HINTS[noun]
 
 
 def to_row(record: Record) -> list[object]:
     """The values of a record for its table's columns."""
-    return [_encode(getattr(record, field.name)) for field in dataclasses.fields(record)]
+    return [_encode(getattr(record, name)) for name in names_of(record) or ()]
 
 
 def from_row(noun: type[Any], row: tuple[Any, ...]) -> Any:
     """The record that :func:`to_row` wrote."""
-    hints = _types(noun)
-    values = {f.name: _decode(value, hints[f.name]) for f, value in zip(dataclasses.fields(noun), row, strict=True)}
-    return noun(**values)
+    readers = _readers(noun)
+    made = (None if value is None else read(value) for read, value in zip(readers.values(), row, strict=True))
+    return noun(*made)
 
 
 def event_of(row: tuple[Any, ...]) -> Event:
@@ -63,14 +62,14 @@ def event_of(row: tuple[Any, ...]) -> Event:
 
 def plain(value: Any) -> Any:
     """``value`` as JSON material: dataclasses become objects, enums their value, tuples lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
+    if not isinstance(value, type) and (names := names_of(value)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     return value
 
 
@@ -89,30 +88,36 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8") if not text.isascii() else text
 
 
-def _decode(value: Any, hint: Any) -> Any:
-    if value is None:
-        return None
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-        origin = typing.get_origin(hint)
-    if origin is tuple:
-        return tuple(_revive(item, typing.get_args(hint)[0]) for item in json.loads(value))
-    if origin is dict:
-        return json.loads(value)
-    if hint is bool:
-        return bool(value)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(value)
+def _readers(noun: type[Any]) -> dict[str, Reader]:
+    """How each field of ``noun`` is read, by the type that it is declared with."""
+    if noun not in _READERS:
+        _READERS[noun] = {name: _reader(hint) for name, hint in noun.__annotations__.items()}
+    return _READERS[noun]
+
+
+def _reader(hint: str) -> Reader:
+    """The reader for one of the types that :mod:`ecluse.model` declares, as it stands there."""
+    hint = hint.removesuffix(" | None")
+    if hint.startswith("tuple["):
+        kind = _noun(hint[6:].partition(",")[0])
+        revive = (lambda item: _revive(kind, item)) if names_of(kind) else _as_it_is
+        return lambda text: tuple(map(revive, json.loads(text)))
+    if hint.startswith("dict["):
+        return json.loads
+    kind = bool if hint == "bool" else _noun(hint)
+    return kind if kind is bool or issubclass(kind, StrEnum) else _as_it_is
+
+
+def _noun(word: str) -> type[Any]:
+    """The class that ``word`` names in :mod:`ecluse.model`; ``object`` when it is none of ours."""
+    found = vars(model).get(word)
+    return found if isinstance(found, type) else object
+
+
+def _revive(noun: type[Any], item: dict[str, Any]) -> Any:
+    readers = _readers(noun)
+    return noun(**{name: readers[name](value) if isinstance(value, str) else value for name, value in item.items()})
+
+
+def _as_it_is(value: Any) -> Any:
     return value
-
-
-def _revive(item: Any, hint: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        hints = _types(hint)
-        return hint(**{name: (hints[name](v) if _is_enum(hints[name]) else v) for name, v in item.items()})
-    return item
-
-
-def _is_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, StrEnum)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ecluse.clock import instant, now
+from ecluse.dataclass import dataclass
 from ecluse.history.outcomes import FlakyTest, LandingChecks, VersionChecks, flaky_tests, per_landing, per_version
 from ecluse.history.store import History
 from ecluse.model import ChangeState, DeploymentState, LandingState, ReleaseState, RunState, Verdict

@@ -166,11 +166,11 @@ class History:
         clauses, values = ["number > ?"], [after]
         parameters: list[object] = list(values)
         if subject:
-            clauses.append("(subject = ? OR subject LIKE ?)")
-            parameters += [subject, f"{subject}/%"]
+            clauses.append("(subject = ? OR (subject > ? AND subject < ?))")  # a range, which an index answers
+            parameters += [subject, f"{subject}/", f"{subject}0"]  # 0 comes next after /
         if kind:
-            clauses.append("(kind = ? OR kind LIKE ?)")
-            parameters += [kind, f"{kind}.%"]
+            clauses.append("(kind = ? OR (kind > ? AND kind < ?))")
+            parameters += [kind, f"{kind}.", f"{kind}/"]  # / comes next after .
         if without:
             clauses.append(f"kind NOT IN ({', '.join('?' for _ in without)})")
             parameters += without

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import posixpath
-from dataclasses import dataclass
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.history.records import storable
 from ecluse.history.store import History
 from ecluse.model import Change, ChangeState, Event, Verdict

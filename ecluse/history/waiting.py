@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from shlex import quote
 
+from ecluse.dataclass import dataclass
 from ecluse.history.store import History
 from ecluse.model import (
     Change,
@@ -41,9 +41,11 @@ class Waiting:
 def waiting(history: History) -> list[Waiting]:
     """Everything that waits for a person now, oldest first within each lock; what is stuck comes last."""
     found: list[Waiting] = []
-    for state in (ChangeState.QUARANTINED, ChangeState.CONFLICT, ChangeState.READY):
+    for state in (ChangeState.QUARANTINED, ChangeState.CONFLICT):
         for change in history.find(Change, state=state, limit=SHOWN):
             found += of_change(change)
+    for change in history.find(Change, state=ChangeState.READY, wants_landing=True, trusted_by="", limit=SHOWN):
+        found += of_change(change)
     for landing in history.find(Landing, state=LandingState.BLOCKED, limit=SHOWN):
         found.append(of_landing(landing, history.get(Change, landing.change)))
     for gate in history.find(Gate, state=GateState.OPEN, limit=SHOWN):
@@ -65,7 +67,7 @@ def of_change(change: Change) -> list[Waiting]:
     elif change.state is ChangeState.CONFLICT:
         why = change.reason or f"It does not merge with {change.target.removeprefix('refs/heads/')}."
         commands = (f"ecluse show {quote(change.key)}",)
-    elif change.state is ChangeState.READY and change.wants_landing and not change.trusted_by:
+    elif change.state is ChangeState.READY and not change.trusted_by:
         why = "Nobody vouches for it: no listed key signed it and no person accepted it."
     else:
         return []

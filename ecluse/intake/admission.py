@@ -11,6 +11,7 @@ from ecluse.clock import instant
 from ecluse.errors import Failed, Refused
 from ecluse.files import write_atomically
 from ecluse.git import Repository
+from ecluse.git.fetching import is_deeper, take_history
 from ecluse.git.packs import adopt, take_pack
 from ecluse.git.resolving import told
 from ecluse.history import History
@@ -120,7 +121,9 @@ def place(
     shelf = "quarantine" if change.state is ChangeState.QUARANTINED else "changes"
     ref = f"refs/ecluse/{shelf}/{change.id}/{change.revision}"
     if repository.resolve(change.head) != change.head or repository.refs(ref).get(ref) != change.head:
-        if not (judged and take_pack(repository, room, lambda ids: _is_known(repository, ids - judged))):
+        if is_deeper(repository, room):
+            take_history(repository, room, [trunk.repository.commit_id(change.target), change.head])
+        elif not (judged and take_pack(repository, room, lambda ids: _is_known(repository, ids - judged))):
             have = [trunk.repository.commit_id(change.target), *([change.base] if change.base else [])]
             adopt(repository, room, change.head, have)
         _set_ref(repository, ref, change.head)

@@ -12,10 +12,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 from ecluse.intake.bundlefile import refuse
 from ecluse.intake.pathrules import collision_key, judge_path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.model import Change, ChangeState, Landing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid
 from ecluse.git import Repository
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 
 _LINE_BYTES = 52

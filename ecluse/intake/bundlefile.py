@@ -6,9 +6,9 @@ import hashlib
 import mmap
 import re
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 
 MAGIC = (b"# v2 git bundle\n", b"# v3 git bundle\n")

@@ -8,9 +8,10 @@ own changes (``outcomes``), so that landed work is never handed over again, also
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import storage_problem
 from ecluse.git import Repository

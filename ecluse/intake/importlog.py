@@ -19,6 +19,7 @@ from ecluse.history.sync_records import STATUS
 from ecluse.intake import journals
 from ecluse.intake.inbox import receive
 from ecluse.intake.manifest import clean
+from ecluse.intake.sources import Piped
 from ecluse.model import Change, Event
 
 LOGS = ".sync/logs"
@@ -27,7 +28,7 @@ LOGS = ".sync/logs"
 def receive_recorded(
     repository: Repository,
     history: History,
-    source: Path | bytes,
+    source: Path | Piped,
     *,
     target: str | None = None,
     actor: str,
@@ -87,9 +88,8 @@ def _write_log(repository: Repository, facts: dict[str, Any]) -> None:
         write_atomically(path, json.dumps(row, ensure_ascii=True, indent=1).encode("ascii") + b"\n")
 
 
-def _size(source: Path | bytes) -> int:
-    if isinstance(source, bytes):
-        return len(source)
+def _size(source: Path | Piped) -> int:
+    path = source if isinstance(source, Path) else source.path
     with contextlib.suppress(OSError):
-        return source.stat().st_size if source.is_file() else 0
+        return path.stat().st_size if path.is_file() else 0
     return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Refused
-from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
+from ecluse.files import copy_durably, remove_stale, storage_problem, sync_folder, write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake
@@ -21,13 +21,13 @@ from ecluse.intake import replay
 from ecluse.intake.judgement import Judgement, judge
 from ecluse.intake.manifest import Manifest, clean
 from ecluse.intake.series import form_of
-from ecluse.intake.sources import Parcel, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
+from ecluse.intake.sources import Parcel, Piped, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
 from ecluse.model import Change, ChangeState, Event
 from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
 
 _INDEX = ".parcel.json"
-_AGAIN = ("base.missing", "base.does_not_apply", "signature.unknown")
+_AGAIN = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
 """Reasons that the world may have cured since: the same bundle given again is judged again."""
 
 _DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.gone", "inbox.altered")
@@ -37,7 +37,7 @@ _DAMAGED = ("meta.payload_sha", "bundle.corrupt", "bundle.incomplete", "inbox.go
 def receive(
     repository: Repository,
     history: History,
-    source: Path | bytes,
+    source: Path | Piped,
     *,
     target: str | None = None,
     actor: str,
@@ -82,7 +82,7 @@ def _record(history: History, change: Change, actor: str, names: tuple[str, ...]
 
 
 def examine(
-    repository: Repository, source: Path | bytes, *, target: str | None = None, history: History | None = None
+    repository: Repository, source: Path | Piped, *, target: str | None = None, history: History | None = None
 ) -> tuple[Judgement, str, str]:
     """Judge a bundle and leave no trace. Returns the judgement, the key it would have, and the target's full ref.
 
@@ -170,7 +170,7 @@ def kept_parcel(state_dir: Path, digest: str) -> Parcel:
 
 
 def _open(
-    repository: Repository, trunk: Trunk, source: Path | bytes, scratch: Path, *, keep_raw: bool = True
+    repository: Repository, trunk: Trunk, source: Path | Piped, scratch: Path, *, keep_raw: bool = True
 ) -> Parcel:
     cap = trunk.config.intake.max_bundle_bytes
     if isinstance(source, Path):
@@ -178,16 +178,11 @@ def _open(
 
         patches = default_folder(repository) if repository.work_tree else None
         return open_parcel(find_source(source, patches), scratch, cap)
-    if len(source) > cap:
-        raise Refused("limit.bundle_size", f"The input has more than {cap:,} bytes.", "export in smaller steps")
-    raw = scratch / "input.bin"
-    raw.write_bytes(source)
     try:
-        return open_parcel(raw, scratch, cap)
+        return open_parcel(source.path, scratch, cap)
     except (Invalid, Refused):
-        if keep_raw and source:  # what came by standard input exists nowhere else
-            kept = repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin"
-            write_atomically(kept, source)
+        if keep_raw and source.path.stat().st_size <= cap:  # what came by standard input exists nowhere else
+            copy_durably(source.path, repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin")
         raise
 
 
@@ -267,7 +262,10 @@ def _replay(history: History, other: Change, digest: str, actor: str) -> Refused
 
 
 @contextlib.contextmanager
-def judged_again(repository: Repository, trunk: Trunk, change: Change) -> Iterator[tuple[Judgement, Repository]]:
-    """The judgement of a change that was received, from its kept bytes."""
-    with judge(repository, trunk, change.target, kept_parcel(repository.state_dir, change.digest)) as both:
+def judged_again(
+    repository: Repository, trunk: Trunk, change: Change, *, committed_only: bool = False
+) -> Iterator[tuple[Judgement, Repository]]:
+    """The judgement of a change that was received, from its kept bytes; of its commits alone with ``committed_only``."""
+    parcel = kept_parcel(repository.state_dir, change.digest)
+    with judge(repository, trunk, change.target, parcel, committed_only=committed_only) as both:
         yield both

@@ -6,13 +6,15 @@ import contextlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
-from ecluse.git.remotes import fetch_commit
+from ecluse.git.fetching import is_partial, obtain
+from ecluse.git.remotes import remote_names
 from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.git.resolving import merge_by_rules
 from ecluse.guarded import rules_for
@@ -36,7 +38,8 @@ from ecluse.trunk import Trunk
 FINDINGS_CAP = 200
 _COMMIT_CAP = 1 << 20
 _COMMITS_CAP = 32 << 20
-_FOR_A_PERSON = ("base.missing", "base.does_not_apply", "signature.unknown")
+_FETCHED_CAP = 20
+_FOR_A_PERSON = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class _Case:
     tree: str = ""
     method: str = ""
     fetched: bool = False
+    committed_only: bool = False
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
@@ -92,13 +96,16 @@ class _Case:
 
 
 @contextlib.contextmanager
-def judge(repository: Repository, trunk: Trunk, target: str, parcel: Parcel) -> Iterator[tuple[Judgement, Repository]]:
+def judge(
+    repository: Repository, trunk: Trunk, target: str, parcel: Parcel, *, committed_only: bool = False
+) -> Iterator[tuple[Judgement, Repository]]:
     """Judge a bundle against the branch ``target`` (a full ref); give the judgement and the throw-away repository.
 
+    With ``committed_only``, as if it ended beneath the marked commit of uncommitted work that is its head.
     Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
     """
     with repository.temporary_clone() as room:
-        case = _Case(trunk, target, room)
+        case = _Case(trunk, target, room, committed_only=committed_only)
         try:
             _judge_parcel(case, parcel)
         except CommandFailed as problem:
@@ -170,27 +177,29 @@ def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
     except Refused as problem:
         if problem.code != "base.missing":
             raise
-        if patch is None or patch.name not in parcel.payloads:
-            _open_fetched(case, paths[0], problem)
-            return
-        try:
+        if _fetch_missing(case, bundlefile.read_header(paths[0]).prerequisites):
+            _open_bundle(case, paths[0])
+        elif patch is not None and patch.name in parcel.payloads:
             _open_text(case, [parcel.folder / patch.name])
-        except Refused as other:
-            if other.code != "base.missing":
-                raise
-            _open_fetched(case, paths[0], other)
+        else:
+            raise
 
 
-def _open_fetched(case: _Case, bundle: Path, problem: Refused) -> None:
-    """Neither bundle nor patch fits what is here: ask our own remote for the base, else it stays ``problem``."""
+def _fetch_missing(case: _Case, prerequisites: tuple[str, ...] = ()) -> bool:
+    """Ask our own remotes for what a change is based on and is not here, where the policy lets us."""
     declared = case.claims.base if case.claims else ""
-    if not declared or not fetch_commit(case.trunk.repository, case.room, declared):
-        raise problem
-    case.findings = [one for one in case.findings if one.code not in ("patch.index_mismatch", "patch.offset")]
-    _open_bundle(case, bundle)
+    needed = dict.fromkeys((*([declared] if declared else []), *prerequisites))
+    missing = [oid for oid in needed if case.room.resolve(oid) != oid][:_FETCHED_CAP]
+    if not missing or case.fetched or not case.trunk.config.intake.fetch:
+        return False
+    remote = obtain(case.trunk.repository, case.room, missing, _tip(case))
+    if not remote:
+        return False
     case.fetched = True
-    text = f"its base {declared[:12]} was fetched from the remote: what the target lacks of it comes with the change"
+    what = ", ".join(oid[:12] for oid in missing[:3])
+    text = f"what it is based on ({what}) was fetched from the remote {remote}; what the target lacks of it comes with the change"
     case.findings.append(Finding("base.fetched", Verdict.WARN, text))
+    return True
 
 
 def _open_text(case: _Case, paths: list[Path]) -> None:
@@ -205,7 +214,7 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
             "mail.count_mismatch", f"The manifest says {said} commits, the payload holds {max(len(text.pieces), 1)}"
         )
     declared = claims.base if claims else ""
-    missing = bool(declared) and known.resolve(declared) != declared
+    missing = bool(declared) and case.room.resolve(declared) != declared and not _fetch_missing(case)
     if missing and claims and claims.foreign:
         raise _missing(declared)
     tip = known.commit_id(case.target)
@@ -250,7 +259,16 @@ def _missing(base: str) -> Refused:
     return Refused(
         "base.missing",
         f"The change is based on {base[:12]}, which this repository does not have.",
-        "fetch it here (git fetch), then import the same change again",
+        "get it here (git fetch, in a shallow clone: git fetch --unshallow), then import the same change again",
+    )
+
+
+def _partial(repository: Repository) -> Refused:
+    remote = next(iter(remote_names(repository)), "origin")
+    return Refused(
+        "base.partial",
+        "This clone was made with a filter, and files that the change starts from are not here.",
+        f"git fetch --refetch --no-filter {remote}, then import the same change again",
     )
 
 
@@ -276,7 +294,12 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
     )
-    case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
+    try:
+        case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
+    except Refused as problem:
+        if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):
+            raise _partial(case.trunk.repository) from problem
+        raise
     tree = case.room.tree_of(case.head)
     if tree is None:
         raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
@@ -284,6 +307,9 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     if case.claims and case.claims.tree and case.claims.tree != case.tree:
         raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
     case.method = "bundle"
+    if case.committed_only:
+        case.head = case.room.commits(f"{case.head}^!")[0].parents[0]
+        case.tree = case.room.tree_id(case.head)
 
 
 def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
@@ -387,7 +413,7 @@ def _rounded(number: int) -> str:
 def _compare_files(case: _Case) -> None:
     """Our own manifests list every file: what they say must be what is there."""
     claims = case.claims
-    if claims is None or claims.foreign:
+    if claims is None or claims.foreign or case.committed_only:
         return
     same = claims.base == case.base or case.method != "bundle"
     real = case.changes if same else case.room.changed_paths(claims.base or EMPTY_TREE, case.head)

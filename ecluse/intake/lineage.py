@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecluse.clock import new_id
+from ecluse.dataclass import dataclass
 from ecluse.errors import Problem
 from ecluse.files import FileLock, write_atomically
 from ecluse.git import Repository

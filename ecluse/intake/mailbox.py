@@ -6,13 +6,13 @@ import base64
 import quopri
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses, mktime_tz, parsedate_tz
 
 from ecluse.clock import now
+from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 from ecluse.git import Identity
 from ecluse.intake import patchfile

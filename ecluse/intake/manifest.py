@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import Refused
 from ecluse.intake.strictjson import loads, refused
 from ecluse.model import Agent

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecluse import __version__
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Red, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.repository import EMPTY_TREE

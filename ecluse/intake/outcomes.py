@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 from ecluse.files import write_atomically
 from ecluse.git import Repository

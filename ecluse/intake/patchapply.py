@@ -6,8 +6,9 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
+from ecluse.dataclass import dataclass, field
 from ecluse.errors import Refused
 from ecluse.git import Repository
 from ecluse.intake import binarypatch

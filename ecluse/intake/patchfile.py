@@ -7,8 +7,8 @@ text that merely looks like more of a patch is refused.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
+from ecluse.dataclass import dataclass, field
 from ecluse.intake import patchnames
 from ecluse.intake.binarypatch import BinaryPiece, refuse
 from ecluse.intake.patchnames import DEV_NULL, decode, marked_name, unquote

@@ -5,11 +5,11 @@ from __future__ import annotations
 import configparser
 import json
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecluse import process
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed
 
 INSTALL = {

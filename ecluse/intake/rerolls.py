@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Failed
 from ecluse.git import Repository
 from ecluse.history import History

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse import signing
 from ecluse.clock import after, instant, new_id
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused, Waits
 from ecluse.git import Repository
 from ecluse.history import History

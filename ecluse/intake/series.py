@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
 from ecluse.files import read_capped
 from ecluse.git import Identity, Repository

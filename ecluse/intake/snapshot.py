@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ecluse.dataclass import dataclass, field
 from ecluse.git import Identity, Repository
 from ecluse.intake.pathrules import shown
 from ecluse.secrets.scan import scan, sensitive_path

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Problem, Refused
 from ecluse.files import read_capped, storage_problem
 from ecluse.intake import bundlefile, manifest, strictjson, textchunks
@@ -18,6 +18,13 @@ _GIVE = (
     "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), a `git bundle`, a patch, a mail box "
     "of patches, a folder of *.patch files, or a JSON list of edits"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """What came by standard input, in a temporary file: it has no name, and exists nowhere else."""
+
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)

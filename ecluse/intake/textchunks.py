@@ -11,8 +11,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
 
 CHUNK_BYTES = 6000
@@ -41,14 +41,9 @@ class _Chunk:
 
 def write_chunks(data: bytes, size: int = CHUNK_BYTES) -> str:
     """``data`` as text chunks of ``size`` bytes each; the text is ASCII with short lines."""
+    check_size(len(data), size)
     whole = hashlib.sha256(data).hexdigest()
     parts = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
-    if len(parts) > MAX_CHUNKS or len(data) > TEXT_CAP * 2 // 3:
-        raise Invalid(
-            "text.too_large",
-            f"The bundle has {len(data):,} bytes; as text it would take more than {MAX_CHUNKS:,} chunks or {TEXT_CAP:,} bytes.",
-            "carry it as a file: ecluse export --to FILE.tar",
-        )
     blocks = []
     for number, part in enumerate(parts, 1):
         head = f"-----BEGIN ECLUSE CHUNK {number}/{len(parts)} {whole} sha256:{_digest(part)}-----"
@@ -56,6 +51,16 @@ def write_chunks(data: bytes, size: int = CHUNK_BYTES) -> str:
         body = "\n".join(lines[at : at + 76] for at in range(0, len(lines), 76))
         blocks.append(f"{head}\n{body}\n{_END.decode('ascii')}\n")
     return "\n".join(blocks)
+
+
+def check_size(number: int, size: int = CHUNK_BYTES) -> None:
+    """Refuse so many bytes that nobody could paste them: :class:`Invalid` (``text.too_large``)."""
+    if number > MAX_CHUNKS * size or number > TEXT_CAP * 2 // 3:
+        raise Invalid(
+            "text.too_large",
+            f"The bundle has {number:,} bytes; as text it would take more than {MAX_CHUNKS:,} chunks or {TEXT_CAP:,} bytes.",
+            "carry it as a file: ecluse export --to FILE.tar",
+        )
 
 
 def looks_like_chunks(text: bytes) -> bool:

@@ -10,11 +10,11 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecluse import process
+from ecluse.dataclass import dataclass
 from ecluse.git import ChangedPath, Repository
 from ecluse.intake.project import INSTALL, Project, find_python, read_project
 from ecluse.secrets.scan import scan

@@ -134,6 +134,8 @@ def validate_tree(
     found = [_python_syntax(repository, changes, tree, "minimal")]
     if lying is not None:
         found.append(_git_status(lying, tree))
+    if level == "complete":
+        found += _dockerfiles(repository, changes, tree)
     if level == "minimal" and not repository.list_tree(commit, "package.json"):
         return found
     from ecluse.intake import toolchecks
@@ -166,6 +168,28 @@ def _python_syntax(repository: Repository, changes: Sequence[ChangedPath], tree:
     if wanted:
         outcome |= _compile(repository, wanted)
     return outcome | {"duration_ms": round((time.monotonic() - began) * 1000, 1), "tree": tree}
+
+
+def _dockerfiles(repository: Repository, changes: Sequence[ChangedPath], tree: str) -> list[dict[str, Any]]:
+    """Changed Dockerfiles, read and judged here; an error is red, everything else is said. No row without one."""
+    from ecluse import dockerfiles
+
+    began = time.monotonic()
+    where = {
+        c.new_id: c.path for c in changes if dockerfiles.is_dockerfile(c.path) and c.new_mode in ("100644", "100755")
+    }
+    if not where:
+        return []
+    found = [
+        (where[oid], one)
+        for oid, data in read_blobs(repository, where, _FILE_CAP)
+        for one in dockerfiles.lint(data.decode("utf-8", "replace"))
+    ]
+    red = any(one.level is dockerfiles.Level.ERROR for _, one in found)
+    detail = "\n".join(f"{path}:{one}" for path, one in found[:20]) or "without fault: " + ", ".join(where.values())
+    took = round((time.monotonic() - began) * 1000, 1)
+    row = {"name": "dockerfile", "level": "complete", "result": "failure" if red else "success", "detail": detail}
+    return [row | {"duration_ms": took, "tree": tree}]
 
 
 def _compile(repository: Repository, wanted: Sequence[ChangedPath]) -> dict[str, Any]:

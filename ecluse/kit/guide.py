@@ -5,17 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecluse.files import read_capped
-from ecluse.kit import pieces, playbooks
+from ecluse.kit import docker, pieces
 from ecluse.kit.report import Action, ActionKind
 from ecluse.kit.survey import Survey
-from ecluse.kit.wanted import Wanted
+from ecluse.kit.wanted import Wanted, plain
 
+PLAYBOOK = "playbooks/release.md"
 _BEGIN = "<!-- ecluse kit:begin -->"
 
 
-def playbook() -> Wanted:
-    """The shipped release playbook, to be made one's own: it has no foot, so it is never renewed."""
-    return Wanted("playbooks/release.md", playbooks.page_of("release"))
+def playbook(work_tree: Path, survey: Survey) -> Wanted:
+    """A release playbook that fits, to be made one's own: it has no foot, so it is never renewed.
+
+    Services go live by their images; a package ends at its tag, from which the forge's workflow publishes it.
+    """
+    package = docker.published(survey)
+    services = [one for one in survey.projects if docker.stays(one) and one.dockerfile]
+    versions = package.versions if package else ()
+    text = plain("release.md", services=services, package=package, versions=versions)
+    page = work_tree / PLAYBOOK
+    why = "" if not page.is_file() else "it is yours and stays; to compare: ecluse init --print " + PLAYBOOK
+    return Wanted(PLAYBOOK, text, why=why)
 
 
 def section(survey: Survey) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecluse.errors import Invalid
-from ecluse.kit import docker, guide, hooks, makefile, pieces, staging, workflows
+from ecluse.kit import docker, environments, guide, hooks, makefile, pieces, staging, workflows
 from ecluse.kit.report import Action, ActionKind
 from ecluse.kit.survey import Survey, look
 from ecluse.kit.wanted import Wanted, compare
@@ -35,13 +35,15 @@ def files(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[Wanted
     if "hooks" in kits:
         found += hooks.wanted(survey)
     if "ci" in kits:
-        found += [*workflows.wanted(work_tree, survey), *makefile.wanted(survey)]
+        found += [*workflows.wanted(work_tree, survey), *makefile.wanted(work_tree, survey)]
+    elif {"staging", "release"} & set(kits) and (work_tree / workflows.DEPLOY).is_file():
+        found += [one for one in workflows.wanted(work_tree, survey) if one.path == workflows.DEPLOY]
     if "docker" in kits:
         found += docker.wanted(work_tree, survey)
     if "staging" in kits:
         found += staging.wanted(survey)
     if "release" in kits:
-        found.append(guide.playbook())
+        found += [*workflows.package(survey), guide.playbook(work_tree, survey)]
     return found
 
 
@@ -51,14 +53,21 @@ def foreseen(survey: Survey, kits: tuple[str, ...]) -> Survey:
     if "docker" in kits:
         projects = tuple(
             replace(one, dockerfile=one.dockerfile or f"{'' if one.path == '.' else one.path + '/'}Dockerfile")
-            if docker.served(one)
+            if docker.startable(one)
             else one
             for one in projects
         )
     survey = replace(survey, projects=projects)
     if "staging" in kits:
-        compose = {one.path for one in staging.wanted(survey) if not one.why and "compose" in one.path}
-        survey = replace(survey, compose=tuple(sorted(compose | set(survey.compose))))
+        made = {one.path for one in staging.wanted(survey) if not one.why}
+        survey = replace(
+            survey,
+            compose=tuple(sorted({path for path in made if "compose" in path} | set(survey.compose))),
+            workflows=tuple(sorted({path for path in made if path.startswith(".github/")} | set(survey.workflows))),
+        )
+    if "release" in kits:
+        made = {one.path for one in workflows.package(survey)}
+        survey = replace(survey, workflows=tuple(sorted(made | set(survey.workflows))))
     return survey
 
 
@@ -75,8 +84,12 @@ def plan(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[pieces.
 
 def one_file(work_tree: Path, path: str) -> str:
     """The text that the kit has for ``path``, whatever is there. Raises :class:`Invalid` when it has none."""
-    made = {one.path: one.text for one in files(work_tree, foreseen(look(work_tree), KITS), KITS)}
-    made |= {"ecluse.toml": pieces.policy_text(None, None), "AGENTS.md": pieces.text("agents.md")}
+    survey = foreseen(look(work_tree), KITS)
+    made = {one.path: one.text for one in files(work_tree, survey, KITS)}
+    policy = pieces.policy_text(None, None) + "".join(
+        f"\n{block}" for block in environments.blocks(survey, "main").values()
+    )
+    made |= {"ecluse.toml": policy, "AGENTS.md": pieces.text("agents.md")}
     if path not in made:
         raise Invalid(
             "kit.no_file", f"The kit has no file {path!r} (it has: {', '.join(sorted(made))}).", "ecluse init --dry-run"

@@ -13,6 +13,8 @@ ACTIONS = {
     "buildx": "docker/setup-buildx-action@b5ca514318bd6ebac0fb2aedd5d36ec1b5c232a2 # v3.10.0",
     "build": "docker/build-push-action@263435318d21b8e681c14492fe198d362a7d2c83 # v6.18.0",
     "login": "docker/login-action@74a5d142397b4f367a81961eba4e8cd7edddf772 # v3.4.0",
+    "download": "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0",
+    "pypi": "pypa/gh-action-pypi-publish@76f52bc884231f62b9a034ebfe128415bbaabdfc # v1.12.4",
     "trivy": "aquasecurity/trivy-action@915b19bbe73b92a6cf82a1bc12b087c9a19a5fe2 # 0.28.0",
 }
 RUFF = "0.17.5"
@@ -21,3 +23,9 @@ BIOME = "2.3.5"
 PIP_AUDIT = "2.9.0"
 HOOKS = "v6.0.0"
 DETECT_SECRETS = "1.5.0"
+JEST_JUNIT = "17.0.0"
+BUILD = "1.6.1"
+UV = "0.13.9"
+POETRY = "2.5.1"
+PYTEST = "9.2.0"
+PYTEST_COV = "7.1.0"

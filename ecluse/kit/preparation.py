@@ -20,6 +20,8 @@ from ecluse.model import Event
 from ecluse.trunk import branch_of
 
 SUBJECT = "repository"
+NAMED = 5
+"""How many of the things that were written the event's sentence names; its data names all of them."""
 ALIASES = {"alias.sync-export": "!ecluse export", "alias.sync-status": "!ecluse status"}
 _NEEDED = ("python", "git")
 
@@ -50,7 +52,7 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
     if repository.work_tree is not None:
         planned = pieces.look_at(repository.work_tree, trust=options.trust, solo=options.solo)
         if options.kits:
-            planned, found = _with_kits(repository.work_tree, planned, options.kits)
+            planned, found = _with_kits(repository.work_tree, planned, options.kits, branch)
     settings = _settings(repository, branch)
     actions = [_history_action(repository), *(action for action, _ in settings), *(piece.action for piece in planned)]
     actions += _notes(repository)
@@ -70,12 +72,17 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
 
 
 def _with_kits(
-    work_tree: Path, planned: list[pieces.Piece], names: tuple[str, ...]
+    work_tree: Path, planned: list[pieces.Piece], names: tuple[str, ...], trunk: str
 ) -> tuple[list[pieces.Piece], tuple[str, ...]]:
     """What ``init`` always writes, then the files of the kits named; and what was found in the repository."""
-    from ecluse.kit import kits, survey
+    from ecluse.kit import environments, kits, survey
 
     seen = survey.look(work_tree)
+    if {"staging", "release"} & set(names):
+        future = kits.foreseen(seen, names)
+        planned = [
+            environments.added(work_tree, future, trunk, one) if one.path == "ecluse.toml" else one for one in planned
+        ]
     return planned + kits.plan(work_tree, seen, names), seen.found
 
 
@@ -193,7 +200,8 @@ def _carry_out(
             sync_copy.import_old_rows(history, place, actor=who.name if who else "")
         done = [f"{action.what} ({action.kind})" for action in actions if action.kind.changes]
         if done:
-            text = f"repository prepared, trunk {branch}: {', '.join(done)}"
+            more = f" and {len(done) - NAMED} more" if len(done) > NAMED else ""
+            text = f"repository prepared, trunk {branch}: {', '.join(done[:NAMED])}{more}"
             data = {"trunk": branch, "done": done}
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
         sync_copy.refresh_beside(history, repository.work_tree)

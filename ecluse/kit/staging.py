@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from ecluse.kit.docker import served
+from ecluse.kit.docker import stays, variable_of
 from ecluse.kit.survey import Survey
 from ecluse.kit.wanted import Wanted, fill
 
-_NOTHING = "no project here can be started: no web application and no start script was found"
+_NOTHING = "nothing here stays running (a web application, a start script, or [kit.projects.NAME] start in ecluse.toml)"
 
 
 def wanted(survey: Survey) -> list[Wanted]:
     """Three compose files and three workflows."""
-    services = [one for one in survey.projects if served(one) or one.dockerfile]
+    services = [one for one in survey.projects if stays(one)]
     why = "" if services else _NOTHING
-    context = {"services": services, "name": survey.name, "e2e": bool(survey.e2e)}
+    context = {"services": services, "name": survey.name, "e2e": bool(survey.e2e), "variable_of": variable_of}
     made = [
         Wanted("compose.yml", fill("compose.yml", kind="local", **context), why=why),
         Wanted("compose.prod.yml", fill("compose.yml", kind="prod", **context), why=why),

@@ -9,9 +9,12 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from ecluse import config
+from ecluse.kit import runners
 
 Language = Literal["python", "javascript"]
 Kind = Literal["unit", "integration", "e2e"]
@@ -45,12 +48,17 @@ _NOT_PROJECTS = frozenset(
 )
 _DEPTH = 3
 _CAP = 2 << 20
+_LOOKED_AT = 200
+"""Files of a project that are read for a path of health, at most."""
 _TEST_FOLDERS = ("tests", "test", "testing", "__tests__")
 _EXTRAS = ("test", "tests", "testing", "dev")
 _REQUIREMENTS = (
     "requirements-dev.txt", "requirements-test.txt", "requirements_dev.txt", "dev-requirements.txt",
     "test-requirements.txt", "requirements/dev.txt", "requirements/test.txt", "requirements/tests.txt",
 )  # fmt: skip
+_RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
+_HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
+_VERSION = re.compile(r"^__version__[ \t]*(?::[ \t]*\w+[ \t]*)?=[ \t]*[\"']", re.M)
 _OUTSIDE = re.compile(r"^\s*(?:import|from)\s+(?:psycopg\w*|redis|sqlalchemy|pymongo|testcontainers|docker)\b", re.M)
 """Imports of a test that speak for a service outside the process."""
 
@@ -82,6 +90,22 @@ class Project:
     application: str = ""
     lock: str = ""
     moves: tuple[tuple[str, str], ...] = ()
+    packaged: bool = False
+    """Whether it can be built and installed: a build system is named."""
+    runtime: str = ""
+    """The list of what it needs when it runs, for a layer of its own in an image."""
+    versions: tuple[str, ...] = ()
+    """Files that say its version themselves."""
+    commands: tuple[str, ...] = ()
+    """What it installs for a shell."""
+    start: tuple[str, ...] = ()
+    """What starts it, said in ``[kit.projects.NAME]`` of the policy."""
+    port: int = 8000
+    health: str = ""
+    """Path that answers when it is well, where one is seen or said."""
+    system: tuple[str, ...] = ()
+    """Debian packages that its image needs."""
+    runner_of_tests: runners.Runner = runners.NONE
 
     def paths_of(self, kind: Kind) -> tuple[str, ...]:
         """Where the tests of ``kind`` lie; empty when there are none."""
@@ -110,7 +134,10 @@ class Survey:
 
 def look(folder: Path) -> Survey:
     """The survey of the tree in ``folder``."""
-    projects = _unique([made for place, language in _places(folder) if (made := _project(folder, place, language))])
+    projects = _told(
+        _unique([made for place, language in _places(folder) if (made := _project(folder, place, language))]),
+        config.of_checkout(folder),
+    )
     workflows = sorted(
         path.relative_to(folder).as_posix()
         for parent in (".github/workflows", ".forgejo/workflows", ".gitea/workflows")
@@ -118,8 +145,21 @@ def look(folder: Path) -> Survey:
     )
     compose = tuple(sorted(path.name for path in folder.glob("*compose*.y*ml")))
     e2e = ("tests/e2e",) if _has_tests(folder / "tests/e2e") else ()
-    survey = Survey(_slug(folder.resolve().name), tuple(projects), tuple(workflows), compose, e2e)
+    name = next((one.name for one in projects if one.path == "."), _slug(folder.resolve().name))
+    survey = Survey(name, tuple(projects), tuple(workflows), compose, e2e)
     return Survey(survey.name, survey.projects, survey.workflows, survey.compose, survey.e2e, _sentences(survey))
+
+
+def _told(projects: list[Project], policy: config.Config) -> list[Project]:
+    """What a person said in ``[kit.projects.NAME]`` about a project counts more than what can be seen of it."""
+    made = []
+    for one in projects:
+        said = policy.kit.projects.get(one.name)
+        if said is not None:
+            health = said.health or one.health
+            one = replace(one, start=said.start, port=said.port, health=health, system=said.packages)
+        made.append(one)
+    return made
 
 
 def _sentences(survey: Survey) -> tuple[str, ...]:
@@ -128,6 +168,7 @@ def _sentences(survey: Survey) -> tuple[str, ...]:
         tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths)}" for test in one.tests) or "no tests"
         lines.append(f"{one.path}: {one.language} ({one.manager}), {tests}")
         lines += [f"{one.dockerfile}: builds {one.name}"] if one.dockerfile else []
+        lines += [f"{one.path}: a command to install ({', '.join(one.commands)})"] if one.commands else []
     lines += [f"{path}: a workflow" for path in survey.workflows]
     return tuple(lines) or ("neither a Python nor a JavaScript project",)
 
@@ -196,7 +237,32 @@ def _python(place: Path, where: str, name: str, dockerfile: str) -> Project | No
         application=_application(place, sources),
         lock=next((n for n in ("uv.lock", "poetry.lock", "pyproject.toml", "requirements.txt", "setup.py") if (place / n).is_file()), ""),
         moves=_moves(place, tests),
+        packaged="build-system" in document or (place / "setup.py").is_file(),
+        runtime=next((n for n in _RUNTIME if (place / n).is_file()), ""),
+        versions=tuple(_versions(place, metadata, sources)),
+        commands=tuple(sorted(_table(metadata, "scripts"))),
+        health=_health(place, sources),
     )  # fmt: skip
+
+
+def _versions(place: Path, metadata: dict[str, Any], sources: tuple[str, ...]) -> Iterator[str]:
+    """``pyproject.toml`` and the package's own ``__version__``, where they say it and do not read it elsewhere."""
+    if "version" in metadata:
+        yield "pyproject.toml"
+    for path in sorted(path for source in sources for path in (place / source).glob("**/__init__.py")):
+        if len(path.relative_to(place).parts) <= _DEPTH and _VERSION.search(_text(path)):
+            yield path.relative_to(place).as_posix()
+
+
+def _health(place: Path, sources: tuple[str, ...]) -> str:
+    """The path by whose usual name a service says that it is well; empty when no source has one."""
+    for source in sources:
+        paths = [place / source] if source.endswith(".py") else sorted((place / source).rglob("*.py"))
+        for path in paths[:_LOOKED_AT]:
+            found = _HEALTH.search(_text(path))
+            if found:
+                return found.group(1)
+    return ""
 
 
 def _src(path: Path) -> bool:
@@ -215,6 +281,10 @@ def _configured(place: Path, tool: dict[str, Any]) -> Iterator[str]:
     for name in ("ruff", "mypy"):
         if re.search(rf"^\s*[\"']?{name}\s*(?:[=<>~\"',\\]|$)", brought, re.M):
             yield f"has-{name}"
+    if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", brought):
+        yield "scm"
+    if any("--hash=" in _text(place / name) for name in _RUNTIME):
+        yield "hashed"
     if "format" in _table(tool, "ruff") or "line-length" in _table(tool, "ruff"):
         yield "format"
 
@@ -323,13 +393,12 @@ def _javascript(place: Path, where: str, name: str, dockerfile: str) -> Project 
         scripts=frozenset(scripts),
         dockerfile=dockerfile,
         lock=lock,
+        runner_of_tests=runners.of(document),
     )  # fmt: skip
 
 
 def _unique(projects: list[Project]) -> list[Project]:
     """Projects with names that are jobs' ids and targets' names: two of one name get their folder or language added."""
-    from dataclasses import replace
-
     taken: set[str] = set()
     made = []
     for one in projects:

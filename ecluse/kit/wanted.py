@@ -57,9 +57,14 @@ def environment() -> jinja2.Environment:
 
 
 def fill(template: str, **context: Any) -> str:
-    """A template's text, without runs of empty lines, and with the foot that says that nobody edited it."""
+    """A template's text, with the foot that says that nobody edited it."""
+    return signed(plain(template, **context))
+
+
+def plain(template: str, **context: Any) -> str:
+    """A template's text, without runs of empty lines."""
     text = environment().get_template(template).render(pins=pins.ACTIONS, **context)
-    return signed(re.sub(r"[ \t]+$", "", re.sub(r"\n{3,}", "\n\n", text), flags=re.M).strip("\n") + "\n")
+    return re.sub(r"[ \t]+$", "", re.sub(r"\n{3,}", "\n\n", text), flags=re.M).strip("\n") + "\n"
 
 
 def signed(text: str) -> str:

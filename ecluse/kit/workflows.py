@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecluse.kit import pins
+from ecluse.kit import docker, pins, runners
 from ecluse.kit.survey import Project, Survey
 from ecluse.kit.wanted import Wanted, environment, fill, untouched
 
 CI = ".github/workflows/ci.yml"
 DEPLOY = ".github/workflows/test_and_deploy.yml"
+PACKAGE = ".github/workflows/package.yml"
+PLACES = {"staging": ".github/workflows/deploy-staging.yml", "production": ".github/workflows/deploy-prod.yml"}
 _TOOLS = {"ruff": pins.RUFF, "mypy": pins.MYPY}
 
 
@@ -33,6 +35,7 @@ class Image:
     file: str
     context: str
     needs: tuple[str, ...]
+    command: str = ""
 
 
 def wanted(work_tree: Path, survey: Survey) -> list[Wanted]:
@@ -40,6 +43,15 @@ def wanted(work_tree: Path, survey: Survey) -> list[Wanted]:
     context = _context(survey)
     ci = fill("ci.yml", lint_steps=lambda one: lint(one, survey), smoke_steps=lambda one: smoke(one, survey), **context)
     return [Wanted(CI, ci), Wanted(DEPLOY, fill("test_and_deploy.yml", **context), why=_uncallable(work_tree))]
+
+
+def package(survey: Survey) -> list[Wanted]:
+    """The workflow that builds and tries what a package index gets; none for what is no package."""
+    one = docker.published(survey)
+    if one is None:
+        return []
+    context = {"one": one, "versions": pins, "scm": "scm" in one.configured, "hashed": "hashed" in one.configured}
+    return [Wanted(PACKAGE, fill("package.yml", **context))]
 
 
 def _uncallable(work_tree: Path) -> str:
@@ -64,6 +76,10 @@ def _context(survey: Survey) -> dict[str, Any]:
         "test_steps": lambda one: tests(one, survey),
         "audit_lines": lambda one: audit(one),
         "place": lambda one: "" if one.path == "." else f"{one.path}/",
+        "results": lambda one: bool(one.tests and (one.language == "python" or one.runner_of_tests.name)),
+        "package": PACKAGE in survey.workflows,
+        "deployed": [one for one in projects if docker.stays(one) and one.dockerfile],
+        **{place: path in survey.workflows for place, path in PLACES.items()},
         "cached": cached,
     }
     parts = environment().get_template("parts.yml").make_module({"pins": pins.ACTIONS, "cached": cached})
@@ -106,7 +122,7 @@ def images(survey: Survey) -> tuple[Image, ...]:
     made = []
     for file, one in sorted(found.items()):
         needs = (one.name,) if one.path != "." else tuple(project.name for project in survey.projects)
-        made.append(Image(one.name, file, one.path, needs))
+        made.append(Image(one.name, file, one.path, needs, docker.entry(one)))
     return tuple(made)
 
 
@@ -169,7 +185,8 @@ def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
     if not project.tests:
         return smoke(project, survey)
     if project.language == "javascript":
-        return (Step("bring what it needs", project.install), Step("tests", ("npm test",), keys=True))
+        lines = runners.with_results(project.runner_of_tests)
+        return (Step("bring what it needs", project.install), Step("tests", lines, keys=True))
     steps = [Step("bring what it needs", _install(project, survey))]
     for kind in project.tests:
         words = f"{project.runner}python -m pytest -q {' '.join(kind.paths)} --junitxml=reports/{kind.kind}.xml"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ecluse.clock import now
+from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused, Waits
 from ecluse.git import Repository
 from ecluse.history import History, perform

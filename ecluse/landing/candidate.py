@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ecluse.dataclass import dataclass
 from ecluse.git import Repository
 from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.git.resolving import Rules, merge_by_rules

@@ -1,19 +1,23 @@
 """Which pending changes touch the same files and symbols, which merge with one another, and an order to land them in.
 
-All merges are trials in memory: nothing is checked out, no ref moves, and the objects of the trials are thrown away.
+Simple conflicts are resolved by the rules that landing uses, and named. All merges are trials in memory: nothing is checked out, no ref moves, and the objects of the trials are thrown away.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ecluse.clock import instant
+from ecluse.dataclass import dataclass, field
 from ecluse.git import Repository
 from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.resolving import Rules, Settled, merge_by_rules
+from ecluse.guarded import rules_for
 from ecluse.history import History
 from ecluse.landing.symbols import touched_symbols
 from ecluse.model import Change, ChangeState
+from ecluse.trunk import open_trunk
 
 MAX_CHANGES = 60
 """How many pending changes of one target are compared; the oldest come first, the others are named as left out."""
@@ -21,8 +25,9 @@ MAX_CHANGES = 60
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two changes that touch the same ``files`` or do not merge; ``conflicts`` is empty when they merge cleanly.
+    """Two changes that touch the same ``files`` or do not merge; ``conflicts`` is empty when they merge.
 
+    ``resolved`` is path and rule of each conflict between them that a rule resolves (then it is in no ``conflicts``).
     ``symbols`` are functions and classes (``path::name``) that both touch: where a clean merge may still be wrong.
     """
 
@@ -31,11 +36,15 @@ class Pair:
     files: tuple[str, ...]
     conflicts: tuple[str, ...]
     symbols: tuple[str, ...] = ()
+    resolved: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The pending changes of one target. ``order`` merge one after the other; ``rework`` says why the others do not."""
+    """The pending changes of one target. ``order`` merge one after the other; ``rework`` says why the others do not.
+
+    ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn.
+    """
 
     target: str
     changes: tuple[str, ...]
@@ -43,6 +52,7 @@ class Overlap:
     order: tuple[str, ...]
     rework: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
+    resolved: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
 
 
 def compare(repository: Repository, history: History) -> list[Overlap]:
@@ -53,9 +63,12 @@ def compare(repository: Repository, history: History) -> list[Overlap]:
         for change in history.find(Change, state=state)
         if change.head and repository.resolve(change.head) == change.head
     ]
+    if not pending:
+        return []
+    rules = rules_for(repository, open_trunk(repository).config)
     targets = sorted({change.target for change in pending})
     return [
-        _compare_target(repository, target, sorted((c for c in pending if c.target == target), key=_age))
+        _compare_target(repository, target, sorted((c for c in pending if c.target == target), key=_age), rules)
         for target in targets
     ]
 
@@ -64,7 +77,7 @@ def _age(change: Change) -> tuple[str, str]:
     return change.created_at, change.key
 
 
-def _compare_target(repository: Repository, target: str, pending: list[Change]) -> Overlap:
+def _compare_target(repository: Repository, target: str, pending: list[Change], rules: Rules) -> Overlap:
     changes, left = pending[:MAX_CHANGES], pending[MAX_CHANGES:]
     tip = repository.resolve(target) or ""
     with repository.temporary_clone() as room:
@@ -74,11 +87,12 @@ def _compare_target(repository: Repository, target: str, pending: list[Change]) 
             pair
             for number, one in enumerate(changes)
             for other in changes[number + 1 :]
-            if (pair := _pair(room, one, other, touched, symbols))
+            if (pair := _pair(room, one, other, touched, symbols, rules))
         ]
-        order, rework = _order(room, tip, changes, pairs)
-    keys = tuple(change.key for change in changes)
-    return Overlap(target, keys, tuple(pairs), tuple(order), rework, tuple(change.key for change in left))
+        found = Overlap(
+            target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left)
+        )
+        return _with_order(room, tip, changes, found, rules)
 
 
 def _start(repository: Repository, tip: str, change: Change) -> str:
@@ -111,40 +125,43 @@ def _pair(
     other: Change,
     touched: dict[str, frozenset[str]],
     symbols: dict[str, frozenset[str]],
+    rules: Rules,
 ) -> Pair | None:
     """The pair, when there is anything to say of it. Disjoint files may still conflict (a file against a folder)."""
     shared = tuple(sorted(touched[one.key] & touched[other.key]))
-    conflicts = _merge(repository, one.head, other.head)[1]
+    merged = _merge(repository, one.head, other.head, rules)
     both = tuple(sorted(symbols[one.key] & symbols[other.key]))
-    return Pair(one.key, other.key, shared, conflicts, both) if shared or conflicts else None
+    if not shared and not merged.conflicts:
+        return None
+    return Pair(one.key, other.key, shared, merged.conflicts, both, merged.resolved)
 
 
-def _order(
-    repository: Repository, tip: str, changes: list[Change], pairs: list[Pair]
-) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+def _with_order(repository: Repository, tip: str, changes: list[Change], found: Overlap, rules: Rules) -> Overlap:
     """Those in nobody's way first, then by age; each is tried on top of all that were placed before it."""
     trouble = {
-        change.key: sum(1 for p in pairs if p.conflicts and change.key in (p.one, p.other)) for change in changes
+        change.key: sum(1 for p in found.pairs if p.conflicts and change.key in (p.one, p.other)) for change in changes
     }
     order: list[str] = []
     rework: dict[str, tuple[str, ...]] = {}
+    resolved: dict[str, tuple[dict[str, str], ...]] = {}
     current = tip
     moment = instant()
     for change in sorted(changes, key=lambda one: (trouble[one.key], _age(one))):
         if not current or repository.is_ancestor(current, change.head):
             current = change.head
         elif not repository.is_ancestor(change.head, current):
-            tree, conflicts = _merge(repository, current, change.head)
-            if conflicts:
-                rework[change.key] = conflicts
+            merged = _merge(repository, current, change.head, rules)
+            if merged.conflicts:
+                rework[change.key] = merged.conflicts
                 continue
-            current = repository.commit_tree(tree, [current, change.head], "trial", FALLBACK_IDENTITY, moment)
+            if merged.resolved:
+                resolved[change.key] = merged.resolved
+            current = repository.commit_tree(merged.tree, [current, change.head], "trial", FALLBACK_IDENTITY, moment)
         order.append(change.key)
-    return order, rework
+    return replace(found, order=tuple(order), rework=rework, resolved=resolved)
 
 
-def _merge(repository: Repository, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
+def _merge(repository: Repository, ours: str, theirs: str, rules: Rules) -> Settled:
     if repository.merge_base(ours, theirs) is None:
-        return "", ("(they have no commit in common)",)
-    merged = repository.merge(ours, theirs)
-    return merged.tree, merged.conflicts
+        return Settled("", ("(they have no commit in common)",))
+    return merge_by_rules(repository, ours, theirs, rules)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ecluse.dataclass import dataclass
 from ecluse.model import Result, Run, RunState
 
 

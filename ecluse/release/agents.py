@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ecluse.release.context import Context
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL")
+CHANGE = "change.tar"
+"""The bundle that comes back; an agent that hands over itself finds its path in ECLUSE_CHANGE."""
+
 LOG_CAP = 64 << 20
 """Bytes of an agent's output that are kept."""
 
@@ -117,7 +120,7 @@ def _run_agent(folder: Path, request: dict[str, Any]) -> tuple[float, str]:
                 request["command"],
                 on_line,
                 cwd=folder / "tree",
-                env={**os.environ, "ECLUSE_BASE": request["base"]},
+                env={**os.environ, "ECLUSE_BASE": request["base"], "ECLUSE_CHANGE": str(folder / CHANGE)},
                 timeout_s=float(request["minutes"]) * 60,
                 cancelled=over.is_set,
                 stdin=brief,
@@ -134,8 +137,10 @@ def _run_agent(folder: Path, request: dict[str, Any]) -> tuple[float, str]:
 
 
 def _bundle(folder: Path, request: dict[str, Any]) -> str:
-    """Export what was changed, as any agent would; the path of the bundle, or empty when nothing was."""
-    to = folder / "change.tar"
+    """What the agent handed over itself, else an export of what it changed; empty when nothing was."""
+    to = folder / CHANGE
+    if to.exists():
+        return str(to)
     words = ["export", "--agent", request["agent"], "--base", request["base"], "--to", str(to), "--json"]
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     root = Path(ecluse.__file__).resolve().parent.parent

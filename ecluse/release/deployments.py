@@ -12,19 +12,24 @@ from ecluse.release.deploy.carrier import carrier_of
 
 
 def begin(context: Context) -> Deployment:
-    """The record of this release's attempt, made on the first call."""
+    """The record of this release's attempt, made on the first call.
+
+    Where no version was decided (a deployment to staging), the beginning of the commit stands for it: that is what the
+    service and its hosts are asked for.
+    """
     standing = context.deployment
     if standing is not None:
         return standing
     release, live, moment = context.release, context.live, clock.instant()
+    version = release.version or release.commit[:12]
     made = Deployment(
         id=clock.new_id("dep"),
         release=release.id,
         environment=release.environment,
-        version=release.version,
+        version=version,
         commit=release.commit,
         state=DeploymentState.BEGUN,
-        location=carrier_of(context.target).location(release.version or release.commit[:12], release.id),
+        location=carrier_of(context.target).location(version, release.id),
         created_at=moment,
         updated_at=moment,
         previous=live.id if live else "",

@@ -44,31 +44,57 @@ def look(repository: Repository, history: History, name: str) -> Sight:
     target = target_of(repository, trunk.config, name)
     live = live_in(history, name)
     wanted = live.version if live else ""
-    running, told = _running(target)
+    places = _places(target, {wanted, live.commit} if live else set())
+    running = ", ".join(sorted({place.running for place in places if place.running}))
     seen = look_at_health(target.address(target.health), wanted)
-    answers = (told, seen.said)
+    answers = (*(place.said for place in places), seen.said)
     unsettled = [d for d in history.find(Deployment, environment=name, newest_first=True, limit=1) if d is not live]
     under_way = next((d for d in unsettled if d.state is DeploymentState.BEGUN), None)
     if under_way is not None:
         said = f"{under_way.version} is being brought there by {under_way.release}; nothing to compare yet"
         return Sight(name, wanted, under_way.release, running, True, said, answers)
     if live is None:
-        agrees = not running and not seen.well
+        agrees = not running and not seen.well and all(place.answered for place in places)
         said = "nothing is live, as the history says" if agrees else "something runs there that no release brought"
         return Sight(name, "", "", running, agrees, said, answers)
-    agrees = seen.well and running in ("", wanted)
-    found = running if running not in ("", wanted) else "something else, or nothing that is well"
+    odd = [place for place in places if not place.agrees]
+    agrees = seen.well and not odd
+    found = "; ".join(place.found for place in odd) or "something else, or nothing that is well"
     said = f"{wanted} runs there, as the history says" if agrees else f"the history says {wanted}, there is {found}"
     return Sight(name, wanted, live.release, running, agrees, said, answers)
 
 
-def _running(target: Target) -> tuple[str, str]:
-    """The version that the environment's files or hosts tell, and how that was said."""
-    try:
-        running = carrier_of(target).running().removeprefix("v")
-    except Failed as problem:
-        return "", f"its host could not be asked: {problem.message}"
-    return running, f"its {'host' if target.hosts else 'folder'} says {running or 'nothing'}"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What one host, or the folder here, told: the version, whether that is as recorded, and words for both."""
+
+    running: str
+    answered: bool
+    agrees: bool
+    found: str
+    said: str
+
+
+def _places(target: Target, wanted: set[str]) -> list[_Place]:
+    """Every host of the environment, asked. One that cannot be asked does not agree; one with nothing to ask does."""
+    carrier = carrier_of(target)
+    several = len(carrier.hosts) > 1
+    found = []
+    for host in carrier.hosts:
+        where = f"the host {host.label}" if target.hosts else "its folder"
+        on = f" on {host.label}" if several else ""
+        try:
+            running = carrier.running(host)
+        except Failed as problem:
+            unasked = f"{where} could not be asked: {problem.message}"
+            found.append(_Place("", False, False, f"no answer from {host.label}", unasked))
+            continue
+        if running is None:
+            found.append(_Place("", True, True, "", f"{where} has no way to ask (commands.running)"))
+            continue
+        odd = f"{running or 'nothing'}{on}"
+        found.append(_Place(running, True, running in wanted, odd, f"{where} says {running or 'nothing'}"))
+    return found
 
 
 def deployed_on(trunk: Trunk, ref: str) -> list[str]:

@@ -11,10 +11,10 @@ from ecluse.history import History
 from ecluse.model import Event, Gate, GateState, ReleaseState
 from ecluse.release.canonical import canonical, digest
 from ecluse.release.context import Context
+from ecluse.release.guards import guards_at
 from ecluse.release.people import People
 from ecluse.release.plans import policy_in_force
-from ecluse.release.playbook import GateCall, GateRule, PlaybookStep, Unit
-from ecluse.release.steps import shape_of
+from ecluse.release.playbook import GateCall, GateRule, PlaybookStep
 
 PLAIN_ANSWERS = ("approve", "reject")
 OVERRIDE = "override"
@@ -172,19 +172,7 @@ def starter_is_proven(context: Context) -> bool:
 
 def guards(context: Context, position: int | None = None) -> bool:
     """Whether no other gate that is always asked stands between this place and the next step that reaches the target."""
-    start = context.release.position if position is None else position
-    for step, unit in context.playbook.units[start + 1 :]:
-        if isinstance(unit, GateCall):
-            if not step.condition:
-                return False
-        elif _goes_live(unit):
-            return True
-    return False
-
-
-def _goes_live(unit: Unit) -> bool:
-    shape = None if isinstance(unit, GateCall) else shape_of(unit.name)
-    return shape is not None and shape.goes_live
+    return guards_at(context.playbook.units, context.release.position if position is None else position)
 
 
 def guarding(context: Context) -> str:

@@ -34,14 +34,22 @@ def start(
     starter_key: Path | None = None,
     machine: bool = False,
     played: bool = False,
+    digest: str = "",
 ) -> Release:
     """Start a release of the trunk's tip, or of ``branch``'s. Raises :class:`Refused` while another is unfinished there.
 
     ``starter_key`` proves who starts it (any key that the trunk lists); unproved, a production gate needs one person
-    more. ``machine`` says that the line starts it by the policy's word. Raises :class:`Invalid` for whatever
+    more. ``machine`` says that the line starts it by the policy's word. ``digest`` (or its beginning) is the plan that was
+    read: any other is refused. Raises :class:`Invalid` for whatever
     :func:`ecluse.release.plan` refuses.
     """
     made = plan(repository, history, playbook, inputs or {}, environment, branch)
+    if not made.digest.startswith(digest.lower()):
+        raise Refused(
+            "plan.changed",
+            f"The plan is {made.digest[:12]} by now, not {digest[:12]}: commits, policy, page or people have changed since.",
+            f"read it again: ecluse release plan {playbook}",
+        )
     moment = clock.instant()
     release_id = clock.new_id("rel")
     who = _starter(repository, made, release_id, starter, starter_key, machine=machine)

@@ -1,4 +1,4 @@
-"""A change that a release makes itself: one file written on the trunk's tip, ready to land like any other change."""
+"""A change that a release makes itself: files written on the trunk's tip, ready to land like any other change."""
 
 from __future__ import annotations
 
@@ -17,31 +17,38 @@ from ecluse.release.canonical import digest
 from ecluse.release.context import Context
 
 
-def tree_with(repository: Repository, base: str, path: str, data: bytes) -> str:
-    """The tree of ``base`` with one file replaced, made in an index of its own: no checkout is touched."""
-    modes = {entry.path: entry.mode for entry in repository.list_tree(base, path)}
-    blob = repository.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode("ascii").strip()
+def tree_with(repository: Repository, base: str, files: dict[str, bytes]) -> str:
+    """The tree of ``base`` with ``files`` replaced, made in an index of its own: no checkout is touched."""
+    entries = b""
+    for path, data in files.items():
+        modes = {entry.path: entry.mode for entry in repository.list_tree(base, path)}
+        blob = repository.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data).stdout.decode("ascii").strip()
+        entries += f"{modes.get(path, '100644')} {blob} 0\t{path}\0".encode()
     with tempfile.TemporaryDirectory(prefix="ecluse-index-") as folder:
         own = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         repository.run("read-tree", base, extra_env=own)
-        entry = f"{modes.get(path, '100644')} {blob} 0\t{path}\0".encode()
-        repository.run("update-index", "-z", "--index-info", stdin=entry, extra_env=own)
+        repository.run("update-index", "-z", "--index-info", stdin=entries, extra_env=own)
         return repository.run("write-tree", extra_env=own).stdout.decode("ascii").strip()
 
 
 def commit_file(context: Context, plan: dict[str, Any], path: str, data: bytes, message: str) -> dict[str, Any]:
-    """Commit ``data`` as ``path`` on ``plan["base"]``, kept at the change's ref. Doing it twice changes nothing.
+    """Commit ``data`` as ``path``; see :func:`commit_files`."""
+    return commit_files(context, plan, {path: data}, message)
 
-    ``plan`` has ``base``, ``change`` (the change's id) and ``when`` (git's date), as :func:`plan_for` makes it.
+
+def commit_files(context: Context, plan: dict[str, Any], files: dict[str, bytes], message: str) -> dict[str, Any]:
+    """Commit ``files`` on ``plan["base"]``, kept at the change's ref. Doing it twice changes nothing.
+
+    The first of them is what the change is about. ``plan`` has ``base``, ``change`` (the change's id) and ``when`` (git's date), as :func:`plan_for` makes it.
     """
     repository, base = context.repository, plan["base"]
-    tree = tree_with(repository, base, path, data)
+    tree = tree_with(repository, base, files)
     who = repository.identity() or FALLBACK_IDENTITY
     commit = repository.commit_tree(tree, [base], f"{message}\n\nRelease: {context.release.id}\n", who, plan["when"])
     ref = f"refs/ecluse/changes/{plan['change']}/1"
     repository.move_ref(ref, commit, repository.refs(ref).get(ref, ""), f"ecluse: {context.release.id}")
     target = plan.get("target", context.trunk.ref)  # a plan of an earlier version has none
-    made = {"base": base, "commit": commit, "tree": tree, "ref": ref, "path": path}
+    made = {"base": base, "commit": commit, "tree": tree, "ref": ref, "paths": list(files)}
     return {**made, "change": plan["change"], "target": target}
 
 
@@ -77,7 +84,7 @@ def record(context: Context, written: dict[str, Any], title: str, key: str, *, l
         ref=written["ref"],
         method="release",
         commits={written["commit"]: written["commit"]},
-        files=(written["path"],),
+        files=tuple(written["paths"] if "paths" in written else [written["path"]]),  # an earlier version kept one
         trusted_by=f"release {release.id}",
         wants_landing=land,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ecluse import signing
 from ecluse.git import Repository
 from ecluse.history import History
-from ecluse.model import Change, Landing, LandingState, Release
+from ecluse.model import Change, Landing, LandingState, Release, Role
 from ecluse.release.context import live_in
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ class People:
         return next((self._names[token] for token in sorted(tokens) if token in self._names), default)
 
 
+def is_meant(word: str, principal: Principal, tokens: set[str]) -> bool:
+    """Whether ``word``, a role or a name in lower case, means this person."""
+    roles = {"human": (Role.HUMAN, Role.ADMIN), "admin": (Role.ADMIN,)}
+    return principal.role in roles.get(word, ()) or not tokens_of(word).isdisjoint(tokens)
+
+
 def touched_by(repository: Repository, history: History, release: Release) -> set[str]:
     """Tokens of everybody who made something of a release: its starter, every author of what is not live yet, who
     handed a change over and whose key signed that. Commits that Écluse made itself (merges of a landing, the
@@ -76,8 +82,17 @@ def touched_by(repository: Repository, history: History, release: Release) -> se
     """
     starter: dict[str, Any] = release.outputs.get("starter", {})
     found = tokens_of(release.starter, *(str(starter.get(part, "")) for part in ("name", "email", "principal", "key")))
-    previous = _before(repository, history, release)
-    commits = repository.commits(*([f"^{previous}"] if previous else []), release.commit)
+    where = (release.environment, release.previous, release.commit, release.id)
+    return found | makers(repository, history, *where)
+
+
+def makers(
+    repository: Repository, history: History, environment: str, previous: str, commit: str, release_id: str = ""
+) -> set[str]:
+    """Tokens of everybody who made what ``commit`` would bring to ``environment``. ``previous`` is the version before."""
+    found: set[str] = set()
+    before = known_before(repository, history, environment, previous, release_id)
+    commits = repository.commits(*([f"^{before}"] if before else []), commit)
     ids = {commit.id for commit in commits}
     landed = [one for one in history.find(Landing, state=LandingState.LANDED, limit=100_000) if one.candidate in ids]
     ours = {one.candidate for one in landed if one.candidate not in one.heads}
@@ -90,20 +105,22 @@ def touched_by(repository: Repository, history: History, release: Release) -> se
             continue
         key = _KEY.match(change.trusted_by)
         found |= tokens_of(change.agent, key[1] if key else "")
-    for commit in commits:
-        if commit.id not in ours:
-            found |= tokens_of(commit.author.name, commit.author.email)
-            for name, email in _CO_AUTHOR.findall(commit.message):
+    for one in commits:
+        if one.id not in ours:
+            found |= tokens_of(one.author.name, one.author.email)
+            for name, email in _CO_AUTHOR.findall(one.message):
                 found |= tokens_of(name, email)
     return found
 
 
-def _before(repository: Repository, history: History, release: Release) -> str | None:
+def known_before(
+    repository: Repository, history: History, environment: str, previous: str, release_id: str = ""
+) -> str | None:
     """What is live already was let in before: its commit. Where nothing is live yet, the previous version's tag.
 
     A tag alone proves nothing of a commit where something else is live: it may never have been let in.
     """
-    live = live_in(history, release.environment)
-    if live is not None and live.release != release.id:
+    live = live_in(history, environment)
+    if live is not None and live.release != release_id:
         return repository.resolve(live.commit)
-    return repository.resolve(f"refs/tags/v{release.previous}") if release.previous else None
+    return repository.resolve(f"refs/tags/v{previous}") if previous else None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ecluse.errors import Invalid, Refused
-from ecluse.git import Repository
+from ecluse.git import Commit, Repository
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.model import Change, ChangeState, Landing, LandingState
-from ecluse.release import holds, library, version
+from ecluse.release import holds, library, moves, reach, version
 from ecluse.release.canonical import digest
+from ecluse.release.context import live_in
 from ecluse.release.playbook import Action, Playbook, PlaybookStep
 from ecluse.release.steps import shape_of
 from ecluse.release.target import Target, target_of
@@ -45,10 +47,15 @@ class ReleasePlan:
     changes: tuple[dict[str, str], ...]
     steps: tuple[dict[str, Any], ...]
     gates: tuple[dict[str, Any], ...]
-    rollback: tuple[dict[str, str], ...]
+    rollback: tuple[dict[str, Any], ...]
     environment: str
     target: dict[str, Any] | None
     concurrency: str = ""
+    deadline_hours: float = 0.0
+    file_count: int = 0
+    files: tuple[dict[str, str], ...] = ()
+    migrations: tuple[dict[str, str], ...] = ()
+    secrets: tuple[dict[str, str], ...] = ()
     digest: str = ""
     text: str = ""
 
@@ -83,6 +90,8 @@ def plan(
     decided = version.Decision("", "", "", "", ())
     if any(isinstance(unit, Action) and unit.name == "semver.decide" for _, unit in playbook.units):
         decided = version.decide(repository, tip, given.get("version", ""))
+    commits, since = _since(repository, history, decided, target, tip)
+    reached = reach.touched(repository, since, tip, trunk.config.release.migrations)
     made = ReleasePlan(
         playbook=playbook.name,
         path=playbook.path,
@@ -95,21 +104,20 @@ def plan(
         previous=decided.previous,
         bump=decided.bump,
         why=decided.why,
-        commit_count=len(decided.commits),
-        commits=tuple({"id": c.id, "title": c.title} for c in reversed(decided.commits[-LISTED:])),
-        changes=tuple(_landed(history, {c.id for c in decided.commits})),
+        commit_count=len(commits),
+        commits=tuple({"id": c.id, "title": c.title} for c in reversed(commits[-LISTED:])),
+        changes=tuple(_landed(history, {c.id for c in commits})),
+        file_count=reached.count,
+        files=reached.files,
+        migrations=reached.migrations,
+        secrets=reach.secrets(trunk.config, playbook, target),
         steps=tuple(describe(step) for step in playbook.steps),
-        gates=tuple(
-            {
-                "name": g.name,
-                "question": g.question,
-                "who": list(g.who),
-                "answers": list(g.answers),
-                "silence": g.silence,
-            }
-            for g in playbook.gates
+        gates=reach.gates(trunk, history, playbook, target, decided.previous, tip),
+        rollback=tuple(
+            {"when": r.when, "do": r.do, "text": r.text, "ask": r.ask or moves.is_careful(r), "by_hand": r.by_hand}
+            for r in playbook.rollback
         ),
-        rollback=tuple({"when": r.when, "do": r.do} for r in playbook.rollback),
+        deadline_hours=(playbook.deadline_s or trunk.config.release.deadline_hours * 3600) / 3600,
         environment=target.name if target else "",
         target=target.as_dict() if target else None,
         concurrency=playbook.concurrency,
@@ -118,6 +126,20 @@ def plan(
     document = made.as_dict()
     document.pop("digest")
     return ReleasePlan(**{**{f.name: getattr(made, f.name) for f in fields(made)}, "digest": digest(document)})
+
+
+def _since(
+    repository: Repository, history: History, decided: version.Decision, target: Target | None, tip: str
+) -> tuple[Sequence[Commit], str]:
+    """What is new: since the last version, else since what is live in the environment; and the commit it counts from."""
+    if decided.version:
+        last = version.last_release(repository, tip)
+        return decided.commits, last.commit if last else ""
+    live = live_in(history, target.name) if target is not None else None
+    before = repository.resolve(live.commit) if live is not None else None
+    if target is None or before is None:
+        return (), tip
+    return repository.commits(f"^{before}", tip), before
 
 
 def _check_names(playbook: Playbook) -> None:
@@ -162,7 +184,9 @@ def describe(step: PlaybookStep) -> dict[str, Any]:
     for unit in step.units:
         if isinstance(unit, Action):
             shape = shape_of(unit.name)
-            does.append({"uses": unit.name, "with": unit.arguments, "meaning": shape.summary if shape else ""})
+            facts = {"uses": unit.name, "with": unit.arguments, "meaning": shape.summary if shape else ""}
+            flags = {"goes_live": bool(shape and shape.goes_live), "irreversible": bool(shape and shape.irreversible)}
+            does.append({**facts, **flags})
         else:
             does.append({"gate": unit.name})
     return {"number": step.number, "title": step.title, "actor": step.actor, "if": step.condition, "does": does}

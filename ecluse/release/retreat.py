@@ -219,7 +219,7 @@ def _go_back(context: Context, previous: Deployment) -> bool:
 
 def _tag(context: Context, made: Deployment, previous: Deployment) -> None:
     """Where the policy wants it: the tag ``vX.Y.Z-rollback`` of the version that went, on the commit that came back."""
-    if not context.trunk.config.release.rollback_tags or not made.version:
+    if not context.trunk.config.release.rollback_tags or not context.release.version:
         return
     name = f"v{made.version}-rollback"
     repository, ref = context.repository, f"refs/tags/{name}"

@@ -54,6 +54,19 @@ def steps(release: Release, playbook: Playbook) -> list[dict[str, Any]]:
     return found
 
 
+def state_of(release: Release, unit: dict[str, Any]) -> str:
+    """The state of a unit in the light of its release: what runs stands still while the release does."""
+    state = str(unit.get("state", "waiting"))
+    if state == "waiting":
+        return "not reached" if release.state.is_terminal else "to come"
+    if state != "running":
+        return state
+    if release.state.is_terminal or release.state is ReleaseState.ROLLING_BACK:
+        return "stopped"
+    resting = {ReleaseState.WAITING: "open", ReleaseState.ASKING: "asking", ReleaseState.PAUSED: "stopped"}
+    return resting.get(release.state, "running")
+
+
 def next_commands(history: History, release: Release) -> list[str]:
     """What a person can type now, the likeliest first."""
     if release.state is ReleaseState.WAITING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ecluse.errors import Invalid, Unsupported
 from ecluse.git import Repository
@@ -167,12 +168,26 @@ def target_of(repository: Repository, config: Config, name: str) -> Target:
     )
 
 
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # no address at all: whoever asks it says so
+        return ""
+
+
 def _check_method(name: str, found: EnvironmentConfig) -> None:
     """Raise :class:`Invalid` when an environment lacks what its method needs."""
     hint = f"edit [environments.{name}] in ecluse.toml on the trunk, then: ecluse release plan"
     for host in found.hosts:
         if host.startswith("-") or not host.strip():
             raise Invalid("environment.host", f"{host!r} of the environment {name} is not a host's name.", hint)
+    for place in (*found.hosts, _host_of(found.url)):
+        if place.rstrip(".").lower().endswith(".invalid"):
+            raise Invalid(
+                "environment.placeholder",
+                f"{place} of the environment {name} stands for a name that nobody has filled in yet.",
+                hint,
+            )
     if found.hosts and not found.path.startswith("/"):
         raise Invalid("environment.path", f"The environment {name} has hosts, so its path must be absolute.", hint)
     wanting = {

@@ -9,10 +9,10 @@ from typing import Any
 
 from ecluse import clock, signing
 from ecluse.errors import Invalid, Problem, Refused
-from ecluse.model import Gate, GateState, Role
+from ecluse.model import Gate, GateState
 from ecluse.release import gates
 from ecluse.release.context import Context
-from ecluse.release.people import tokens_of, touched_by
+from ecluse.release.people import is_meant, tokens_of, touched_by
 
 HOWS = ("key", "typed", "played")
 
@@ -136,7 +136,7 @@ def _check_authority(context: Context, gate: Gate, principal: signing.Principal,
     who = tokens_of(principal.name, signing.fingerprint(principal))
     known = gates.people(context)
     for asked in _asked(context, gate):
-        if not any(_is_meant(word, principal, known.all_of(who)) for word in asked):
+        if not any(is_meant(word, principal, known.all_of(who)) for word in asked):
             raise Refused(
                 "gate.authority",
                 f"{principal.name} ({principal.role}) may not answer the gate {gate.name}; it is for {', '.join(asked)}.",
@@ -160,11 +160,6 @@ def _asked(context: Context, gate: Gate) -> list[tuple[str, ...]]:
     if known is not None and known.reviewers and (gate.name == gates.OVERRIDE or _is_guard(context, gate)):
         lists.append(tuple(word.lower() for word in known.reviewers))
     return lists
-
-
-def _is_meant(word: str, principal: signing.Principal, tokens: set[str]) -> bool:
-    roles = {"human": (Role.HUMAN, Role.ADMIN), "admin": (Role.ADMIN,)}
-    return principal.role in roles.get(word, ()) or not tokens_of(word).isdisjoint(tokens)
 
 
 def _is_guard(context: Context, gate: Gate) -> bool:

@@ -10,8 +10,9 @@ import functools
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from ecluse.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

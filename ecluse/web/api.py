@@ -86,6 +86,7 @@ def api(repository: Repository) -> APIRouter:
     router = APIRouter(responses=_errors())
     _add_memory(router, repository)
     _add_events(router, repository)
+    _add_changes(router, repository)
     _add_nouns(router, repository)
     return router
 
@@ -142,7 +143,7 @@ def _add_events(router: APIRouter, repository: Repository) -> None:
         return Document({"locks": locks, "waiting": found.waiting})
 
 
-def _add_nouns(router: APIRouter, repository: Repository) -> None:
+def _add_changes(router: APIRouter, repository: Repository) -> None:
     def change_document(id: str, revision: int | None) -> Response:
         with opened(repository) as history:
             record = nouns.change_record(history, id, revision)
@@ -168,6 +169,8 @@ def _add_nouns(router: APIRouter, repository: Repository) -> None:
     def change_revision(id: str, revision: int) -> Response:
         return change_document(id, revision)
 
+
+def _add_nouns(router: APIRouter, repository: Repository) -> None:
     @router.get(
         "/api/runs/{id}",
         tags=["run"],

@@ -15,8 +15,9 @@ from ecluse.clock import parse
 from ecluse.errors import Invalid
 from ecluse.history import History, journal
 from ecluse.history.journal import Effect
-from ecluse.model import Release, ReleaseState
+from ecluse.model import Release
 from ecluse.release.playbook import compile_playbook
+from ecluse.release.status import state_of
 from ecluse.release.status import steps as units_of
 
 
@@ -83,21 +84,8 @@ def _step(release: Release, key: tuple[int, str], group: list[dict[str, Any]]) -
 def _unit(release: Release, unit: dict[str, Any]) -> UnitView:
     began, ended = str(unit.get("began") or ""), str(unit.get("ended") or "")
     return UnitView(
-        str(unit.get("does", "")), _state(release, unit), str(unit.get("said") or ""), began, _took(began, ended)
+        str(unit.get("does", "")), state_of(release, unit), str(unit.get("said") or ""), began, _took(began, ended)
     )
-
-
-def _state(release: Release, unit: dict[str, Any]) -> str:
-    """The state of a unit in the light of its release: what runs stands still while the release does."""
-    state = str(unit.get("state", "waiting"))
-    if state == "waiting":
-        return "not reached" if release.state.is_terminal else "to come"
-    if state != "running":
-        return state
-    if release.state.is_terminal or release.state is ReleaseState.ROLLING_BACK:
-        return "stopped"
-    resting = {ReleaseState.WAITING: "open", ReleaseState.ASKING: "asking", ReleaseState.PAUSED: "stopped"}
-    return resting.get(release.state, "running")
 
 
 def _took(began: str, ended: str) -> float | None:

@@ -21,6 +21,7 @@ from ecluse.model import (
     Run,
     RunState,
 )
+from ecluse.release import woven
 from ecluse.web import logs, nouns
 from ecluse.web.answers import Unknown
 from ecluse.web.driver import Driver
@@ -138,9 +139,18 @@ def _add_release(router: APIRouter, repository: Repository) -> None:
             if record.release.state is ReleaseState.ASKING:
                 asked.append(waiting.of_asking(history, record.release))
             steps = outline(history, record.release)
+            lines = woven.page(history, record.release.id)
         moving = not record.release.state.is_terminal and not record.release.state.waits_for_person
         refresh_s = RUN_REFRESH_S if moving else 0
-        return page("release.html", refresh_s=refresh_s, here="/releases", record=record, outline=steps, waiting=asked)
+        return page(
+            "release.html",
+            refresh_s=refresh_s,
+            here="/releases",
+            record=record,
+            outline=steps,
+            waiting=asked,
+            woven=lines,
+        )
 
     @router.get("/gates/{id}")
     def gate(id: str) -> Response:

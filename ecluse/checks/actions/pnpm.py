@@ -6,6 +6,8 @@ import json
 
 from ecluse import process
 from ecluse.checks.actions import ActionCall, Outcome
+from ecluse.checks.actions.package_caches import use_package_cache
+from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.output import StepOutput
 from ecluse.checks.placing import inside
 from ecluse.checks.tools import bring_npm_package
@@ -39,6 +41,13 @@ def run(call: ActionCall) -> Outcome:
     call.outputs["dest"] = call.outputs["bin_dest"] = found.rpartition("/")[0]
     session.env["PNPM_HOME"] = call.outputs["bin_dest"]
     call.say(f"pnpm of {found}")
+    if call.flag("cache"):
+        content = hash_files(session.workspace, call.lines("cache_dependency_path") or ["pnpm-lock.yaml"])
+        if not content:
+            told = "Some specified paths were not resolved, unable to cache dependencies."
+            return Outcome(Result.FAILURE, reason=told)
+        restored = use_package_cache(call, "pnpm", ["pnpm-cache", content])
+        call.outputs["cache-hit"] = "true" if restored.is_exact else "false"
     return _install(call, found)
 
 

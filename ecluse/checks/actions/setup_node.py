@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ecluse import process
 from ecluse.checks.actions import ActionCall, Outcome
+from ecluse.checks.actions.package_caches import use_package_cache
+from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.placing import inside
 from ecluse.checks.tools import bring_node
 from ecluse.checks.versions import Version, matches, parse, show
@@ -14,6 +16,11 @@ from ecluse.files import read_capped
 from ecluse.model import Result
 
 _CAP = 1 << 20
+_LOCK_FILES = {
+    "npm": ["package-lock.json", "npm-shrinkwrap.json", "yarn.lock"],
+    "pnpm": ["pnpm-lock.yaml"],
+    "yarn": ["yarn.lock"],
+}
 _NAMES = {
     "argon": "4", "boron": "6", "carbon": "8", "dubnium": "10", "erbium": "12", "fermium": "14", "gallium": "16",
     "hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24",
@@ -46,8 +53,26 @@ def run(call: ActionCall) -> Outcome:
     call.outputs["node-version"] = f"v{show(version)}"
     call.outputs["cache-hit"] = ""
     call.say(f"Node {show(version)} of {node}")
-    reason = "there is no cache in this version: packages are installed afresh" if call.input("cache") else ""
-    return Outcome(Result.SUCCESS, reason=reason)
+    return _use_cache(call) if call.input("cache") else Outcome(Result.SUCCESS)
+
+
+def _use_cache(call: ActionCall) -> Outcome:
+    """Keep what npm, yarn or pnpm downloads, told apart by the lock file."""
+    manager = call.input("cache")
+    if manager not in _LOCK_FILES:
+        return Outcome(Result.FAILURE, reason=f"Caching for '{manager}' is not supported")
+    workspace = call.session.workspace
+    given = call.lines("cache-dependency-path")
+    patterns = given or [name for name in _LOCK_FILES[manager] if (workspace / name).is_file()][:1]
+    if not patterns:
+        told = f"Dependencies lock file is not found in {workspace}. Supported file patterns: "
+        return Outcome(Result.FAILURE, reason=told + ",".join(_LOCK_FILES[manager]))
+    content = hash_files(workspace, patterns)
+    if not content:
+        return Outcome(Result.FAILURE, reason="Some specified paths were not resolved, unable to cache dependencies.")
+    restored = use_package_cache(call, manager, ["node-cache", manager, content])
+    call.outputs["cache-hit"] = "true" if restored.is_exact else "false"
+    return Outcome(Result.SUCCESS)
 
 
 def _fulfils(wish: str, version: Version) -> bool:

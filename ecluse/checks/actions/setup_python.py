@@ -7,7 +7,9 @@ import tomllib
 from pathlib import Path
 
 from ecluse.checks.actions import ActionCall, Outcome
+from ecluse.checks.actions.package_caches import use_package_cache
 from ecluse.checks.contexts import runner_architecture
+from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.placing import inside
 from ecluse.checks.pythons import Interpreter, bring, find, known, make_environment
 from ecluse.checks.versions import show
@@ -16,14 +18,13 @@ from ecluse.files import read_capped
 from ecluse.model import Result
 
 _CAP = 1 << 20
+_LOCK_FILES = {"pip": ["**/requirements.txt"], "pipenv": ["**/Pipfile.lock"], "poetry": ["**/poetry.lock"]}
 
 
 def run(call: ActionCall) -> Outcome:
     """Make each wished version's environment; the last one listed comes first on PATH, as on GitHub."""
     path = call.session.environment(call.frame, call.env).get("PATH", "")
-    reason = ""
-    if call.input("cache"):
-        reason = "there is no cache in this version: packages are installed afresh"
+    version = ""
     for wish in _wishes(call):
         interpreter = find(wish, path)
         if interpreter is None:
@@ -36,7 +37,28 @@ def run(call: ActionCall) -> Outcome:
                 "Install it, for example with: uv python install, or ask for a version that is here",
             )
         _use(call, interpreter)
-    return Outcome(Result.SUCCESS, reason=reason)
+        version = show(interpreter.version)
+    return _use_cache(call, version) if call.input("cache") else Outcome(Result.SUCCESS)
+
+
+def _use_cache(call: ActionCall, version: str) -> Outcome:
+    """Keep what pip, pipenv or poetry downloads, told apart by the files that say what to install."""
+    manager = call.input("cache").lower()
+    if manager not in _LOCK_FILES:
+        return Outcome(Result.FAILURE, reason=f"Caching for '{call.input('cache')}' is not supported")
+    patterns = call.lines("cache-dependency-path")
+    workspace = call.session.workspace
+    content = hash_files(workspace, patterns or _LOCK_FILES[manager])
+    if not content and manager == "pip" and not patterns:
+        content = hash_files(workspace, ["**/pyproject.toml"])
+    if not content:
+        wanted = ",".join(patterns or _LOCK_FILES[manager])
+        told = f"No file in {workspace} matched to [{wanted}], make sure you have checked out the target repository"
+        return Outcome(Result.FAILURE, reason=told)
+    head = f"setup-python-{version}-{manager}"
+    restored = use_package_cache(call, manager, [head, content], prefix=head if manager == "pip" else "")
+    call.outputs["cache-hit"] = "true" if restored.is_exact else "false"
+    return Outcome(Result.SUCCESS)
 
 
 def _use(call: ActionCall, interpreter: Interpreter) -> None:
@@ -52,7 +74,7 @@ def _use(call: ActionCall, interpreter: Interpreter) -> None:
             session.env[name] = str(folder)
     call.outputs["python-version"] = version
     call.outputs["python-path"] = str(programs / "python")
-    call.outputs["cache-hit"] = "false" if call.input("cache") else ""
+    call.outputs["cache-hit"] = ""
     call.say(f"Python {version} of {interpreter.path}")
 
 

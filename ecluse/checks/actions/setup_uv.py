@@ -6,11 +6,20 @@ from pathlib import Path
 
 from ecluse import process
 from ecluse.checks.actions import ActionCall, Outcome
+from ecluse.checks.actions.package_caches import use_package_cache
+from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.placing import inside
 from ecluse.checks.tools import bring_uv
 from ecluse.checks.versions import Version, matches, parse, show
 from ecluse.errors import Problem
 from ecluse.model import Result
+
+_DEPENDENCIES = [
+    *(f"**/*{kind}*.{ending}" for kind in ("requirements", "constraints") for ending in ("txt", "in")),
+    "**/pyproject.toml",
+    "**/uv.lock",
+    "**/*.py.lock",
+]
 
 
 def run(call: ActionCall) -> Outcome:
@@ -38,6 +47,8 @@ def run(call: ActionCall) -> Outcome:
     call.outputs["cache-hit"] = "false"
     call.outputs["python-cache-hit"] = "false"
     call.say(f"uv {show(version)} of {found}")
+    if call.flag("enable-cache"):  # "auto" means: on the forge's own machines
+        _use_cache(call)
     return _python(call, found)
 
 
@@ -92,6 +103,24 @@ def _python(call: ActionCall, uv: str) -> Outcome:
         session.env["VIRTUAL_ENV"] = str(folder)
         session.path.append(str(folder / "bin"))
         call.outputs["venv"] = str(folder)
-    cached = call.input("enable-cache", "auto") == "true"
-    reason = "uv keeps its own cache on this machine; nothing is saved or restored" if cached else ""
-    return Outcome(Result.SUCCESS, reason=reason)
+    return Outcome(Result.SUCCESS)
+
+
+def _use_cache(call: ActionCall) -> None:
+    """Keep what uv downloads and builds, told apart by the project's files; here nothing is pruned before."""
+    session = call.session
+    if local := call.input("cache-local-path"):
+        home = session.environment(call.frame, call.env).get("HOME", "")
+        session.env["UV_CACHE_DIR"] = str(session.workspace / (home + local[1:] if local.startswith("~/") else local))
+    patterns = call.lines("cache-dependency-glob") or _DEPENDENCIES
+    content = hash_files(session.workspace, patterns) or "no-dependency-glob"
+    words = ["setup-uv", call.input("python-version", "unset"), content, call.input("cache-suffix")]
+    restored = use_package_cache(
+        call,
+        "uv",
+        [word for word in words if word],
+        keep=call.flag("save-cache", True),
+        look=call.flag("restore-cache", True),
+    )
+    call.outputs["cache-hit"] = "true" if restored.is_exact else "false"
+    call.outputs["cache-key"] = restored.key

@@ -80,10 +80,13 @@ class Carrier(ABC):
             "ECLUSE_ENVIRONMENT": made.environment,
         }
 
-    def running(self) -> str:
-        """The version that runs now as the first host tells it; empty when nobody says."""
+    def running(self, host: Host | None = None) -> str | None:
+        """The version that ``host`` (the first one when not given) tells; empty: none; ``None``: there is no way to ask.
+
+        Raises :class:`Failed` when the host cannot be asked.
+        """
         script = self.target.commands.get("running", "")
-        return self.hosts[0].text(script).removeprefix("v") if script else ""
+        return (host or self.hosts[0]).text(script).removeprefix("v") if script else None
 
 
 def carrier_of(target: Target) -> Carrier:

@@ -50,16 +50,16 @@ class ByCommand(Carrier):
                 context,
                 f"{name}.{number}",
                 lambda host=host: self._run(context, host, made, self.target.commands["deploy"]),  # type: ignore[misc]
-                lambda: self._runs(made),
+                lambda host=host: self._runs(host, made),  # type: ignore[misc]
                 {"host": host.name, "version": made.version, "commit": made.commit},
             )
 
-    def _runs(self, made: Deployment) -> bool | None:
-        """Whether ``made`` runs: unknown without ``commands.running``, so that a person is asked."""
+    def _runs(self, host: Host, made: Deployment) -> bool | None:
+        """Whether ``made`` runs on ``host``: unknown without ``commands.running``, so that a person is asked."""
         if not self.target.commands.get("running"):
             return None
         try:
-            return self.running() == (made.version or made.commit)
+            return self.running(host) in (made.version, made.commit)
         except Failed:
             return None
 

@@ -2,8 +2,9 @@
 
 With ``source = "upload"`` the commit's files go to a release folder (:mod:`upload`); with ``source = "git"`` the tag is
 fetched and checked out in the host's own clone at ``path``, and must be the commit that was tested. Compose runs with
-``ECLUSE_VERSION``, ``ECLUSE_COMMIT`` and, after ``image.push``, ``ECLUSE_IMAGE`` (name and digest), so that a compose
-file can pin what was built; a rollback runs with those of the version it returns to.
+``ECLUSE_VERSION``, ``ECLUSE_COMMIT`` and, after ``image.push``, ``ECLUSE_IMAGE`` (name and digest of the first one) and
+``NAME_IMAGE`` for each, NAME being the last word of the image's path (``registry/team/api`` is ``API_IMAGE``), so that a
+compose file can pin what was built; a rollback runs with those of the version it returns to.
 """
 
 from __future__ import annotations
@@ -53,16 +54,16 @@ class ByCompose(ByUpload):
         return ""
 
     def bring(self, context: Context, made: Deployment) -> str:
-        image = _image(context)
+        images = _images(context)
         for number, host in enumerate(self.hosts, 1):
-            host.run(KEEP, [self.root, _file(made)], stdin=self._facts(made, image))
+            host.run(KEEP, [self.root, _file(made)], stdin=self._facts(made, images))
             if self.by_git:
                 self._check_out(context, made, host, number)
             else:
                 self._fill(context, made, host, number)
                 self._switch(context, context.effect(f"switch.{number}"), host, made.location)
             self._restart(context, context.effect(f"up.{number}"), host, made, made.location)
-        what = image or f"v{made.version}"
+        what = ", ".join(images.values()) or f"v{made.version}"
         return f"{what} is up on {', '.join(host.label for host in self.hosts)} with {' '.join(self.target.compose)}"
 
     def back(self, context: Context, previous: Deployment) -> None:
@@ -92,11 +93,11 @@ class ByCompose(ByUpload):
         if not self.by_git:
             super().prune(context)
 
-    def running(self) -> str:
+    def running(self, host: Host | None = None) -> str | None:
         if self.by_git and not self.target.commands.get("running"):
             script = 'cd "$1" && git describe --tags --exact-match 2>/dev/null || true'
-            return self.hosts[0].text(script, [self.root]).removeprefix("v")
-        return super().running()
+            return (host or self.hosts[0]).text(script, [self.root]).removeprefix("v")
+        return super().running(host)
 
     def restart_script(self, made: Deployment) -> str:
         words = self._words(made)
@@ -109,12 +110,12 @@ class ByCompose(ByUpload):
         words = shlex.join([*self.target.engine, "compose", "-p", project, *files])
         return f"set -a; . {shlex.quote(f'{self.root}/.ecluse/{_file(made)}')}; set +a; {words}"
 
-    def _facts(self, made: Deployment, image: str) -> bytes:
-        lines = {**self.variables(made), "ECLUSE_IMAGE": image}
+    def _facts(self, made: Deployment, images: dict[str, str]) -> bytes:
+        lines = {**images, **self.variables(made), "ECLUSE_IMAGE": next(iter(images.values()), "")}
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in lines.items()).encode()
 
     def _check_out(self, context: Context, made: Deployment, host: Host, number: int) -> None:
-        if not made.version:
+        if not context.release.version:
             raise Invalid("deploy.no_version", "A checkout needs a tag, and no version was decided.", "semver.decide")
         tag = f"v{made.version}"
 
@@ -141,7 +142,14 @@ def _file(made: Deployment) -> str:
     return f"{made.version or made.commit[:12]}-{made.release}.env"
 
 
-def _image(context: Context) -> str:
-    """Name and digest of the image that this release pushed; empty when it pushed none."""
+def _images(context: Context) -> dict[str, str]:
+    """Variable -> name and digest, for each image that this release pushed, in that order."""
     steps = context.release.outputs.get("steps", {}).values()
-    return next((str(step["result"]["image"]) for step in steps if step.get("result", {}).get("image")), "")
+    pushed = [str(step["result"]["image"]) for step in steps if step.get("result", {}).get("image")]
+    return {variable_of(image): image for image in pushed}
+
+
+def variable_of(image: str) -> str:
+    """The variable that a compose file knows an image by: ``registry/team/web-app@sha256:…`` is ``WEB_APP_IMAGE``."""
+    last = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return re.sub(r"[^A-Z0-9]+", "_", last.upper()).strip("_") + "_IMAGE"

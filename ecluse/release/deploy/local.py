@@ -10,6 +10,7 @@ from ecluse.process import JobState
 from ecluse.release import folder
 from ecluse.release.context import Context
 from ecluse.release.deploy.carrier import Carrier, effect
+from ecluse.release.deploy.host import Host
 
 
 class ByFolder(Carrier):
@@ -69,9 +70,9 @@ class ByFolder(Carrier):
     def service(self, context: Context) -> str:
         return str(folder.service_folder(self.target, context.release.id, 1))
 
-    def running(self) -> str:
+    def running(self, host: Host | None = None) -> str | None:
         if self.target.commands.get("running"):
-            return super().running()
+            return super().running(host)
         home = folder.current_of(self.target)
         if home is None or not folder.running(self.target):
             return ""

@@ -119,10 +119,11 @@ class ByUpload(Carrier):
         for host in self.hosts:
             host.run(PRUNE, [self.root, str(self.target.keep), keep])
 
-    def running(self) -> str:
+    def running(self, host: Host | None = None) -> str | None:
         if self.target.commands.get("running"):
-            return super().running()
-        return self.hosts[0].text('cat "$1/current/RELEASE" 2>/dev/null || true', [self.root]).removeprefix("v")
+            return super().running(host)
+        asked = host or self.hosts[0]
+        return asked.text('cat "$1/current/RELEASE" 2>/dev/null || true', [self.root]).removeprefix("v")
 
     def _fill(self, context: Context, made: Deployment, host: Host, number: int) -> str:
         name = PurePosixPath(made.location).name

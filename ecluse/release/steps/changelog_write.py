@@ -11,7 +11,7 @@ from ecluse.history import perform
 from ecluse.history.journal import Probed, effect_of
 from ecluse.history.requests import request_landing
 from ecluse.model import Change, Event, Landing, LandingState
-from ecluse.release import changelog, own_change, version
+from ecluse.release import changelog, own_change, version, versionfiles
 from ecluse.release.canonical import digest
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Again, Blocked, Done, Outcome, Shape
@@ -75,13 +75,24 @@ def _write(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
     withdrawn = context.progress.get("withdrawn", ())
     made = changelog.release(text, release.version, plan["when"][:10], decided.commits, withdrawn)
     facts = {"base": base, "section": made.section, "added": list(made.added), "left_out": list(made.left_out)}
-    if made.text == text:
+    files = {path: made.text} if made.text != text else {}
+    files |= _versions(context, base)
+    if not files:
         return {**facts, "commit": ""}
-    data = made.text.encode("utf-8", "surrogateescape")
-    return {
-        **facts,
-        **own_change.commit_file(context, plan, path, data, f"docs(changelog): release v{release.version}"),
-    }
+    data = {name: new.encode("utf-8", "surrogateescape") for name, new in files.items()}
+    title = f"docs(changelog): release v{release.version}"
+    return {**facts, **own_change.commit_files(context, plan, data, title)}
+
+
+def _versions(context: Context, base: str) -> dict[str, str]:
+    """The files of ``versions=`` that say another version on ``base``, with the right one."""
+    found = {}
+    for path in context.argument("versions").split():
+        old = (context.repository.read(base, path) or b"").decode("utf-8", "surrogateescape")
+        new = versionfiles.with_version(old, context.release.version, path)
+        if new != old:
+            found[path] = new
+    return found
 
 
 def _decided(context: Context, base: str) -> version.Decision:
@@ -206,7 +217,10 @@ SHAPE = Shape(
     "moves Unreleased into the version's section with its date, adds what the commits say and nobody had written, and "
     "lands that through the checks as `docs(changelog): release vX.Y.Z`",
     run,
-    keys={"file": "the changelog's path; CHANGELOG.md when not given"},
+    keys={
+        "file": "the changelog's path; CHANGELOG.md when not given",
+        "versions": "files that say the version themselves, such as pyproject.toml; they get the new one in the same commit",
+    },
     moves_commit=True,
     outputs={
         "section": "the version's section",

@@ -39,7 +39,7 @@ def run(context: Context) -> Done:
     said = (
         f"{name} is on {release.commit[:12]}, {'signed' if tags.is_signed(context.repository, name) else 'not signed'}"
     )
-    remote = context.argument("push")
+    remote = fill(context.argument("push"), context.words)
     if remote:
         effect(
             context,
@@ -84,7 +84,7 @@ SHAPE = Shape(
     keys={
         "message": "the tag's message",
         "key": "the private key (a file) that signs; git's own `user.signingkey` when not given",
-        "push": "the remote that gets the tag; nothing is pushed when not given",
+        "push": "the remote that gets the tag; nothing is pushed when not given, or when the input that it names is empty",
     },
     irreversible=True,
     outputs={"tag": "its name", "commit": "what it is on", "object": "the tag's own id"},

@@ -32,7 +32,8 @@ BusyBox), and nothing of Écluse. A command that starts a service has to let go 
 hidden in what commands say, and are never recorded.
 
 **Agents** (`agent.run`) and the policy's commands run as you, in no sandbox: the policy on the trunk is trusted. What an
-agent makes is not: it goes through intake, and waits for a person like any change of a stranger.
+agent makes is not: it goes through intake, and waits for a person like any change of a stranger. `ECLUSE_BASE` is the
+commit it begins at; one that hands over by itself (it worked elsewhere, say) writes its bundle to `ECLUSE_CHANGE`.
 
 **Backups** are made by your own commands. For SQLite and PostgreSQL, for example:
 

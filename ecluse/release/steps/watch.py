@@ -59,7 +59,7 @@ def _begin(context: Context, job: object, window: float, plan: dict[str, object]
         live_at=clock.parse(made.created_at).timestamp() if made else 0.0,
         median_before=_median_before(context),
     )
-    watch.begin(Path(str(job)), context.target, context.release.version, frame)
+    watch.begin(Path(str(job)), context.target, made.version if made else context.release.version, frame)
     return plan
 
 

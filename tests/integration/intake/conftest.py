@@ -37,7 +37,7 @@ def hand_over(box: Any, **options: Any) -> intake.Exported:
     return intake.export(box.repository, intake.ExportRequest(Agent("a1"), **options))
 
 
-def take_in(bench: Any, history: History, source: Path | bytes, **options: Any) -> Change:
+def take_in(bench: Any, history: History, source: Path, **options: Any) -> Change:
     """Receive and judge a bundle; the change as it stands then."""
     change = intake.receive(bench.repository, history, source, actor="tester", **options)
     intake.advance(bench.repository, history, change.key)

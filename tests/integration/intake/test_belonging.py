@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from ecluse import intake
 from ecluse.git.remotes import public_address
 from ecluse.history import History
 from ecluse.intake import belonging
@@ -119,34 +118,6 @@ def test_addresses_are_shown_without_what_may_be_secret() -> None:
     assert public_address(f"ssh://git:{secret}@example.invalid/a") == "ssh://git@example.invalid/a"
     assert public_address("git@example.invalid:a/b.git") == "git@example.invalid:a/b.git"
     assert public_address("/srv/git/a?b") == "/srv/git/a?b"
-
-
-def test_a_base_that_only_the_remote_has_is_fetched(
-    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
-) -> None:
-    other = sandbox("other")
-    bench.git("remote", "add", "origin", str(other.folder))
-    theirs = other.commit("only there", o_dot_txt="o\n")
-    box = type(bench)(tmp_path / "box")
-    box.git("pull", "-q", str(other.folder), "main")
-    box.write("o.txt", "edited\n")
-    done = helpers.export(box, base="HEAD", to=tmp_path / "o")
-    before = bench.git("count-objects", "-v"), bench.git("for-each-ref")
-    judgement, _, _ = intake.examine(bench.repository, done.path)
-    assert (judgement.method, judgement.conflicts) == ("bundle", ())
-    assert (bench.git("count-objects", "-v"), bench.git("for-each-ref")) == before
-    change = helpers.take_in(bench, history, done.path)
-    assert (change.state, change.head, "base.fetched" in {f.code for f in change.findings}) == (
-        ChangeState.READY, done.head, True,
-    )  # fmt: skip
-    assert theirs in change.commits
-    bench.git("remote", "set-url", "origin", str(tmp_path / "gone"))
-    box.write("o.txt", "edited twice\n")
-    box.git("reset", "-q", "--hard")
-    lonely = box.commit("lonely", p_dot_txt="p\n")
-    box.write("p.txt", "edited\n")
-    late = helpers.export(box, base=lonely, to=tmp_path / "p")
-    assert helpers.take_in(bench, history, late.path).reason.startswith("base.missing:")
 
 
 def test_init_remembers_the_repository_and_many_claims_cost_little(

@@ -92,6 +92,10 @@ def test_words_for_people(ready: Any, sandbox: Any) -> None:
     done = ecluse(ready.folder, "import", str(name))
     assert done.returncode == 0, done.stderr
     assert b"next: ecluse land" in done.stdout
+    status = ecluse(ready.folder, "status")
+    assert b"Nothing waits for a person." in status.stdout
+    assert b"Can land:" in status.stdout
+    assert b"next: ecluse land chg-" in status.stdout
 
 
 def test_pipe(ready: Any, sandbox: Any) -> None:

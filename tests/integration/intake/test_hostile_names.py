@@ -132,7 +132,12 @@ def forge(bench: Any, tmp_path: Path) -> Forge:
     return Forge(bench, tmp_path / "forge.git")
 
 
-HURTS = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+MORE = 200 if os.environ.get("ECLUSE_HYPOTHESIS") == "wide" else 1
+"""ECLUSE_HYPOTHESIS=wide: thousands of cases, others in each run (HYPOTHESIS prints how to repeat one that fails)."""
+
+HURTS = settings(
+    max_examples=12 * MORE, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @HURTS
@@ -183,7 +188,7 @@ on_disk = st.dictionaries(
 )
 
 
-@settings(HURTS, max_examples=8)
+@settings(HURTS, max_examples=8 * MORE)
 @given(files=on_disk)
 @example(files={b"\xff": b"\xff", b"a\nb": b"a\r\nb", b"--": b"", "\u00e9".encode(): b"x", "e\u0301".encode(): b"y"})
 def test_files_as_they_lie_there_arrive_or_are_named(

@@ -173,16 +173,18 @@ def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
     init(bench.repository, InitOptions(kits=("docker", "staging")))
     page = (bench.folder / "backend/Dockerfile").read_text()
     assert [line.split()[-1] for line in page.splitlines() if line.startswith("FROM")] == [
+        "dependencies",
         "builder",
         "test",
         "production",
     ]
     last = page.split("AS production")[1]
-    assert "USER app" in last and "tests" not in last and "app.main:app" in last
+    assert "USER 10001" in last and "tests" not in last and "app.main:app" in last
     assert ".git\n" in (bench.folder / "backend/.dockerignore").read_text()
     assert not (bench.folder / "frontend/Dockerfile").exists()
     prod = loaded(bench.folder / ".github/workflows/deploy-prod.yml")
-    assert (prod["on"]["push"], prod["jobs"]["deploy"]["environment"]) == ({"tags": ["v*"]}, "production")
+    assert prod["jobs"]["deploy"]["environment"] == "production"
+    assert set(prod["on"]["workflow_call"]["inputs"]) == {"backend"}
     services = loaded(bench.folder / "compose.prod.yml")["services"]
     assert services["backend"]["image"].startswith("${BACKEND_IMAGE:?") and "build" not in services["backend"]
 

@@ -9,9 +9,12 @@ import sys
 from typing import Any
 
 from ecluse.clock import instant
+from ecluse.guarded import rules_for
 from ecluse.history import History
+from ecluse.landing.candidate import build
 from ecluse.landing.overlap import compare
 from ecluse.model import Change, ChangeState, Event
+from ecluse.trunk import open_trunk
 
 
 def put(bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, **files: str) -> str:
@@ -46,6 +49,30 @@ def test_pairs_conflicts_and_an_order(bench: Any, history: History) -> None:
     assert clash in found.rework
     assert found.rework[clash] == ("a.txt",)
     assert set(found.order) | set(found.rework) == set(found.changes)
+
+
+def test_what_rules_resolve_is_no_conflict(bench: Any, history: History) -> None:
+    """The same rules as in a landing: a changelog takes both lines; what steers agents is for a person."""
+    bench.commit("log", CHANGELOG_dot_md="# Changes\n\n- first\n", AGENTS_dot_md="x\n")
+    one = put(bench, history, "c-one", CHANGELOG_dot_md="# Changes\n\n- one\n- first\n")
+    two = put(bench, history, "c-two", CHANGELOG_dot_md="# Changes\n\n- two\n- first\n")
+    left = put(bench, history, "c-left", AGENTS_dot_md="left\n")
+    right = put(bench, history, "c-right", AGENTS_dot_md="right\n")
+    (found,) = compare(bench.repository, history)
+    told = {frozenset((pair.one, pair.other)): pair for pair in found.pairs}
+    lines = told[frozenset((one, two))]
+    assert (lines.conflicts, lines.resolved) == ((), ({"path": "CHANGELOG.md", "rule": "union"},))
+    assert told[frozenset((left, right))].conflicts == ("AGENTS.md",)
+    assert {one, two} < set(found.order)
+    assert list(found.resolved.values()) == [({"path": "CHANGELOG.md", "rule": "union"},)]
+    assert len(found.rework) == 1
+    for key in (one, two):
+        change = history.get(Change, key)
+        assert change is not None
+        rules = rules_for(bench.repository, open_trunk(bench.repository).config)
+        built = build(bench.repository, bench.git("rev-parse", "main"), change, change.target, instant(), rules)
+        bench.git("update-ref", "refs/heads/main", built.commit)
+        assert built.resolved == found.resolved.get(key, ())
 
 
 def test_nothing_pending_and_the_door(bench: Any, history: History) -> None:

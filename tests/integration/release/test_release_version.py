@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecluse import release
+from ecluse.cli.release_text import plan_text
 from ecluse.errors import Invalid, Refused
 from ecluse.release import version
 
@@ -190,6 +191,46 @@ def test_the_plan_says_everything_and_changes_nothing(yard):
     assert before == (yard.git("for-each-ref"), yard.history.last_event())
     assert release.plan(yard.repository, yard.history, "release", {}).digest == plan.digest
     assert release.plan(yard.repository, yard.history, "release", {"version": "3.0.0"}).digest != plan.digest
+
+
+def test_the_plan_names_files_migrations_people_hosts_secrets_and_the_way_back(make_yard):
+    yard = make_yard(solo=False, protection='reviewers = ["human"]\nsecrets = ["APP_TOKEN"]\nhosts = []')
+    for name in ("ada", "bob"):
+        yard.list_key(name=name)
+    first = release.plan(yard.repository, yard.history, "release", {})
+    assert first.file_count == len(yard.git("ls-files").splitlines()) and {one["how"] for one in first.files} == {"new"}
+    yard.git("tag", "v0.1.0")
+    yard.write("db/migrations/002_people.sql", "create table people (name text);\n")
+    (yard.folder / "service.py").write_text("# later\n")
+    yard.git("add", "-A")
+    yard.git("commit", "-q", "--author=Bob <bob@example.invalid>", "-m", "feat: people")
+    made = release.plan(yard.repository, yard.history, "release", {}).as_dict()
+    assert (made["version"], made["previous"], made["commit_count"]) == ("0.2.0", "0.1.0", 1)
+    assert "1 feature since v0.1.0" in made["why"]
+    assert made["migrations"] == [{"path": "db/migrations/002_people.sql", "how": "new"}]
+    assert [(one["how"], one["path"]) for one in made["files"]] == [
+        ("new", "db/migrations/002_people.sql"),
+        ("changed", "service.py"),
+    ]
+    assert made["secrets"] == [{"name": "APP_TOKEN", "for": "the service in production"}]
+    (gate,) = made["gates"]
+    assert (gate["may"], gate["own_work"], gate["guards"], gate["hours"]) == (["ada"], ["bob"], "production", 24.0)
+    assert {rule["when"]: rule["text"] for rule in made["rollback"]}["watch"] == "previous version"
+    marked = {unit["uses"] for step in made["steps"] for unit in step["does"] if unit.get("goes_live")}
+    assert marked == {"deploy.folder"}
+    said = plan_text(made)
+    for part in ("feat: people", "db/migrations/002_people.sql", "may answer: ada; not bob, whose own work it is",
+                 "APP_TOKEN for the service in production", "this machine (folder)", "(goes live)", "watch fails: previous version"):  # fmt: skip
+        assert part in said, said
+
+
+def test_only_the_plan_that_was_read_is_started(yard):
+    read = release.plan(yard.repository, yard.history, "release", {}).digest
+    yard.commit("feat: more")
+    with pytest.raises(Refused, match="commits, policy, page or people have changed"):
+        yard.start(digest=read[:12])
+    now = release.plan(yard.repository, yard.history, "release", {}).digest
+    assert yard.get(yard.start(digest=now[:12])).outputs["plan"]["digest"] == now
 
 
 def test_a_version_of_ones_own_is_released_and_recorded(yard):

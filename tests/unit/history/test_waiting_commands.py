@@ -24,14 +24,15 @@ def history(tmp_path: Path) -> History:
     return History.open(tmp_path, create=True)
 
 
-def test_a_trusted_or_unasked_change_waits_for_nobody() -> None:
-    assert waiting.of_change(CHANGE) == []
+def test_a_trusted_or_settled_change_waits_for_nobody() -> None:
+    assert waiting.of_change(replace(CHANGE, trusted_by="key ada (agent)")) == []
     assert waiting.of_change(replace(CHANGE, wants_landing=True, trusted_by="key ada (agent)")) == []
     assert waiting.of_change(replace(CHANGE, state=ChangeState.LANDED)) == []
 
 
-def test_an_unknown_agents_change_that_wants_to_land_waits_for_a_review() -> None:
-    (one,) = waiting.of_change(replace(CHANGE, wants_landing=True))
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_unknown_agents_change_waits_for_a_review_whether_or_not_it_was_asked_to_land(asked: bool) -> None:
+    (one,) = waiting.of_change(replace(CHANGE, wants_landing=asked))
     assert one.commands == ("ecluse review c/1 --accept --why TEXT", "ecluse review c/1 --reject --why TEXT")
     assert not one.in_order
 

@@ -115,6 +115,25 @@ def test_setup_python_without_touching_the_environment(play: Any) -> None:
     assert job.result is Result.SUCCESS, play.lines
 
 
+@pytest.mark.skipif(shutil.which("pre-commit") is None, reason="pre-commit is not on this machine")
+def test_pre_commit_runs_the_hooks_of_the_repository(play: Any) -> None:
+    hook = "{id: no-x, name: no x, entry: sh -c '! grep -n bad \"$@\"' --, language: system, files: txt$}"
+    play.write(".pre-commit-config.yaml", f"repos:\n- repo: local\n  hooks:\n  - {hook}\n")
+    play.write("a.txt", "good\n")
+    play.commit()
+    steps = "- uses: actions/checkout@v4\n- uses: pre-commit/action@v3.0.1\n"
+    job = play.job(steps)
+    assert job.result is Result.SUCCESS, play.lines
+    assert any("Passed" in line for line in play.lines)
+    play.write("b.txt", "bad\n")
+    play.commit()
+    job = play.job(steps)
+    assert job.steps[1].exit_code == 1
+    assert any("1:bad" in line for line in play.lines), play.lines
+    more = "- {uses: pre-commit/action@v3.0.1, with: {extra_args: --files a.txt}}\n"
+    assert play.job(steps.partition("\n")[0] + "\n" + more).result is Result.SUCCESS
+
+
 @pytest.mark.registry
 @node
 def test_other_versions_come_by_npm_and_pip(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,63 @@
+"""What runs the tests of a JavaScript project, and how it is asked for results and coverage.
+
+Arguments can only be added to a script that is one command; a script that is more runs as it is, without results.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ecluse.kit import pins
+
+_ONE_COMMAND = re.compile(r"^(?:npx )?(?:cross-env )?(?:[A-Z_]+=\S+ )*(vitest|jest|node)\b([^&|;<>`$]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A runner of tests; ``coverage`` is whether what its coverage needs is there."""
+
+    name: str = ""
+    coverage: bool = False
+
+
+NONE = Runner()
+
+
+def of(document: dict[str, Any]) -> Runner:
+    """The runner behind the script ``test`` of a ``package.json``; :data:`NONE` for one that takes no arguments."""
+    scripts = document.get("scripts")
+    script = scripts.get("test") if isinstance(scripts, dict) else None
+    found = _ONE_COMMAND.match(script.strip()) if isinstance(script, str) else None
+    if found is None or (found.group(1) == "node" and "--test" not in found.group(2).split()):
+        return NONE
+    brought: set[str] = set()
+    for table in ("dependencies", "devDependencies"):
+        named = document.get(table)
+        brought |= set(named) if isinstance(named, dict) else set()
+    name = found.group(1)
+    return Runner(name, name != "vitest" or bool(brought & {"@vitest/coverage-v8", "@vitest/coverage-istanbul"}))
+
+
+def with_results(runner: Runner) -> tuple[str, ...]:
+    """The lines that run the tests and leave ``reports/unit.xml`` (JUnit) and, where they can, a coverage file there."""
+    if runner.name == "vitest":
+        words = "npm test -- --run --reporter=default --reporter=junit --outputFile.junit=reports/unit.xml"
+        more = (
+            " --coverage --coverage.reporter=cobertura --coverage.reportsDirectory=reports" if runner.coverage else ""
+        )
+        return (words + more,)
+    if runner.name == "jest":
+        tool = "$RUNNER_TEMP/jest"
+        words = f'npm test -- --ci --reporters=default --reporters="{tool}/node_modules/jest-junit"'
+        return (
+            f'npm install --prefix "{tool}" --no-audit --no-fund jest-junit@{pins.JEST_JUNIT}',
+            "export JEST_JUNIT_OUTPUT_DIR=reports JEST_JUNIT_OUTPUT_NAME=unit.xml",
+            f"{words} --coverage --coverageReporters=cobertura --coverageDirectory=reports",
+        )
+    if runner.name == "node":
+        kinds = (("spec", "stdout"), ("junit", "reports/unit.xml"), ("lcov", "reports/lcov.info"))
+        words = " ".join(f"--test-reporter={kind} --test-reporter-destination={to}" for kind, to in kinds)
+        return ("mkdir -p reports", f'NODE_OPTIONS="--experimental-test-coverage {words}" npm test')
+    return ("npm test",)

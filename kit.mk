@@ -1,0 +1,30 @@
+# What `ecluse init --kit ci` adds to the Makefile beside it, which includes this file.
+PYTHON ?= python3
+COMPOSE ?= docker compose
+
+.PHONY: test-all test-e2e test-ecluse-unit test-ecluse-integration test-ecluse-e2e
+
+# REPORTS=1 leaves results (JUnit) and coverage in reports/, as the workflows do.
+# Services that integration tests need: started when they are declared and can be, else the reason is said.
+define start_services
+	@if [ -n "" ] && command -v docker > /dev/null && docker info > /dev/null 2>&1; \
+	then $(COMPOSE) up --detach --wait; \
+	else echo "services not started: no compose file declares any"; fi
+endef
+
+test-ecluse-unit:
+	cd . && . .venv/bin/activate && python -m pytest -q tests/unit $(if $(REPORTS),--junitxml=reports/unit.xml --cov=. --cov-report=xml:reports/coverage-unit.xml)
+
+test-ecluse-integration:
+	$(start_services)
+	cd . && . .venv/bin/activate && python -m pytest -q tests/integration $(if $(REPORTS),--junitxml=reports/integration.xml --cov=. --cov-report=xml:reports/coverage-integration.xml)
+
+test-ecluse-e2e:
+	cd . && . .venv/bin/activate && python -m pytest -q tests/e2e $(if $(REPORTS),--junitxml=reports/e2e.xml --cov=. --cov-report=xml:reports/coverage-e2e.xml)
+
+test-all: test-ecluse-unit test-ecluse-integration test-ecluse-e2e
+
+test-e2e:
+	$(start_services)
+	. ./.venv/bin/activate && python -m pytest -q tests/e2e
+# ecluse init --kit e658254893c625bb: renewed until it is edited
