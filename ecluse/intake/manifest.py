@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ecluse.dataclass import dataclass, field
@@ -100,7 +101,8 @@ def _laid_out(document: dict[str, Any]) -> str:
     """
     lines = []
     for key, value in document.items():
-        ends, rows = "[]", map(json.dumps, value) if isinstance(value, list) else ()
+        ends = "[]"
+        rows: Iterable[str] = map(json.dumps, value) if isinstance(value, list) else ()
         if isinstance(value, dict):
             ends, rows = "{}", (f"{json.dumps(name)}: {json.dumps(item)}" for name, item in value.items())
         inner = ",\n  ".join(rows)
