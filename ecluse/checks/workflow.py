@@ -138,8 +138,8 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
         semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    empty = semantics.without_steps(document, path)
-    return replace(_workflow(document, path), hints=hints(document, path), warnings=empty)
+    warnings = semantics.tolerated(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path), warnings=warnings)
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
