@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, Faults, closest
 from ecluse.checks.schedule import is_cron
 from ecluse.yaml12 import Mapping, Node, Scalar, Sequence
@@ -84,11 +85,12 @@ def _check_call(uses: Node | None, faults: Faults) -> None:
     """A workflow of another repository is named with its path and a version."""
     if not isinstance(uses, Scalar) or uses.text.startswith(("./", "$/")) or not uses.text:
         return
-    path, _, ref = uses.text.partition("@")
-    if not ref:
-        hint = f"./{path}, when it is one of this repository" if path.startswith(".github/") else "name one after @"
+    named = split_reference(uses.text)
+    if not named.ref:
+        is_own = named.location.startswith(".github/")
+        hint = f"./{named.location}, when it is one of this repository" if is_own else "name one after @"
         faults.add(uses, "invalid value workflow reference: no version specified", hint)
-    elif path.count("/") < 3:
+    elif "/" not in named.name or not named.path:
         told = "references to workflows must be prefixed with format 'owner/repository/' or './' for local workflows"
         faults.add(uses, f"invalid value workflow reference: {told}")
 
@@ -162,7 +164,8 @@ def _check_uses(uses: Scalar, faults: Faults) -> None:
     text = uses.text
     if text.startswith(("./", ".\\", "docker://", "$/")):
         return
-    name, _, ref = text.partition("@")
+    named = split_reference(text)
+    name, ref = named.location, named.ref
     if "/" not in name.strip("/") or not ref:
         faults.add(
             uses,
