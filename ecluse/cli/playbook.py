@@ -57,6 +57,21 @@ def add(frame: Frame, name: str) -> None:
     frame.emit({"path": str(target)}, text)
 
 
+@command.command("index")
+@door()
+def index(frame: Frame) -> None:
+    """Write README.md of the playbooks' folder here: which pages there are, and the conventions that they share.
+
+    Of a README that is there already, only the part between the marks of the index is written anew.
+    """
+    from ecluse.kit import playbooks
+    from ecluse.trunk import open_trunk
+
+    top = frame.repository.work_tree or frame.folder
+    place = playbooks.index(top / open_trunk(frame.repository).config.release.playbooks)
+    frame.emit({"path": str(place)}, f"{place} is written.\n  next: read it and commit it")
+
+
 @command.command("show")
 @click.argument("name", default="release")
 @door()
