@@ -12,6 +12,15 @@ from ecluse.release import compile_playbook
 from ecluse.trunk import open_trunk
 
 BEGIN, END = "<!-- index: ecluse playbook index -->", "<!-- end of index -->"
+NEXT = {
+    "release": "and name where it goes in [environments.production] of ecluse.toml",
+    "build-story": "and name [agents.developer], [agents.tester] and [environments.staging] in ecluse.toml",
+    "sync-bidirec": "and name both stores in [bridges.wiki-table] of ecluse.toml",
+    "incident": "and when it burns: ecluse playbook run incident --input title=TEXT",
+    "bump-deps": "then: ecluse playbook run bump-deps",
+}
+"""Shipped page -> what is to be done before it can be run."""
+
 SHIPPED = ("release", "build-story", "sync-bidirec", "incident", "bump-deps")
 
 

@@ -45,6 +45,23 @@ def test_the_folder_has_an_index_with_the_common_conventions(bench: Any) -> None
     assert readme.read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("name", playbooks.SHIPPED)
+def test_the_command_finds_no_fault_before_the_policy_knows_the_environment(
+    bench: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from ecluse.cli.group import ecluse
+
+    bench.commit("feat: first")
+    playbooks.add(bench.repository, name)
+    bench.commit("docs: page")
+    monkeypatch.chdir(bench.folder)
+    for page in (name, f"playbooks/{name}.md"):
+        said = CliRunner().invoke(ecluse, ["playbook", "lint", page])
+        assert said.exit_code == 0 and "without fault" in said.output, said.output
+
+
 def test_unknown_name_and_bare_repository(bench: Any) -> None:
     with pytest.raises(Invalid, match="it has: release"):
         playbooks.add(bench.repository, "nothing")
