@@ -76,7 +76,7 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True, limits: Limit
     faults = [fault for fault in faults if fault not in warnings]
     if faults:
         raise WorkflowProblem(faults)
-    return replace(linked, warnings=warnings)
+    return replace(linked, warnings=(*linked.warnings, *warnings))
 
 
 @dataclass(frozen=True, slots=True)

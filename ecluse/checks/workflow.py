@@ -138,7 +138,8 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
         semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    return replace(_workflow(document, path), hints=hints(document, path))
+    empty = semantics.without_steps(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path), warnings=empty)
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
@@ -246,14 +247,14 @@ def read_steps(node: Node | None) -> tuple[Step, ...]:
     return tuple(_step(numbers, taken, item) for item in node.items)
 
 
-def _action_name(uses: str, taken: dict[str, int]) -> str:
+def _action_name(uses: str, other: str, taken: dict[str, int]) -> str:
     """The name of a step without an id, in GitHub's form: ``__run``, ``__actions_checkout``, ``__run_2``."""
     if uses.startswith(("./", ".\\", "$/")):
         base = "self"
     elif uses.startswith("docker://"):
         base = uses.removeprefix("docker://")
     else:
-        base = "/".join(uses.partition("@")[0].split("/")[:2]) or "run"
+        base = "/".join(uses.partition("@")[0].split("/")[:2]) or other or "run"
     name = "__" + re.sub(r"[^A-Za-z0-9_-]", "_", base)
     taken[name] = taken.get(name, 0) + 1
     return name if taken[name] == 1 else f"{name}_{taken[name]}"
@@ -284,5 +285,5 @@ def _step(numbers: Iterator[int], taken: dict[str, int], node: Node) -> Step:
         other=other,
         targets=tuple(to_text(one) for one in (named if isinstance(named, list) else [named])) if other else (),
         children=tuple(_step(numbers, taken, item) for item in inner.items) if isinstance(inner, Sequence) else (),
-        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), taken),
+        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), other, taken),
     )

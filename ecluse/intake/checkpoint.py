@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.publication import default_folder, names_of
 from ecluse.intake.snapshot import take
+from ecluse.patterns import expression
 
 STATUS = "checkpoint"
-_MANIFEST = re.compile(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json\Z")
+_MANIFEST = expression(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json\Z")
 _ASIDE = ".pruned-"
 
 

@@ -208,7 +208,7 @@ def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
     )  # fmt: skip
-    return patch, count_lines(temporary, base, tip) if patch.stat().st_size <= LINES_CAP else None
+    return patch, count_lines(patch) if patch.stat().st_size <= LINES_CAP else None
 
 
 def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:

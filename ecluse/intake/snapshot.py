@@ -12,13 +12,15 @@ from typing import Any
 from ecluse.dataclass import dataclass, field
 from ecluse.git import Identity, Repository
 from ecluse.intake.pathrules import shown
+from ecluse.patterns import expression
+from ecluse.process import background
 from ecluse.secrets.scan import scan, sensitive_path
 
 MARK = "Ecluse-Uncommitted: yes"
 QUIET_REASONS = ("ignored", "own")
 """Reasons for leaving something out that never need a person's acceptance."""
 
-_OWN = re.compile(
+_OWN = expression(
     r"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     r"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     r"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
@@ -61,7 +63,12 @@ def take(repository: Repository, temporary: Repository, head: str, *, who: Ident
     }
     settings = _user_settings(repository)
     _copy_index(repository, env, settings, head)
-    survey = _survey(repository, env, settings)
+    with background(lambda: _hidden(repository, env)) as found_hidden:
+        survey = _survey(repository, env, settings)
+    if hidden := found_hidden():
+        names = b"".join(path + b"\0" for path in hidden)
+        repository.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=names, extra_env=env)
+        survey = _survey(repository, env, settings)
     if not survey.tracked and not survey.untracked:
         return Snapshot("", {}, tuple(survey.left_out))
     _sift(survey, top, max_file_bytes)
@@ -99,11 +106,11 @@ def _copy_index(repository: Repository, env: dict[str, str], settings: Sequence[
         os.utime(env["GIT_INDEX_FILE"], ns=(seen.st_atime_ns, seen.st_mtime_ns))
     else:
         repository.run("read-tree", head, extra_env=env)
-    listed = os.fsdecode(repository.run("ls-files", "-v", "-z", extra_env=env).stdout).split("\0")
-    hidden = [line[2:] for line in listed if line[:1].islower()]
-    if hidden:  # assume-unchanged: the user promised git not to look; we look, so that nothing is lost
-        names = os.fsencode("".join(f"{path}\0" for path in hidden))
-        repository.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=names, extra_env=env)
+
+
+def _hidden(repository: Repository, env: dict[str, str]) -> list[bytes]:
+    """Files marked assume-unchanged: the user promised git not to look; we look, so that nothing is lost."""
+    return re.findall(rb"(?:\A|\0)[a-z] ([^\0]+)", repository.run("ls-files", "-v", "-z", extra_env=env).stdout)
 
 
 def _survey(repository: Repository, env: dict[str, str], settings: Sequence[str]) -> _Survey:
