@@ -111,7 +111,12 @@ def _copy_index(repository: Repository, env: dict[str, str], settings: Sequence[
 
 def _hidden(repository: Repository, env: dict[str, str]) -> list[bytes]:
     """Files marked assume-unchanged: the user promised git not to look; we look, so that nothing is lost."""
-    return re.findall(rb"(?:\A|\0)[a-z] ([^\0]+)", repository.run("ls-files", "-v", "-z", extra_env=env).stdout)
+    listed = b"\0" + repository.run("ls-files", "-v", "-z", extra_env=env).stdout
+    if all(
+        listed.find(b"\0%c " % tag) < 0 for tag in b"hsmrcku"
+    ):  # the letters of git, small for what it is not to look at
+        return []
+    return [line[2:] for line in listed.split(b"\0") if line[:1].islower()]
 
 
 def _survey(repository: Repository, env: dict[str, str], settings: Sequence[str]) -> _Survey:
