@@ -40,16 +40,9 @@ e2e: setup
 smoke: setup
 	$(BIN)/ecluse run .github/workflows/ci.yml --job test-smoke
 
-# What a release does up to its publication, on a clone: changelog, wheel and sdist, a clean install, the demonstration.
+# A rehearsal on a clone: the playbook of this repository driven by `ecluse release`, the package, a clean install, the demo.
 release-check: setup
-	rm -rf build/release-check
-	git clone --quiet . build/release-check
-	cd build/release-check && grep -q '^## \[Unreleased\]' CHANGELOG.md && $(CURDIR)/$(BIN)/hatchling version
-	cd build/release-check && $(CURDIR)/$(BIN)/hatchling build
-	$(PYTHON) -m venv build/release-check/clean
-	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --no-deps build/release-check/dist/*.whl
-	cd build && release-check/clean/bin/ecluse demo
+	sh .ci/release-check $(CURDIR)/$(BIN)/ecluse build/release-check
 
 test: lint smoke
 	$(BIN)/pytest -q -n 2 --dist worksteal tests
