@@ -32,6 +32,7 @@ _REQUIREMENTS = tuple(
     )
 )  # fmt: skip
 _RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
+_MADE = re.compile(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette)\(", re.M)
 _LOOKED_AT = 200
 """Files of a project that are read for a path of health, at most."""
 _HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
@@ -349,7 +350,12 @@ def _application(place: Path, sources: tuple[str, ...]) -> str:
         paths = [folder] if source.endswith(".py") else sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
         base = folder if source == "src" else place
         for path in paths:
-            made = re.search(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette)\(", text_of(path), re.M)
+            text = text_of(path)
+            if (
+                "FastAPI(" not in text and "Starlette(" not in text
+            ):  # most files of a large repository: no need of the pattern
+                continue
+            made = _MADE.search(text)
             if made:
                 module = path.relative_to(base).with_suffix("").as_posix().replace("/", ".")
                 return f"{module.removesuffix('.__init__')}:{made.group(1)}"
