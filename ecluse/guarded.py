@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecluse.git import Repository
 from ecluse.git.resolving import Rules
+from ecluse.patterns import expression
 
 if TYPE_CHECKING:
     from ecluse.config import Config
@@ -64,7 +65,7 @@ POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
 
 COMPILED = tuple((code, what, re.compile("|".join(shapes))) for code, (what, shapes) in POLICY.items())
 
-_NEVER = re.compile(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
+_NEVER = expression(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
 """Beside the table: hidden files, what holds settings or scripts, and names that not every system takes."""
 _ANY_CASE = tuple(re.compile(shape.pattern, re.IGNORECASE) for _, _, shape in COMPILED)
 

@@ -12,29 +12,30 @@ from ecluse.git import ChangedPath, Commit, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI
 from ecluse.model import Finding, Role, Verdict
+from ecluse.patterns import expression
 from ecluse.signing import Principal
 
-_FORGES = re.compile(
+_FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
-_CONTROL = re.compile(f"[\x00-\x1f\x7f-\x9f{''.join(map(chr, BIDI))}]")
+_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f{''.join(map(chr, BIDI))}]")
 _LINE_ENDS = dict.fromkeys(map(ord, "\n\t\r"))
 _FUTURE = timedelta(days=366)
-_SKIP = re.compile(
+_SKIP = expression(
     r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
     re.IGNORECASE | re.M,
 )
-_TRAILER = re.compile(
+_TRAILER = expression(
     r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
     re.IGNORECASE | re.M,
 )
-_MARKUP = re.compile(
+_MARKUP = expression(
     r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
     re.IGNORECASE,
 )
-_SPEAKS_TO_US = re.compile(
+_SPEAKS_TO_US = expression(
     r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
     r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
     r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
