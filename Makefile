@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 N ?= 20
 STEPS ?= 10000
 
-.PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench docs clean
+.PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench kit-real docs clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,10 @@ crash: setup
 
 property: setup
 	ECLUSE_PROPERTY_STEPS=$(STEPS) $(BIN)/pytest -q -s -m property tests
+
+# The delivery kit on repositories made of published packages: a table, with the reason of each red. Needs pip and npm.
+kit-real: setup
+	$(BIN)/python -m bench.kit_real $(KINDS)
 
 # The documentation as a site below build/docs; a dead link is an error.
 docs: setup

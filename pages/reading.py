@@ -25,6 +25,8 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+JOURNAL = ("passation.md", "passation")
+"""What landings write about hand-overs: a journal, and no page of the documentation."""
 COMMANDS = ("sh", "console")
 """Kinds of blocks that hold commands: alone, or behind ``$`` with what they say."""
 
@@ -52,7 +54,8 @@ class Block:
 
 def pages() -> list[Path]:
     """README.md and every page below docs/."""
-    return [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    written = (page for page in DOCS.rglob("*.md") if page.relative_to(DOCS).parts[0] not in JOURNAL)
+    return [ROOT / "README.md", *sorted(written)]
 
 
 @functools.cache

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.rerun import put_cached
 from ecluse.errors import Problem
-from ecluse.files import FileLock, read_capped, write_atomically
+from ecluse.files import FileLock, read_capped
 
 _CAP = 4 << 20
 _REMEMBERED = 100
@@ -32,7 +33,7 @@ def take(file: Path, run_id: str, workflows: Sequence[str]) -> dict[str, int]:
                 if path not in own:
                     own[path] = known["last"][path] = known["last"].get(path, 0) + 1
             known["runs"] = dict(list(known["runs"].items())[-_REMEMBERED:])
-            write_atomically(file, json.dumps(known).encode(), 0o600)
+            put_cached(file, json.dumps(known).encode())
             return {path: int(own[path]) for path in workflows}
     except (OSError, Problem):
         return {}

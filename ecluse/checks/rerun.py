@@ -79,10 +79,12 @@ def keep(
             shutil.rmtree(folder / "artifacts", ignore_errors=True)
             shutil.move(artifacts, folder / "artifacts")
         document = {name: value for name, value in request.to_json().items() if name in _KEPT}
-        _put(folder / "request.json", json.dumps(document).encode())
-        _put(folder / "report.json", to_bytes(report))
-        _put(folder / "lines.json", json.dumps({key: _packed(one) for key, one in (lines or {}).items()}).encode())
-        _put(folder.parent / "latest", folder.name.encode())
+        put_cached(folder / "request.json", json.dumps(document).encode())
+        put_cached(folder / "report.json", to_bytes(report))
+        put_cached(
+            folder / "lines.json", json.dumps({key: _packed(one) for key, one in (lines or {}).items()}).encode()
+        )
+        put_cached(folder.parent / "latest", folder.name.encode())
     except OSError as error:
         return f"This run is not kept for --rerun-failed: {storage_problem(error, folder).message}"
     return ""
@@ -111,7 +113,7 @@ def _unpacked(path: Path) -> dict[str, Lines]:
         return {}
 
 
-def _put(path: Path, data: bytes) -> None:
+def put_cached(path: Path, data: bytes) -> None:
     """Replace a file of the cache at once, without waiting for the disk: it may be lost, not half-written."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:

@@ -15,6 +15,7 @@ from typing import Any
 from ecluse.checks import semantics
 from ecluse.checks.grammar import EVENTS, RULES
 from ecluse.checks.limits import Limits, depth_of
+from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem
 from ecluse.checks.references import hints
 from ecluse.checks.schema import Checker
@@ -138,8 +139,8 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
         semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    empty = semantics.without_steps(document, path)
-    return replace(_workflow(document, path), hints=hints(document, path), warnings=empty)
+    warnings = semantics.tolerated(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path), warnings=warnings)
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
@@ -254,7 +255,7 @@ def _action_name(uses: str, other: str, taken: dict[str, int]) -> str:
     elif uses.startswith("docker://"):
         base = uses.removeprefix("docker://")
     else:
-        base = "/".join(uses.partition("@")[0].split("/")[:2]) or other or "run"
+        base = split_reference(uses).name or other or "run"
     name = "__" + re.sub(r"[^A-Za-z0-9_-]", "_", base)
     taken[name] = taken.get(name, 0) + 1
     return name if taken[name] == 1 else f"{name}_{taken[name]}"

@@ -69,7 +69,7 @@ class Checkpoints:
         based = find_baseline(self.repository, head, request.base)
         who = self.repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
         with self.repository.temporary_clone() as temporary:
-            work = take(self.repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+            work = take(self.repository, temporary, head, who=lambda: who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
         if tip == based.commit or tip in landed_heads(self.repository):
             return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from ecluse.dataclass import dataclass, field
@@ -101,10 +100,9 @@ def _laid_out(document: dict[str, Any]) -> str:
     """
     lines = []
     for key, value in document.items():
-        ends = "[]"
-        rows: Iterable[str] = map(json.dumps, value) if isinstance(value, list) else ()
+        ends, rows = "[]", [json.dumps(one) for one in value] if isinstance(value, list) else []
         if isinstance(value, dict):
-            ends, rows = "{}", (f"{json.dumps(name)}: {json.dumps(item)}" for name, item in value.items())
+            ends, rows = "{}", [f"{json.dumps(name)}: {json.dumps(item)}" for name, item in value.items()]
         inner = ",\n  ".join(rows)
         text = f"{ends[0]}\n  {inner}\n {ends[1]}" if inner else json.dumps(value)
         lines.append(f" {json.dumps(key)}: {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,11 @@ from ecluse.files import read_capped
 from ecluse.git import Commit
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.publication import Publication
-from ecluse.patterns import expression
 
 if TYPE_CHECKING:
     from ecluse.intake.outbox import ExportRequest
 
 _FORM_CAP = 1 << 20
-_PIECES = expression(rb"^(?=@@ -|diff --git )", re.MULTILINE)
 LINES_CAP = 16 << 20
 """Above this size of the patch, in bytes, lines are not counted."""
 
@@ -66,10 +63,10 @@ def session_documents(
 def count_lines(patch: Path) -> tuple[int, int]:
     """How many lines a patch of git adds and removes. Inside a hunk every line begins with its sign, outside none counts."""
     added = removed = 0
-    for piece in _PIECES.split(patch.read_bytes())[1:]:
-        if piece.startswith(b"@@ -"):
-            added += piece.count(b"\n+")
-            removed += piece.count(b"\n-")
+    for piece in patch.read_bytes().split(b"\n@@ -")[1:]:
+        hunk = piece.partition(b"\ndiff --git ")[0]
+        added += hunk.count(b"\n+")
+        removed += hunk.count(b"\n-")
     return added, removed
 
 

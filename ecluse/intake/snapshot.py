@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from ecluse.git import Identity, Repository
 from ecluse.intake.pathrules import shown
 from ecluse.patterns import expression
 from ecluse.process import background
-from ecluse.secrets.scan import scan, sensitive_path
 
 MARK = "Ecluse-Uncommitted: yes"
 QUIET_REASONS = ("ignored", "own")
@@ -48,7 +47,9 @@ class _Survey:
         self.left_out.append({"path": shown(path), "reason": reason, **({"detail": detail} if detail else {})})
 
 
-def take(repository: Repository, temporary: Repository, head: str, *, who: Identity, max_file_bytes: int) -> Snapshot:
+def take(
+    repository: Repository, temporary: Repository, head: str, *, who: Callable[[], Identity], max_file_bytes: int
+) -> Snapshot:
     """Make the snapshot in ``temporary`` (which borrows the repository's objects). Needs no write access to ``.git``.
 
     Staged, unstaged and untracked work becomes one commit on ``head``, as a marked tip. The same work gives the same
@@ -80,7 +81,7 @@ def take(repository: Repository, temporary: Repository, head: str, *, who: Ident
         return Snapshot("", {}, left_out)
     origins = {**survey.tracked, **dict.fromkeys(survey.untracked, "untracked")}
     message = f"Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\n{MARK}\n"
-    commit = temporary.commit_tree(tree, [head], message, who, _when(repository, head, top, origins))
+    commit = temporary.commit_tree(tree, [head], message, who(), _when(repository, head, top, origins))
     return Snapshot(commit, origins, left_out)
 
 
@@ -110,7 +111,12 @@ def _copy_index(repository: Repository, env: dict[str, str], settings: Sequence[
 
 def _hidden(repository: Repository, env: dict[str, str]) -> list[bytes]:
     """Files marked assume-unchanged: the user promised git not to look; we look, so that nothing is lost."""
-    return re.findall(rb"(?:\A|\0)[a-z] ([^\0]+)", repository.run("ls-files", "-v", "-z", extra_env=env).stdout)
+    listed = b"\0" + repository.run("ls-files", "-v", "-z", extra_env=env).stdout
+    if all(
+        listed.find(b"\0%c " % tag) < 0 for tag in b"hsmrcku"
+    ):  # the letters of git, small for what it is not to look at
+        return []
+    return [line[2:] for line in listed.split(b"\0") if line[:1].islower()]
 
 
 def _survey(repository: Repository, env: dict[str, str], settings: Sequence[str]) -> _Survey:
@@ -158,6 +164,8 @@ def _note_untracked(found: _Survey, path: str) -> None:
 
 def _sift(survey: _Survey, top: Path, max_file_bytes: int) -> None:
     """Take out what must not travel: untracked secrets, and whatever is too large or cannot be read."""
+    from ecluse.secrets.scan import scan, sensitive_path
+
     kept: list[str] = []
     for path in survey.untracked:
         reason = _obstacle(top / path, max_file_bytes)

@@ -42,17 +42,19 @@ def of(document: dict[str, Any]) -> Runner:
     return Runner(name, coverage, str(script).strip())
 
 
-def with_results(runner: Runner) -> tuple[str, ...]:
+def with_results(runner: Runner, run: str = "npm run ") -> tuple[str, ...]:
     """The lines that run the tests and leave ``reports/unit.xml`` (JUnit) and, where they can, a coverage file there."""
+    test = f"{run}test"
+    told = f"{test} --" if run == "npm run " else test  # the others hand on what follows, and this sign too
     if runner.name == "vitest":
-        words = "npm test -- --run --reporter=default --reporter=junit --outputFile.junit=reports/unit.xml"
+        words = f"{told} --run --reporter=default --reporter=junit --outputFile.junit=reports/unit.xml"
         more = (
             " --coverage --coverage.reporter=cobertura --coverage.reportsDirectory=reports" if runner.coverage else ""
         )
         return (words + more,)
     if runner.name == "jest":
         tool = "$RUNNER_TEMP/jest"
-        words = f'npm test -- --ci --reporters=default --reporters="{tool}/node_modules/jest-junit"'
+        words = f'{told} --ci --reporters=default --reporters="{tool}/node_modules/jest-junit"'
         return (
             f'npm install --prefix "{tool}" --no-audit --no-fund jest-junit@{pins.JEST_JUNIT}',
             "export JEST_JUNIT_OUTPUT_DIR=reports JEST_JUNIT_OUTPUT_NAME=unit.xml",
@@ -63,7 +65,7 @@ def with_results(runner: Runner) -> tuple[str, ...]:
         words = " ".join(f"--test-reporter={kind} --test-reporter-destination={to}" for kind, to in kinds)
         script = re.sub(r"\bnode ", f"node --experimental-test-coverage {words} ", runner.script, count=1)
         return ("mkdir -p reports", script)  # npm adds words behind the script, where node takes them for files
-    return ("npm test",)
+    return (test,)
 
 
 def _tests_by_node(script: str) -> bool:

@@ -151,11 +151,15 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
 
 
 def _candidates(data: bytes) -> list[tuple[str, re.Pattern[bytes]]]:
-    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file."""
+    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file.
+
+    ``find``, because ``in`` with bytes makes an exception inside each time that costs more than the search.
+    """
     found = []
+    find = data.find
     for rule, words, shape in _COMPILED:
         for word in words:
-            if word in data:
+            if find(word) >= 0:
                 found.append((rule, shape))
                 break
     return found
@@ -168,9 +172,9 @@ def _may_assign(data: bytes, path: str) -> bool:
 
 
 def _has_name(data: bytes) -> bool:
-    lower = data.lower()
+    find = data.lower().find
     for name in _NAMES:  # noqa: SIM110 - a loop costs a third of a generator here
-        if name in lower:
+        if find(name) >= 0:
             return True
     return False
 

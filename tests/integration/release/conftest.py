@@ -57,6 +57,43 @@ SECONDS = 60.0
 """How long a test waits for something that takes a second, before it calls it stuck."""
 
 
+SHORT = """\
+---
+playbook: release
+format: 1
+environment: production
+---
+
+# A short release
+
+## Sequence
+
+### [1] Decide — by human
+
+{first}
+- gate: go-live
+
+### [2] Deploy — by system
+
+- uses: {deploy}
+- then: health.http
+- then: git.tag
+
+## Human gates
+
+| Gate | Question | Who | Needs | Answers | If nobody answers |
+|---|---|---|---|---|---|
+| go-live | May it go live? | human | 1 | approve / deny | abort |
+
+## Rollback
+
+| When | Do | Ask first |
+|---|---|---|
+| {deploy} | previous version | no |
+| health.http | previous version | no |
+"""
+
+
 class Yard:
     """The repository, its target, and short words for what tests do."""
 
@@ -102,6 +139,10 @@ class Yard:
     def proof(self) -> list[str]:
         """The words of a command that prove who starts a release."""
         return ["--starter-key", str(self.starter_key)] if self.starter_key else []
+
+    def short_page(self, deploy: str, *first: str) -> str:
+        """A page with one gate that does ``first`` (actions) before it, and then deploys."""
+        return SHORT.format(deploy=deploy, first="\n".join(f"- uses: {one}" for one in first))
 
     def policy(self) -> str:
         smoke = '[{ request = "GET /", contains = "hello" }, { request = "GET /flaky" }, { request = "GET /none", expect = 404 }]'
@@ -166,6 +207,12 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
             assert time.monotonic() < deadline, f"stuck: {self.get(release_id)}"
             if not self.step():
                 time.sleep(0.02)
+        return self.get(release_id)
+
+    def through_the_line(self, release_id: str) -> Release:
+        """Drive it with the real line, intake and checks included, until it rests."""
+        rests = lambda: (found := self.get(release_id)).state.is_terminal or found.state.waits_for_person  # noqa: E731
+        line.drive(self.repository, self.history, until=rests, follow=(f"release/{release_id}",))
         return self.get(release_id)
 
     def _is_due(self, release_id: str) -> bool:

@@ -28,43 +28,6 @@ from ecluse.errors import Failed
 from ecluse.model import ReleaseState
 from ecluse.release import environments
 
-PAGE = """\
----
-playbook: release
-format: 1
-environment: production
----
-
-# Release of an image
-
-## Sequence
-
-### [1] Decide, build, push — by system
-
-- uses: semver.decide
-- then: image.build name={registry}/app:{{version}}
-- then: image.push name={registry}/app:{{version}}
-- gate: go-live
-
-### [2] Deploy — by system
-
-- uses: deploy.compose
-- then: health.http
-- then: git.tag
-
-## Human gates
-
-| Gate | Question | Who | Needs | Answers | If nobody answers |
-|---|---|---|---|---|---|
-| go-live | May it go live? | human | 1 | approve / deny | abort |
-
-## Rollback
-
-| When | Do | Ask first |
-|---|---|---|
-| deploy.compose | previous version | no |
-| health.http | previous version | no |
-"""
 REGISTRY = """\
 version: 0.1
 log: {{level: error}}
@@ -146,6 +109,8 @@ def registry(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def shipped(yard: Any, engine: list[str], base: str, registry: str, tmp_path: Path) -> Iterator[Any]:
     """A yard whose production is a container of an image that every release builds."""
+    image = f"name={registry}/app:{{version}}"
+    page = yard.short_page("deploy.compose", "semver.decide", f"image.build {image}", f"image.push {image}")
     root = tmp_path / f"ecluse-test-{os.getpid()}"
     policy = f"""
 solo = true
@@ -168,7 +133,7 @@ production = true
     yard.commit(
         "feat: an image",
         ecluse_dot_toml=policy,
-        playbooks__release_dot_md=PAGE.format(registry=registry),
+        playbooks__release_dot_md=page,
         Dockerfile=f"FROM {base}\nCOPY service.py /app/service.py\n",
         compose_dot_yml=compose,
     )

@@ -216,8 +216,30 @@ def test_a_container_has_an_image() -> None:
 
 def test_a_job_without_steps_is_warned_of_and_a_snapshot_is_let_pass() -> None:
     workflow = read(
-        "on: push\njobs:\n  a: {runs-on: x}\n  b: {runs-on: x, steps: []}\n  c: {uses: o/r/w.yml@v1}\n", "ci.yml"
+        "on: push\njobs:\n  a: {runs-on: x}\n  b: {runs-on: x, steps: []}\n  c: {uses: o/r/.github/workflows/w.yml@v1}\n",
+        "ci.yml",
     )
     assert [(one.line, one.message.rpartition(" ")[2]) for one in workflow.warnings] == [(3, "a"), (4, "b")]
     read("on: push\njobs: {a: {runs-on: x, steps: [{run: x}], snapshot: {image-name: n, if: always()}}}\n", "ci.yml")
     assert faults_of("on: push\njobs: {a: {runs-on: x, steps: [{run: x}], snapshot: {name: n}}}\n")
+
+
+def test_a_choice_has_options_and_nothing_else_has() -> None:
+    head = "on:\n  workflow_dispatch:\n    inputs:\n"
+    jobs = "jobs:\n  a: {runs-on: x, steps: [{run: x}]}\n"
+    assert faults_of(head + "      a: {type: choice}\n" + jobs) == ["4:10 Missing 'options' for choice input"]
+    workflow = read(head + "      a: {type: string, options: [b]}\n" + jobs, "ci.yml")
+    assert [(one.line, one.message[:24]) for one in workflow.warnings] == [(4, "Input type is not 'choic")]
+
+
+def test_a_fault_in_needs_is_told_once() -> None:
+    assert faults_of("on: push\njobs:\n  a:\n    needs:\n    runs-on: x\n") == ["4:11 Unexpected value ''"]
+    assert faults_of("on: push\njobs:\n  a:\n") == ["3:5 Unexpected value ''"]
+
+
+def test_a_called_workflow_is_named_with_its_version() -> None:
+    jobs = "on: push\njobs:\n  a: {uses: o/r/.github/workflows/x.yml}\n  b: {uses: .github/workflows/x.yml}\n  c: {uses: x@v1}\n"
+    told = "invalid value workflow reference: "
+    assert [one.partition(told)[2][:22] for one in faults_of(jobs)] == ["no version specified"] * 2 + [
+        "references to workflow"
+    ]
