@@ -135,6 +135,8 @@ def build(recipe: Recipe, folder: Path, kept: Path) -> Path:
     folder.mkdir(parents=True)
     for source in recipe.sources:
         _unpack(_fetch(source, kept), folder / source.place, source.inside)
+        for path in (folder / source.place).glob("_*") if source.inside else ():  # templates keep hidden files so
+            path.rename(path.with_name(f".{path.name[1:]}"))
     for path, text in recipe.files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)

@@ -21,6 +21,8 @@ _NOT_MODULES = frozenset(["setup.py", "conftest.py", "noxfile.py", "conf.py", "t
 _EXTRAS = ("test", "tests", "testing", "dev")
 _TYPING = ("lint", "typing", "types", "mypy")
 """Names of groups and lists that bring what a type checker has to see."""
+_WHOLE = ("all", "full", "standard")
+"""Names of extras with the modules that a package imports when they are there: a type checker looks for them."""
 _NAMES = ("dev", "develop", "development", "test", "tests", "testing")
 _REQUIREMENTS = tuple(
     chain.from_iterable(
@@ -30,6 +32,7 @@ _REQUIREMENTS = tuple(
     )
 )  # fmt: skip
 _RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
+_MADE = re.compile(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette)\(", re.M)
 _LOOKED_AT = 200
 """Files of a project that are read for a path of health, at most."""
 _HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
@@ -241,7 +244,7 @@ def _checking(place: Path, manager: str, document: dict[str, Any]) -> tuple[str,
         return (f"uv sync --inexact --all-extras {' '.join(groups)}",) if groups else ()
     if manager == "poetry":
         return ()
-    extras = [name for name in _TYPING if name in table(document, "project", "optional-dependencies")]
+    extras = [name for name in (*_TYPING, *_WHOLE) if name in table(document, "project", "optional-dependencies")]
     words = [f'-e ".[{",".join(extras)}]"'] if extras else []
     words += [f"-r requirements/{name}.txt" for name in _TYPING if (place / f"requirements/{name}.txt").is_file()]
     words += [f"-r requirements-{name}.txt" for name in _TYPING if (place / f"requirements-{name}.txt").is_file()]
@@ -347,7 +350,12 @@ def _application(place: Path, sources: tuple[str, ...]) -> str:
         paths = [folder] if source.endswith(".py") else sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
         base = folder if source == "src" else place
         for path in paths:
-            made = re.search(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette)\(", text_of(path), re.M)
+            text = text_of(path)
+            if (
+                "FastAPI(" not in text and "Starlette(" not in text
+            ):  # most files of a large repository: no need of the pattern
+                continue
+            made = _MADE.search(text)
             if made:
                 module = path.relative_to(base).with_suffix("").as_posix().replace("/", ".")
                 return f"{module.removesuffix('.__init__')}:{made.group(1)}"

@@ -112,6 +112,7 @@ class Yard:
         self.release_policy = ""
         self.protection = ""
         self.starter_key: Path | None = None
+        self.patience_s = SECONDS
         self.folder.mkdir(parents=True)
         self.git("init", "-q", "-b", "main", ".")
         for name, value in policy.items():
@@ -201,7 +202,7 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
     def drive(self, release_id: str, until: Callable[[Release], bool] | None = None) -> Release:
         """Advance releases, landings and runs until the release rests (or ``until``)."""
         rests = until or (lambda r: r.state.is_terminal or r.state.waits_for_person)
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + self.patience_s
         wakes.reclaim(self.history)
         while not rests(self.get(release_id)) or (until is None and self._is_due(release_id)):
             assert time.monotonic() < deadline, f"stuck: {self.get(release_id)}"

@@ -343,3 +343,9 @@ def test_words_for_the_runner_of_tests_get_past_the_package_manager(
     """pnpm and yarn hand on the sign ``--`` too, and no runner knows it."""
     seen = lay(tmp_path, {**files, "package.json": script(scripts={"test": "vitest"})})
     assert workflows.tests(seen.projects[0], seen)[-1].lines[0].startswith(wanted)
+
+
+def test_the_type_checker_sees_what_a_package_imports_when_it_is_there(tmp_path: Path) -> None:
+    extras = "[project.optional-dependencies]\nall = []\ndocs = []\n"
+    seen = lay(tmp_path, {"pyproject.toml": PACKAGE + extras + "[tool.mypy]\n"})
+    assert 'python -m pip install -e ".[all]"' in workflows.lint(seen.projects[0], seen)[0].lines
