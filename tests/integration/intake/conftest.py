@@ -15,6 +15,8 @@ from ecluse import intake
 from ecluse.history import History
 from ecluse.model import Agent, Change
 
+from .exporters import EXPORTERS, Exporter
+
 
 @pytest.fixture
 def sandbox(bench: Any, tmp_path: Path) -> Callable[..., Any]:
@@ -68,3 +70,15 @@ def helpers() -> Any:
         tree_of = staticmethod(tree_of)
 
     return Helpers
+
+
+@pytest.fixture(params=EXPORTERS)
+def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Exporter:
+    """Each of the three exporters."""
+    return Exporter(request.param, tmp_path / "tool")
+
+
+@pytest.fixture(params=["py", "sh"])
+def portable(request: pytest.FixtureRequest, tmp_path: Path) -> Exporter:
+    """Each of the two exporters that need nothing installed."""
+    return Exporter(request.param, tmp_path / "tool")
