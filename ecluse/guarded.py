@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ecluse.git import Repository
 from ecluse.git.resolving import Rules
+from ecluse.patterns import expression
 
 if TYPE_CHECKING:
     from ecluse.config import Config
@@ -64,10 +65,10 @@ POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Rule -> what a change of such a file changes, and the shapes of their paths."""
 
-COMPILED = tuple((code, what, re.compile("|".join(shapes), re.IGNORECASE)) for code, (what, shapes) in POLICY.items())
+COMPILED = tuple((code, what, expression("|".join(shapes), re.IGNORECASE)) for code, (what, shapes) in POLICY.items())
 """In any case of letters: on the systems of most people ``agents.md`` is ``AGENTS.md``."""
 
-_NEVER = re.compile(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
+_NEVER = expression(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
 """Beside the table: hidden files, what holds settings or scripts, and names that not every system takes."""
 
 

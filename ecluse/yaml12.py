@@ -7,12 +7,12 @@ aliases and documents that unfold beyond the caps are refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid
+from ecluse.patterns import expression
 
 MAX_NODES = 50_000
 """Nodes a document may have once its aliases are unfolded."""
@@ -24,9 +24,9 @@ Value = str | int | float | bool | None
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)\Z")
+_INTEGER = expression(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = expression(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_INFINITE = expression(r"([-+]?)\.(?:inf|Inf|INF)\Z")
 _NAN = frozenset({".nan", ".NaN", ".NAN"})
 _PREFIX = "tag:yaml.org,2002:"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+from ecluse.patterns import expression
+
+_ESCAPES = expression(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
 def took(milliseconds: Any) -> str:
@@ -31,7 +32,7 @@ def clean(text: str) -> str:
     return "".join(character for character in text if character.isprintable())
 
 
-_LABEL = re.compile(r"##\[(error|warning|notice|debug|group|command)\]")
+_LABEL = expression(r"##\[(error|warning|notice|debug|group|command)\]")
 
 
 def said(text: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from ecluse.dataclass import dataclass
 from ecluse.documents import note as notes
 from ecluse.documents.words import Language, say
+from ecluse.patterns import expression
 
 STATE = "AGENT_SYNC.md"
 INDEX = "docs/passation.md"
@@ -25,8 +26,8 @@ ENTRIES_CAP = 100
 """Entries that a page keeps; older ones are in the history of the file."""
 
 _ROWS = 20
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)\Z")
-_ROW = re.compile(r"^\| \[(?P<agent>.+?)\]\((?P<page>[^)]*)\) \| (?P<count>\d+) \|(?P<rest>.*)\|\s*$")
+_RESERVED = expression(r"(?:con|prn|aux|nul|com\d|lpt\d)\Z")
+_ROW = expression(r"^\| \[(?P<agent>.+?)\]\((?P<page>[^)]*)\) \| (?P<count>\d+) \|(?P<rest>.*)\|\s*$")
 
 Reader = Callable[[str], str | None]
 """Path to the text that the tree holds there now (``None``: nothing)."""

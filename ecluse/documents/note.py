@@ -59,7 +59,8 @@ def inline(text: str, cap: int = 200) -> str:
     """A stranger's words inside a line of Markdown: no markup, no HTML, no cell, no line of it takes effect."""
     short = " ".join(text.split())
     short = short if len(short) <= cap else f"{short[: cap - 1]}…"
-    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", "".join(c if c.isprintable() else "?" for c in short))
+    shown = short if short.isprintable() else "".join(c if c.isprintable() else "?" for c in short)
+    return re.sub(r"([\\`*_\[\]<>|#!~&])", r"\\\1", shown)
 
 
 def code(text: str) -> str:

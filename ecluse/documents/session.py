@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -12,15 +13,16 @@ from ecluse.dataclass import dataclass
 from ecluse.documents import note as notes
 from ecluse.documents.words import LANGUAGES, WORDS, Language, say
 from ecluse.model import Agent
+from ecluse.patterns import expression
 
 NAMES = ("sync-session-summary", "agent-handoff", "checklist-pre-sync")
 _ROWS = 40
-_SETUP = re.compile(
+_SETUP = expression(
     r"(?:^|/)(?:pyproject\.toml|setup\.(?:py|cfg)|requirements[^/]*\.txt|[^/]*\.lock|package(?:-lock)?\.json|pnpm-lock\.yaml"
     r"|go\.(?:mod|sum)|Cargo\.toml|Gemfile|Dockerfile|docker-compose\.ya?ml|Makefile|\.env\.(?:example|sample|template))$"
 )
-_GATED = re.compile(r"^\.github/workflows/|^playbooks/|^ecluse\.toml$|^\.ecluse/|(?:^|/)(?:AGENTS|CLAUDE|GEMINI)\.md$")
-_DOCS = re.compile(r"(?:^|/)(?:docs?/|README|CONTRIBUTING)|\.(?:md|rst|adoc)$", re.I)
+_GATED = expression(r"^\.github/workflows/|^playbooks/|^ecluse\.toml$|^\.ecluse/|(?:^|/)(?:AGENTS|CLAUDE|GEMINI)\.md$")
+_DOCS = expression(r"(?:^|/)(?:docs?/|README|CONTRIBUTING)|\.(?:md|rst|adoc)$", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,7 @@ class Session:
 
 def template(name: str, language: Language) -> str:
     """The shipped template of a document (one of :data:`NAMES`)."""
-    from importlib import resources  # costs more than the rest of this room
-
-    return resources.files("ecluse.documents").joinpath("templates", language, f"{name}.md").read_text("utf-8")
+    return (Path(__file__).parent / "templates" / language / f"{name}.md").read_text("utf-8")
 
 
 def render(

@@ -71,6 +71,14 @@ def adopt(repository: Repository, other: Repository, new: str, have: Sequence[st
         repository.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=pack)
 
 
+def write_bundle(room: Repository, path: Path, name: str, tip: str, base: str) -> None:
+    """Write a bundle of ``tip`` without what ``base`` has (empty: all of it) as the ref ``name`` of a throw-away repository."""
+    ref = room.git_dir / name
+    ref.parent.mkdir(parents=True, exist_ok=True)
+    ref.write_text(f"{tip}\n", "ascii")  # nobody else is at work in there
+    room.run("bundle", "create", "-q", "--version=2", str(path), *([f"^{base}"] if base else []), name)
+
+
 def _place(part: Path, folder: Path) -> None:
     final = folder / part.name
     if final.exists():

@@ -11,10 +11,11 @@ import re
 from ecluse.dataclass import dataclass
 from ecluse.errors import Failed, Refused
 from ecluse.git.repository import Repository
+from ecluse.patterns import expression
 
 TIMEOUT_S = 300.0
-_WEB = re.compile(r"^(https?://)[^/@]*@", re.IGNORECASE)
-_PASSWORD = re.compile(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", re.IGNORECASE)
+_WEB = expression(r"^(https?://)[^/@]*@", re.IGNORECASE)
+_PASSWORD = expression(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

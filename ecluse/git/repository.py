@@ -144,6 +144,17 @@ class Repository:
         top = folder.resolve()
         return cls(top, top, None) if bare else cls(top / ".git", top / ".git", top)
 
+    @classmethod
+    def lay_out(cls, folder: Path) -> Repository:
+        """An empty bare repository, as :meth:`create` makes it, without starting git: nothing is ever checked out in it,
+        so there is no file system to probe."""
+        for name in ("objects/info", "objects/pack", "refs/heads"):
+            (folder / name).mkdir(parents=True)
+        (folder / "HEAD").write_bytes(b"ref: refs/heads/main\n")
+        (folder / "config").write_bytes(b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+        top = folder.resolve()
+        return cls(top, top, None)
+
     def run(
         self,
         *args: str,
@@ -495,7 +506,7 @@ class Repository:
 
     def borrow(self, folder: Path, *, bare: bool = False) -> Repository:
         """Make a repository in ``folder`` that borrows this one's objects (alternates), and nothing else of it."""
-        made = Repository.create(folder, bare=bare)
+        made = Repository.lay_out(folder) if bare else Repository.create(folder)
         alternates = made.git_dir / "objects" / "info" / "alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
         alternates.write_bytes(os.fsencode(str(self.common_dir / "objects")) + b"\n")

@@ -20,8 +20,9 @@ from ecluse.errors import Refused
 from ecluse.intake.bundlefile import refuse
 from ecluse.intake.pathrules import collision_key, judge_path
 from ecluse.model import Verdict
+from ecluse.patterns import expression
 
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
+PLAIN = expression(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 MEMBERS_CAP = 1_000
 _RATIO_CAP = 100
 _RATIO_FROM = 1 << 20

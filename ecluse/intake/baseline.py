@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid
 from ecluse.git import Repository
+from ecluse.git.lookups import reflog, resolve_all, upstream_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
     The commit is always an ancestor of ``head``: where HEAD was moved back behind it, the common ancestor is taken.
     Raises :class:`Invalid` when ``asked`` is unknown or has nothing in common with ``head``.
     """
-    log = _reflog(repository)
-    upstream = _upstream(repository)
+    log = reflog(repository)
+    upstream = upstream_of(repository)
     target = _target(repository, upstream, log)
     if asked:
         common = repository.merge_base(repository.commit_id(asked), head)
@@ -35,27 +35,19 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
                 "export.base", f"{asked!r} has no commit in common with HEAD.", "git log --oneline --graph --all"
             )
         return Baseline(common, "asked", target)
-    for how, revision in _candidates(repository, upstream, log):
-        found = repository.resolve(revision) if revision else None
+    named = {
+        "recorded": repository.config("ecluse.base") or "",
+        "upstream": "@{upstream}" if upstream else "",
+        "origin/HEAD": "refs/remotes/origin/HEAD",
+        "clone": next((oid for oid, words in reversed(log) if words.startswith("clone:")), ""),
+        "shallow": _shallow_end(repository),
+    }
+    named = {how: revision for how, revision in named.items() if revision}
+    for how, found in zip(named, resolve_all(repository, list(named.values())), strict=True):
         common = repository.merge_base(found, head) if found else None
         if common:
             return Baseline(common, how, target)
     return Baseline("", "none: whole history", target)
-
-
-def _candidates(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """(how, revision), found one after the other: mostly the first ones answer."""
-    yield "recorded", repository.config("ecluse.base") or ""
-    yield "upstream", "@{upstream}" if upstream else ""
-    yield "origin/HEAD", "refs/remotes/origin/HEAD"
-    yield "clone", next((oid for oid, words in reversed(log) if words.startswith("clone:")), "")
-    yield "shallow", _shallow_end(repository)
-
-
-def _upstream(repository: Repository) -> str:
-    """The short name of the branch that this one follows; empty when there is none."""
-    said = repository.text("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}", check=False)
-    return "" if said == "@{upstream}" else said
 
 
 def _target(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> str:
@@ -67,13 +59,6 @@ def _target(repository: Repository, upstream: str, log: list[tuple[str, str]]) -
     if first and repository.resolve(f"refs/heads/{first}"):
         return first
     return repository.branch() or ""
-
-
-def _reflog(repository: Repository) -> list[tuple[str, str]]:
-    """(commit, words) of HEAD's reflog, newest first; empty when there is none."""
-    listed = repository.run("log", "-g", "--format=%H %gs", "HEAD", check=False)
-    lines = listed.stdout.decode("utf-8", "replace").splitlines() if listed.code == 0 else []
-    return [(line[:40], line[41:]) for line in lines]
 
 
 def _shallow_end(repository: Repository) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.publication import default_folder, names_of
 from ecluse.intake.snapshot import take
+from ecluse.patterns import expression
 
 STATUS = "checkpoint"
-_MANIFEST = re.compile(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json\Z")
+_MANIFEST = expression(r"sync_cloud_(\d{8}_\d{6}(?:_\d+)?)\.json\Z")
 _ASIDE = ".pruned-"
 
 
@@ -69,7 +69,7 @@ class Checkpoints:
         based = find_baseline(self.repository, head, request.base)
         who = self.repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
         with self.repository.temporary_clone() as temporary:
-            work = take(self.repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+            work = take(self.repository, temporary, head, who=lambda: who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head
         if tip == based.commit or tip in landed_heads(self.repository):
             return None

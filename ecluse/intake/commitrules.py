@@ -12,32 +12,33 @@ from ecluse.git import ChangedPath, Commit, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI, INVISIBLE
 from ecluse.model import Finding, Role, Verdict
+from ecluse.patterns import expression
 from ecluse.signing import Principal
 
-_FORGES = re.compile(
+_FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
     r"|(?:[0-9]+\+)?[^@+]*\[bot\]@users\.noreply\.github\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
-_FORGE_NAME = re.compile(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
-_CONTROL = re.compile(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
-_LINE_ENDS = re.compile(r"\r\n|[\n\t]")
+_FORGE_NAME = expression(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
+_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
+_LINE_ENDS = expression(r"\r\n|[\n\t]")
 _FUTURE = timedelta(days=366)
-_SKIP = re.compile(
+_SKIP = expression(
     r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
     re.IGNORECASE | re.M,
 )
-_TRAILER = re.compile(
+_TRAILER = expression(
     r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
     re.IGNORECASE | re.M,
 )
-_MARKUP = re.compile(
+_MARKUP = expression(
     r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
     re.IGNORECASE,
 )
-_SPEAKS_TO_US = re.compile(
+_SPEAKS_TO_US = expression(
     r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
     r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
     r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,

@@ -13,7 +13,6 @@ from ecluse.clock import instant, new_id, now
 from ecluse.errors import Problem
 from ecluse.files import write_atomically
 from ecluse.git import Repository
-from ecluse.history import History
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest, export
 from ecluse.model import Event
@@ -31,6 +30,8 @@ def export_recorded(repository: Repository, request: ExportRequest) -> Exported:
     agent = clean(request.agent.name)
     if not (repository.state_dir / "history.db").exists():
         return _follow(repository, request, subject, lambda event: _write_log(repository, event), agent)
+    from ecluse.history import History
+
     with History.open(repository.state_dir) as history:
         branch = repository.branch() or "(detached)"
         history.note(Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch}))
@@ -48,14 +49,12 @@ def _follow(
         note(Event("export.refused", subject, f"export refused: {problem.code}: {problem.message}", agent, data))
         raise
     text = f"{done.change_id}/{done.revision} exported to {done.path}: {done.title}"
-    note(Event("export.done", subject, text, agent, _facts(repository, done, branch)))
+    note(Event("export.done", subject, text, agent, _facts(done, branch)))
     return done
 
 
-def _facts(repository: Repository, done: Exported, branch: str) -> dict[str, Any]:
+def _facts(done: Exported, branch: str) -> dict[str, Any]:
     carried = {one["kind"]: one for one in done.payloads}
-    exclude = [f"^{done.base}"] if done.base else []
-    listed = repository.run("rev-list", "--count", "HEAD", *exclude, check=False)
     return {
         "change_id": done.change_id,
         "revision": done.revision,
@@ -65,7 +64,7 @@ def _facts(repository: Repository, done: Exported, branch: str) -> dict[str, Any
         "names": [done.path.name, *(one["name"] for one in done.payloads)],
         "source_branch": branch,
         "target_branch": "",
-        "commits_count": int(listed.stdout or b"0") if listed.code == 0 else 0,
+        "commits_count": done.commits,
         "files_modified": len(done.files),
         "files": [one["path"] for one in done.files[:1000]],
         "patch_size": sum(one["size"] for one in done.payloads),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ecluse.intake import strictjson
 from ecluse.intake.manifest import ID, Manifest, clean
 from ecluse.intake.sources import read_claims
 from ecluse.model import Change, Event
+from ecluse.patterns import expression
 from ecluse.secrets.scan import covered
 
 FILES_CAP = 500
@@ -28,8 +28,8 @@ FILES_CAP = 500
 
 FILE_BYTES = 64 << 10
 _ROWS_CAP = 200
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z\Z")
-_OID = re.compile(r"[0-9a-f]{40}\Z")
+_INSTANT = expression(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z\Z")
+_OID = expression(r"[0-9a-f]{40}\Z")
 _STATUSES = ("success", "partial", "failed")
 
 

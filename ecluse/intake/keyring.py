@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from ecluse import signing
@@ -11,10 +10,11 @@ from ecluse.errors import Invalid
 from ecluse.files import read_capped, write_atomically
 from ecluse.git import Repository
 from ecluse.model import Role
+from ecluse.patterns import expression
 from ecluse.signing import Principal
 from ecluse.trunk import SIGNERS_PATH
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]{0,99}\Z")
+_NAME = expression(r"[A-Za-z0-9][A-Za-z0-9@._+-]{0,99}\Z")
 _CAP = 1 << 20
 _HEAD = "# Who is who: name, what they may sign, public key. Only the version on the trunk counts.\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,20 @@ class Lineage:
     revision: int
 
 
-def next_revision(repository: Repository, base: str, head: str, outputs: Path | None) -> Lineage:
+def next_revision(
+    repository: Repository, base: str, head: str, outputs: Path | None, beyond: Collection[str]
+) -> Lineage:
     """Name this export, and keep the name before anything is published: a number skipped is better than one used twice.
 
     It is a new revision of the last change exported from this branch, unless that one is in ``base`` by now (it has
-    landed). Where ``.git`` cannot be written, the manifests of earlier exports in ``outputs`` are asked instead.
+    landed); ``beyond`` are the commits between ``base`` and ``head``. Where ``.git`` cannot be written, the manifests
+    of earlier exports in ``outputs`` are asked instead.
     """
     branch = repository.branch() or "(detached)"
     with _alone(repository):
         kept = _kept(repository)
         last = kept.get(branch) or _from_outputs(outputs, branch)
-        if last and not _has_landed(repository, last, base):
+        if last and not _has_landed(repository, last, base, beyond):
             lineage = Lineage(str(last["id"]), int(last["revision"]) + 1)
         else:
             lineage = Lineage(new_id("chg"), 1)
@@ -56,10 +59,12 @@ def _alone(repository: Repository) -> Iterator[None]:
         lock.release()
 
 
-def _has_landed(repository: Repository, last: dict[str, Any], base: str) -> bool:
+def _has_landed(repository: Repository, last: dict[str, Any], base: str, beyond: Collection[str]) -> bool:
     head = str(last.get("head", ""))
     if head and head in outcomes.landed_heads(repository):
         return True
+    if head in beyond:
+        return False
     return bool(base and head and repository.resolve(head) and repository.is_ancestor(head, base))
 
 

@@ -20,16 +20,17 @@ from ecluse.intake.binarypatch import refuse
 from ecluse.intake.patchfile import FilePatch
 from ecluse.intake.pathrules import BIDI
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
-_FROM_LINE = re.compile(rb"From \S+ .*\d\d:\d\d(?::\d\d)?.* \d{4}\s*$")
-_HEADER = re.compile(rb"([A-Za-z][A-Za-z0-9-]{0,70}):(.*)$")
+_FROM_LINE = expression(rb"From \S+ .*\d\d:\d\d(?::\d\d)?.* \d{4}\s*$")
+_HEADER = expression(rb"([A-Za-z][A-Za-z0-9-]{0,70}):(.*)$")
 _HEADERS_CAP = 64 << 10
 _FUTURE = timedelta(days=366)
-_TAG = re.compile(r"\s*(?:re|fwd?|aw)\s*:\s*|\s*\[[^\]\n]*\b(?:PATCH|RFC|RESEND)\b[^\]\n]*\]\s*", re.IGNORECASE)
-_COUNT = re.compile(r"\[[^\]\n]*\bPATCH\b[^\]\n]*?\b(\d{1,4})/(\d{1,4})\]", re.IGNORECASE)
+_TAG = expression(r"\s*(?:re|fwd?|aw)\s*:\s*|\s*\[[^\]\n]*\b(?:PATCH|RFC|RESEND)\b[^\]\n]*\]\s*", re.IGNORECASE)
+_COUNT = expression(r"\[[^\]\n]*\bPATCH\b[^\]\n]*?\b(\d{1,4})/(\d{1,4})\]", re.IGNORECASE)
 _CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "latin1", "windows-1252")
-_IN_BODY = re.compile(rb"(?:From|Date|Subject): ?(.*)$", re.IGNORECASE)
-_DIFF = re.compile(rb"(?:diff --git |--- (?:a/|\"a/|/dev/null)|Index: )")
+_IN_BODY = expression(rb"(?:From|Date|Subject): ?(.*)$", re.IGNORECASE)
+_DIFF = expression(rb"(?:diff --git |--- (?:a/|\"a/|/dev/null)|Index: )")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,19 @@ from ecluse.dataclass import dataclass, field
 from ecluse.errors import Refused
 from ecluse.intake.strictjson import loads, refused
 from ecluse.model import Agent
+from ecluse.patterns import expression
 
 SCHEMA = "ecluse-change/1"
 FOREIGN_SCHEMA = "change/1"
 KINDS = ("bundle", "patch")
 _ROOTS_CAP = 100
 
-ID = re.compile(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
-_OID = re.compile(r"[0-9a-f]{40}\Z")
+ID = expression(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
+_OID = expression(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")
-_NONCE = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
+_INSTANT = expression(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")
+_NONCE = expression(r"[A-Za-z0-9_-]{1,128}\Z")
+_NAME = expression(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,23 @@ def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
         "repository": {"roots": list(manifest.roots), "remote": manifest.remote},
         **manifest.extra,
     }
-    return json.dumps(document, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
+    return _laid_out(document).encode("ascii")
+
+
+def _laid_out(document: dict[str, Any]) -> str:
+    """JSON with a line for each key of the first two levels and each item of a list, as ``cloud-export.sh`` reads it.
+
+    Indenting all of it would cost ten times as much.
+    """
+    lines = []
+    for key, value in document.items():
+        ends, rows = "[]", [json.dumps(one) for one in value] if isinstance(value, list) else []
+        if isinstance(value, dict):
+            ends, rows = "{}", [f"{json.dumps(name)}: {json.dumps(item)}" for name, item in value.items()]
+        inner = ",\n  ".join(rows)
+        text = f"{ends[0]}\n  {inner}\n {ends[1]}" if inner else json.dumps(value)
+        lines.append(f" {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def read(data: bytes) -> Manifest:
@@ -267,16 +284,16 @@ def _matched(text: str, shape: re.Pattern[str], code: str, what: str, *, empty: 
 
 
 def _check_text(text: str, *, multiline: bool = False) -> None:
-    allowed = "\n\t" if multiline else ""
-    for character in text:
-        code = ord(character)
-        if (code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000 or code in _BIDI) and character not in allowed:
-            raise refused("text.control_chars", f"The manifest's words hold the control character U+{code:04X}")
+    found = (_UNSEEN_BUT_LINES if multiline else _UNSEEN).search(text)
+    if found:
+        raise refused("text.control_chars", f"The manifest's words hold the control character U+{ord(found[0]):04X}")
     if len(text) > (1 << 20 if multiline else 2000):
         raise refused("meta.size", "A text of the manifest is too long")
 
 
-_BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNSEEN = expression(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_DIRECTIONS}]")
+_UNSEEN_BUT_LINES = expression(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_DIRECTIONS}]")
 
 
 def clean(text: str, *, multiline: bool = False) -> str:
@@ -284,11 +301,5 @@ def clean(text: str, *, multiline: bool = False) -> str:
     normal = text.replace("\r\n", "\n").replace("\r", "\n")
     if not multiline:
         normal = normal.split("\n", 1)[0]
-    kept = "".join(
-        c
-        if (c in "\n\t" and multiline)
-        or not (ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) < 0xE000 or ord(c) in _BIDI)
-        else " "
-        for c in normal
-    )
+    kept = (_UNSEEN_BUT_LINES if multiline else _UNSEEN).sub(" ", normal)
     return kept[: (1 << 19) if multiline else 500].strip()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse import __version__
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Red, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
+from ecluse.git.packs import write_bundle
 from ecluse.git.repository import EMPTY_TREE
 from ecluse.intake import manifest as manifests
 from ecluse.intake.baseline import Baseline, find_baseline
@@ -22,13 +24,12 @@ from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
-from ecluse.intake.publication import Publication, default_folder, make_payload, publish
-from ecluse.intake.secretrules import find_secrets
-from ecluse.intake.sessiondocs import LINES_CAP, count_lines, session_documents
 from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
-from ecluse.intake.validation import check_level, validate_tree
 from ecluse.model import Agent
 from ecluse.process import background
+
+if TYPE_CHECKING:
+    from ecluse.intake.publication import Publication
 
 BUNDLE_REF = "refs/heads/change"
 PATCH_CAP = 64 << 20
@@ -71,6 +72,25 @@ class Exported:
     validations: tuple[dict[str, Any], ...]
     title: str
     based: str
+    commits: int
+    """How many commits it carries, without the one of uncommitted work."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Everything since the base. ``commits`` are oldest first, ``changes`` lead from the base to ``tip``."""
+
+    based: Baseline
+    work: Snapshot
+    tip: str
+    commits: list[Commit]
+    changes: list[ChangedPath]
+    roots: tuple[str, ...]
+    remote: str
+    base_tree: str
+    bundle: Path
+    patch: Path
+    lines: tuple[int, int] | None
 
 
 def export(repository: Repository, request: ExportRequest) -> Exported:
@@ -79,62 +99,105 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
     Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``export.base``), :class:`Refused` (``secret.found``),
     :class:`Red` (``export.red``), :class:`ecluse.errors.Failed` when the target folder cannot be written.
     """
-    check_level(request.validate)
     head = repository.commit_id("HEAD")
-    outputs = default_folder(repository) if request.to is None else request.to
     with repository.temporary_clone() as temporary:
-        with background(lambda: _committed(repository, temporary, head, request.base)) as committed:
-            who = repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
-            work = take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+        found = _find(repository, temporary, head, request)
+        path, described = _publish(repository, temporary, head, found, request)
+    return _exported(described, path, found, request)
+
+
+def _find(repository: Repository, temporary: Repository, head: str, request: ExportRequest) -> _Found:
+    """Find what there is to hand over, and refuse what must not be. What git has to be asked is asked side by side."""
+    with ExitStack() as stack:
+        base_found = stack.enter_context(background(lambda: find_baseline(repository, head, request.base)))
+        work_taken = stack.enter_context(background(lambda: _take(repository, temporary, head, request)))
+        _prepare(repository, request)
+        based = base_found()
+        listed = stack.enter_context(background(lambda: _committed(temporary, based.commit, head)))
+        origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
+        work = work_taken()
         tip = work.commit or head
-        based, commits, by_commit = committed()
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
-        with (
-            background(lambda: _make_bundle(temporary, based.commit, tip)) as bundle_made,
-            background(lambda: _make_patch(temporary, based.commit, tip)) as patch_made,
-            background(lambda: (roots_of(repository, head), remote_of(repository))) as found_origin,
-        ):
-            if work.commit:
-                commits += temporary.commits(f"^{head}", tip)
-                by_commit |= commit_changes(temporary, [tip])
-            changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-            _refuse_secrets(temporary, commits, by_commit, changes)
-        roots, remote = found_origin()
-        validations = validate_tree(
-            temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
+        bundle = stack.enter_context(background(lambda: _make_bundle(temporary, based.commit, tip)))
+        patch = stack.enter_context(background(lambda: _make_patch(temporary, based.commit, tip)))
+        changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
+        commits, by_commit = listed()
+        if work.commit:
+            commits = [*commits, *temporary.commits(f"^{head}", tip)]
+            by_commit |= commit_changes(temporary, [tip])
+        _refuse_secrets(temporary, commits, by_commit, changes)
+        return _Found(based, work, tip, commits, changes, *origin(), bundle(), *patch())
+
+
+def _prepare(repository: Repository, request: ExportRequest) -> None:
+    """Look at the request, and load what is needed later on, while git is at work."""
+    from ecluse.intake import secretrules, sessiondocs  # noqa: F401
+    from ecluse.intake.publication import default_folder
+    from ecluse.intake.validation import check_level
+
+    check_level(request.validate)
+    if request.to is None:
+        default_folder(repository)
+
+
+def _publish(
+    repository: Repository, temporary: Repository, head: str, found: _Found, request: ExportRequest
+) -> tuple[Path, Manifest]:
+    """Name the change, describe it, and put it where it was asked for."""
+    from ecluse.intake.publication import Publication, default_folder, publish
+    from ecluse.intake.sessiondocs import session_documents
+    from ecluse.intake.validation import validate_tree
+
+    based, work, tip, commits = found.based, found.work, found.tip, found.commits
+    outputs = default_folder(repository) if request.to is None else request.to
+    validations = validate_tree(
+        temporary, based.commit, tip, request.validate, checkout=repository.work_tree, execute=True, lying=work
+    )
+    _refuse_red(validations, request)
+    beyond = frozenset(commit.id for commit in commits)
+    lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None, beyond)
+    with Publication(outputs) as publication:
+        payloads, left = _take_payloads(publication, found.bundle, found.patch)
+        described = Manifest(
+            id=lineage.id,
+            revision=lineage.revision,
+            title=_title(commits, work, request),
+            agent=_clean_agent(request.agent),
+            base=based.commit,
+            base_tree=found.base_tree,
+            head=tip,
+            tree=commits[-1].tree if commits and commits[-1].id == tip else temporary.tree_id(tip),
+            payloads=tuple(payloads),
+            target=clean(based.target),
+            uncommitted=work.commit,
+            note=clean(request.note, multiline=True),
+            files=tuple(_describe(change, work) for change in found.changes),
+            not_carried=work.not_carried,
+            validations=tuple(validations),
+            roots=found.roots,
+            remote=found.remote,
+            extra={**left, "generator": f"ecluse {__version__}"},
         )
-        _refuse_red(validations, request)
-        lineage = next_revision(repository, based.commit, tip, outputs if outputs.suffix != ".tar" else None)
-        with Publication(outputs) as publication:
-            payloads, left = _take_payloads(publication, bundle_made(), patch_made()[0])
-            described = Manifest(
-                id=lineage.id,
-                revision=lineage.revision,
-                title=_title(commits, work, request),
-                agent=_clean_agent(request.agent),
-                base=based.commit,
-                base_tree=temporary.tree_id(based.commit) if based.commit else "",
-                head=tip,
-                tree=commits[-1].tree if commits and commits[-1].id == tip else temporary.tree_id(tip),
-                payloads=tuple(payloads),
-                target=clean(based.target),
-                uncommitted=work.commit,
-                note=clean(request.note, multiline=True),
-                files=tuple(_describe(change, work, based.commit, head, temporary) for change in changes),
-                not_carried=work.not_carried,
-                validations=tuple(validations),
-                roots=roots,
-                remote=remote,
-                extra={**left, "generator": f"ecluse {__version__}"},
-            )
-            former = _former_keys(repository, publication, described, commits, work, request)
-            documents = session_documents(
-                repository.work_tree, publication, described, commits, request,
-                branch=former["git"]["branch"], based=based.how, lines=patch_made()[1],
-            )  # fmt: skip
-            path = publish(publication, described, manifests.write(described, former), request.sign, documents)
-    return _exported(described, path, based, work, request)
+        former = _former_keys(repository, publication, described, head, found, request)
+        documents = session_documents(
+            repository.work_tree, publication, described, commits, request,
+            branch=former["git"]["branch"], based=based.how, lines=found.lines,
+        )  # fmt: skip
+        path = publish(publication, described, manifests.write(described, former), request.sign, documents)
+    return path, described
+
+
+def _take(repository: Repository, temporary: Repository, head: str, request: ExportRequest) -> Snapshot:
+    def who() -> Identity:
+        return repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+
+    return take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+
+
+def _origin(repository: Repository, base: str, head: str) -> tuple[tuple[str, ...], str, str]:
+    """The first commits of the repository's history, its remote's address, and the tree of ``base``."""
+    return roots_of(repository, head), remote_of(repository), repository.tree_id(base) if base else ""
 
 
 def _refuse_empty(work: Snapshot) -> None:
@@ -148,14 +211,10 @@ def _refuse_empty(work: Snapshot) -> None:
     )
 
 
-def _committed(
-    repository: Repository, temporary: Repository, head: str, base: str | None
-) -> tuple[Baseline, list[Commit], dict[str, list[ChangedPath]]]:
-    """Where the change starts, the commits since and what each of them changed, oldest first; found while the checkout
-    is surveyed."""
-    based = find_baseline(repository, head, base)
-    commits = temporary.commits(*([f"^{based.commit}"] if based.commit else []), head)
-    return based, commits, commit_changes(temporary, [commit.id for commit in commits])
+def _committed(temporary: Repository, base: str, head: str) -> tuple[list[Commit], dict[str, list[ChangedPath]]]:
+    """The commits since the base, oldest first, and what each of them changed."""
+    commits = temporary.commits(*([f"^{base}"] if base else []), head)
+    return commits, commit_changes(temporary, [commit.id for commit in commits])
 
 
 def _refuse_secrets(
@@ -164,6 +223,8 @@ def _refuse_secrets(
     by_commit: Mapping[str, Sequence[ChangedPath]],
     changes: Sequence[ChangedPath],
 ) -> None:
+    from ecluse.intake.secretrules import find_secrets
+
     history = [change for listed in by_commit.values() for change in listed]
     with Reader(repository) as reader:
         found = find_secrets(Blobs(reader, changes, history), commits, by_commit, changes)
@@ -194,25 +255,27 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
 
 def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
     """Write the bundle beside the temporary repository, while what it holds is judged; nobody sees it yet."""
-    temporary.run("update-ref", BUNDLE_REF, tip)
     bundle = temporary.git_dir / "payload.bundle"
-    exclude = [f"^{base}"] if base else []
-    temporary.run("bundle", "create", "-q", "--version=2", str(bundle), *exclude, BUNDLE_REF)
+    write_bundle(temporary, bundle, BUNDLE_REF, tip, base)
     return bundle
 
 
 def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple[int, int] | None]:
     """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear."""
+    from ecluse.intake.sessiondocs import LINES_CAP, count_lines
+
     patch = temporary.git_dir / "payload.patch"
     temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
     )  # fmt: skip
-    return patch, count_lines(temporary, base, tip) if patch.stat().st_size <= LINES_CAP else None
+    return patch, count_lines(patch) if patch.stat().st_size <= LINES_CAP else None
 
 
 def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
     """Hand the payloads to the publication; a patch that is too large is left out, and that is said."""
+    from ecluse.intake.publication import make_payload
+
     bundle = publication.take("bundle", made)
     payloads = [make_payload("bundle", bundle, publication)]
     size = patch.stat().st_size
@@ -231,7 +294,7 @@ def _clean_agent(agent: Agent) -> Agent:
     return Agent(*(clean(text) for text in (agent.name or "agent", agent.tool, agent.model, agent.session, agent.task)))
 
 
-def _describe(change: ChangedPath, work: Snapshot, base: str, head: str, repository: Repository) -> dict[str, Any]:
+def _describe(change: ChangedPath, work: Snapshot) -> dict[str, Any]:
     raw = os.fsencode(change.path)
     described: dict[str, Any] = {
         "path": raw.decode("utf-8", "backslashreplace"),
@@ -251,22 +314,22 @@ def _former_keys(
     repository: Repository,
     publication: Publication,
     described: Manifest,
-    commits: Sequence[Commit],
-    work: Snapshot,
+    head: str,
+    found: _Found,
     request: ExportRequest,
 ) -> dict[str, Any]:
     """The keys of the first specification."""
     patch = described.payload("patch")
-    committed = len(commits) - bool(work.commit)
+    committed, work = _committed_count(found), found.work
     kind = "mixed" if committed and work.commit else "uncommitted" if work.commit else "commits"
-    last, _, subject = repository.text("log", "-1", "--format=%H %s", "HEAD").partition(" ")
+    last = next((one for one in reversed(found.commits) if one.id == head), None) or repository.commits("-1", head)[0]
     return {
         "export_timestamp": publication.stamp,
         "export_date": instant(),
         "git": {
             "branch": repository.branch() or "(detached)",
-            "last_commit": last,
-            "last_commit_message": clean(subject),
+            "last_commit": head,
+            "last_commit_message": clean(" ".join(last.message.partition("\n\n")[0].split("\n"))),
             "commits_ahead": committed,
             "uncommitted_changes": bool(work.commit),
         },
@@ -280,8 +343,12 @@ def _former_keys(
     }
 
 
-def _exported(described: Manifest, path: Path, based: Baseline, work: Snapshot, request: ExportRequest) -> Exported:
-    loud = tuple(one for one in work.not_carried if one["reason"] not in QUIET_REASONS)
+def _committed_count(found: _Found) -> int:
+    return len(found.commits) - bool(found.work.commit)
+
+
+def _exported(described: Manifest, path: Path, found: _Found, request: ExportRequest) -> Exported:
+    loud = tuple(one for one in found.work.not_carried if one["reason"] not in QUIET_REASONS)
     return Exported(
         change_id=described.id,
         revision=described.revision,
@@ -297,5 +364,6 @@ def _exported(described: Manifest, path: Path, based: Baseline, work: Snapshot, 
         ),
         validations=described.validations,
         title=described.title,
-        based=based.how,
+        based=found.based.how,
+        commits=_committed_count(found),
     )

@@ -8,7 +8,6 @@ under whatever commit ids, is never handed over as new work.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -21,13 +20,14 @@ from ecluse.git.repository import FALLBACK_IDENTITY
 from ecluse.intake.manifest import ID, clean
 from ecluse.intake.strictjson import loads
 from ecluse.model import ChangeState
+from ecluse.patterns import expression
 
 REF = "refs/ecluse/outcomes"
 SCHEMA = "ecluse-outcomes/1"
 _FILE = "outcomes.json"
 _NAME = "outcomes.json"
 CAP = 200
-_OID = re.compile(r"(?:[0-9a-f]{40})?\Z")
+_OID = expression(r"(?:[0-9a-f]{40})?\Z")
 _STATES = frozenset(state.value for state in ChangeState)
 
 

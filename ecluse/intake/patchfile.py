@@ -6,23 +6,22 @@ text that merely looks like more of a patch is refused.
 
 from __future__ import annotations
 
-import re
-
 from ecluse.dataclass import dataclass, field
 from ecluse.intake import patchnames
 from ecluse.intake.binarypatch import BinaryPiece, refuse
 from ecluse.intake.patchnames import DEV_NULL, decode, marked_name, unquote
 from ecluse.intake.treerules import MODES
+from ecluse.patterns import expression
 
 SIZE_CAP = 32 << 20
 LINES_CAP = 1_000_000
 _TRAILER_LINES = 60
-_HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
-_INDEX = re.compile(rb"index ([0-9a-f]{4,40})\.\.([0-9a-f]{4,40})(?: ([0-7]{6}))?$")
-_PIECE = re.compile(rb"(literal|delta) (\d{1,12})$")
-_LOOKS_LIKE_MORE = re.compile(rb"(?:diff -|--- \S|\+\+\+ \S|@@ -|Index: |GIT binary patch)")
-_BETWEEN = re.compile(rb"(?:base-commit|prerequisite-patch-id): [0-9a-f]{40}$")
-_PLAIN_BETWEEN = re.compile(rb"(?:diff -(?!-)|Index: |={20,}$)")
+_HUNK = expression(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+_INDEX = expression(rb"index ([0-9a-f]{4,40})\.\.([0-9a-f]{4,40})(?: ([0-7]{6}))?$")
+_PIECE = expression(rb"(literal|delta) (\d{1,12})$")
+_LOOKS_LIKE_MORE = expression(rb"(?:diff -|--- \S|\+\+\+ \S|@@ -|Index: |GIT binary patch)")
+_BETWEEN = expression(rb"(?:base-commit|prerequisite-patch-id): [0-9a-f]{40}$")
+_PLAIN_BETWEEN = expression(rb"(?:diff -(?!-)|Index: |={20,}$)")
 _EXTENDED = (
     b"old mode ", b"new mode ", b"deleted file mode ", b"new file mode ", b"copy from ", b"copy to ", b"rename from ",
     b"rename to ", b"similarity index ", b"dissimilarity index ", b"index ",

@@ -6,10 +6,11 @@ import os
 import re
 
 from ecluse.intake.binarypatch import refuse
+from ecluse.patterns import expression
 
 DEV_NULL = b"/dev/null"
 _NAME_CAP = 16 << 10
-_ESCAPE = re.compile(rb'\\([abtnvfr"\\]|[0-3][0-7]{2})|(\\)|(")')
+_ESCAPE = expression(rb'\\([abtnvfr"\\]|[0-3][0-7]{2})|(\\)|(")')
 _PLAIN = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 _SAVED = (b".orig", b".old", b".bak", b"~")
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
 MAX_PATH_BYTES = 1024
 MAX_PART_BYTES = 255
@@ -20,18 +21,18 @@ INVISIBLE = frozenset(
      *range(0xE0100, 0xE01F0))
 )  # fmt: skip
 _HFS_IGNORED = frozenset((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
-_SHELL = re.compile(r"[;&|$`<>*?\"'(){}!#\[\]]")
-_PLAIN = re.compile(
+_DEVICE = expression(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
+_SHELL = expression(r"[;&|$`<>*?\"'(){}!#\[\]]")
+_PLAIN = expression(
     r"[A-Za-z0-9_](?:[A-Za-z0-9_+=@,.-]*[A-Za-z0-9_+=@,-])?(?:/[A-Za-z0-9_.](?:[A-Za-z0-9_+=@,.-]*[A-Za-z0-9_+=@,-])?)*"
 )
-_SUSPICIOUS = re.compile(
+_SUSPICIOUS = expression(
     r"(?:^|/)(?:\.\.?(?:/|$)|\.git(?:/|$)|(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$))|(?:/[^/]*){60}",
     re.IGNORECASE,
 )
 """A path of harmless characters, without a part that some system takes for something else, breaks no rule below."""
 
-_EIGHT_THREE = re.compile(r"git~[0-9]+", re.IGNORECASE)
+_EIGHT_THREE = expression(r"git~[0-9]+", re.IGNORECASE)
 
 
 def judge_path(path: str) -> list[Finding]:
@@ -64,10 +65,12 @@ def find_collisions(changed: Iterable[str], everything: Iterable[str]) -> list[F
     """Paths of the change that are another path of the tree on a file system that folds case, also as a folder."""
     paths = list(changed)
     spelled: dict[str, set[str]] = {collision_key(whole): {whole} for path in paths for whole in _with_folders(path)}
-    for whole in _files_and_folders(everything):
-        names = spelled.get(collision_key(whole))
-        if names is not None:
-            names.add(whole)
+    every = list(_files_and_folders(everything))
+    joined = "\0".join(every)  # folded all at once where nothing has to be looked at one by one
+    keys = joined.lower().split("\0") if joined.isascii() else map(collision_key, every)
+    for whole, key in zip(every, keys, strict=True):
+        if key in spelled:
+            spelled[key].add(whole)
     found = []
     for path in paths:
         others = (spelled[collision_key(whole)] - {whole} for whole in _with_folders(path))

@@ -16,10 +16,10 @@ _KEPT = 50
 def unknown(commits: Sequence[Commit], signers: bytes) -> tuple[str, ...]:
     """``Name <address>`` of every author and committer whom no listed key stands for; the first fifty."""
     known = {one.name.casefold() for one in principals(signers)}
+    everybody = dict.fromkeys(who for commit in commits for who in (commit.author, commit.committer))
     found = {
         f"{clean(who.name)} <{clean(who.email)}>": None
-        for commit in commits
-        for who in (commit.author, commit.committer)
+        for who in everybody
         if not {who.name.strip().casefold(), who.email.strip().casefold()} & known
     }
     return tuple(found)[:_KEPT]

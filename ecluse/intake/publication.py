@@ -15,7 +15,7 @@ from ecluse import signing
 from ecluse.clock import now
 from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
-from ecluse.files import remove_stale, storage_problem, sync_folder, write_atomically
+from ecluse.files import remove_stale, storage_problem, sync_folder
 from ecluse.git import Repository
 from ecluse.intake.manifest import Manifest, Payload
 
@@ -110,6 +110,14 @@ class Publication:
             raise storage_problem(error, path) from error
         return path
 
+    def write(self, suffix: str, data: bytes) -> None:
+        """Write a file that :meth:`place` makes durable."""
+        path = self.file(suffix)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise storage_problem(error, path) from error
+
     def place(self, suffixes: list[str]) -> Path:
         """Move the files into place in this order; the last one is what makes the export exist."""
         try:
@@ -117,8 +125,9 @@ class Publication:
                 return self._place_tar(suffixes)
             for suffix in suffixes:
                 path = self.file(suffix)
-                with path.open("rb+") as handle:  # Windows syncs only what may be written
-                    os.fsync(handle.fileno())
+                if not suffix.endswith((".md", "txt")):  # pages for people: nothing that is checked rests on them
+                    with path.open("rb+") as handle:  # Windows syncs only what may be written
+                        os.fsync(handle.fileno())
                 path.replace(self.folder / path.name)
             sync_folder(self.folder)
         except OSError as error:
@@ -157,16 +166,16 @@ def publish(
     publication: Publication, manifest: Manifest, data: bytes, key: Path | None, documents: Mapping[str, str]
 ) -> Path:
     """Write manifest, signature (with ``key``), instructions and documents, and move everything into place."""
-    write_atomically(publication.file("json"), data)
+    publication.write("json", data)
     order = [payload.kind for payload in manifest.payloads]
     if key is not None:
         signature = signing.sign(data, key, signing.BUNDLE)
-        write_atomically(publication.file("json.sig"), signature.encode("ascii"))
+        publication.write("json.sig", signature.encode("ascii"))
         order.append("json.sig")
     text = instructions(publication, manifest, data, signed=key is not None)
-    write_atomically(publication.file("txt"), text.encode("utf-8"))
+    publication.write("txt", text.encode("utf-8"))
     for name, page in documents.items():
-        write_atomically(publication.file(f"{name}.md"), page.encode("utf-8"))
+        publication.write(f"{name}.md", page.encode("utf-8"))
     return publication.place([*order, *(f"{name}.md" for name in documents), "txt", "json"])
 
 

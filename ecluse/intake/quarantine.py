@@ -11,13 +11,14 @@ from ecluse.errors import Failed, Refused
 from ecluse.git import Repository
 from ecluse.intake.bundlefile import BundleHeader, refuse
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
 _TIME_LIMIT_S = 120.0
 _MEMORY_BYTES = 448 << 20
 _CPU_S = 240
 _SETTINGS = ("-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=1")
 _OUT_OF_TIME = tuple(-int(getattr(signal, name)) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name))
-_FSCK = re.compile(r"^(error|warning): object ([0-9a-f]{40}): ([A-Za-z]+): (.*)$", re.M)
+_FSCK = expression(r"^(error|warning): object ([0-9a-f]{40}): ([A-Za-z]+): (.*)$", re.M)
 
 _CODES: dict[str, str] = {
     "hasDot": "path.dot_component",

@@ -9,12 +9,13 @@ from ecluse.errors import Failed
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.model import Change
+from ecluse.patterns import expression
 
 _COMMITS = 200
 _LINES = 400
 _WIDTH = 400
 _TIMEOUT_S = 20.0
-_ROW = re.compile(r"^\s*(?:\d+|-):\s+([0-9a-f]+|-+) ([=!<>])\s+(?:\d+|-):\s+([0-9a-f]+|-+) (.*)$")
+_ROW = expression(r"^\s*(?:\d+|-):\s+([0-9a-f]+|-+) ([=!<>])\s+(?:\d+|-):\s+([0-9a-f]+|-+) (.*)$")
 _MEANING = {"=": "same", "!": "changed", "<": "dropped", ">": "new"}
 
 

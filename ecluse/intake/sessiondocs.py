@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,7 @@ from ecluse.clock import instant
 from ecluse.documents import session, words
 from ecluse.errors import Problem
 from ecluse.files import read_capped
-from ecluse.git import Commit, Repository
-from ecluse.git.repository import EMPTY_TREE
+from ecluse.git import Commit
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.publication import Publication
 
@@ -62,14 +60,14 @@ def session_documents(
     return session.render(facts, language, lambda name: _own_form(work_tree, name))
 
 
-def count_lines(repository: Repository, base: str, head: str) -> tuple[int, int]:
-    """How many lines were added and removed in text files."""
-    listed = repository.run(
-        "diff-tree", "-r", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", base or EMPTY_TREE, head,
-    ).stdout  # fmt: skip
-    pairs = [line.split(b"\t", 2)[:2] for line in listed.split(b"\n") if line]
-    counted = [(int(added), int(removed)) for added, removed in pairs if added != b"-"]
-    return sum(added for added, _ in counted), sum(removed for _, removed in counted)
+def count_lines(patch: Path) -> tuple[int, int]:
+    """How many lines a patch of git adds and removes. Inside a hunk every line begins with its sign, outside none counts."""
+    added = removed = 0
+    for piece in patch.read_bytes().split(b"\n@@ -")[1:]:
+        hunk = piece.partition(b"\ndiff --git ")[0]
+        added += hunk.count(b"\n+")
+        removed += hunk.count(b"\n-")
+    return added, removed
 
 
 def _settings(work_tree: Path | None) -> dict[str, Any]:
@@ -77,6 +75,8 @@ def _settings(work_tree: Path | None) -> dict[str, Any]:
     for name in ("ecluse.toml", "pyproject.toml"):
         path = work_tree / name if work_tree is not None else None
         if path is not None and path.is_file():
+            import tomllib
+
             try:
                 found = tomllib.loads(path.read_bytes().decode("utf-8"))
             except (OSError, ValueError):

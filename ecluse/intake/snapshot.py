@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecluse.dataclass import dataclass, field
 from ecluse.git import Identity, Repository
 from ecluse.intake.pathrules import shown
-from ecluse.secrets.scan import scan, sensitive_path
+from ecluse.patterns import expression
+from ecluse.process import background
 
 MARK = "Ecluse-Uncommitted: yes"
 QUIET_REASONS = ("ignored", "own")
 """Reasons for leaving something out that never need a person's acceptance."""
 
-_OWN = re.compile(
+_OWN = expression(
     r"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     r"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     r"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
@@ -46,7 +47,9 @@ class _Survey:
         self.left_out.append({"path": shown(path), "reason": reason, **({"detail": detail} if detail else {})})
 
 
-def take(repository: Repository, temporary: Repository, head: str, *, who: Identity, max_file_bytes: int) -> Snapshot:
+def take(
+    repository: Repository, temporary: Repository, head: str, *, who: Callable[[], Identity], max_file_bytes: int
+) -> Snapshot:
     """Make the snapshot in ``temporary`` (which borrows the repository's objects). Needs no write access to ``.git``.
 
     Staged, unstaged and untracked work becomes one commit on ``head``, as a marked tip. The same work gives the same
@@ -61,7 +64,12 @@ def take(repository: Repository, temporary: Repository, head: str, *, who: Ident
     }
     settings = _user_settings(repository)
     _copy_index(repository, env, settings, head)
-    survey = _survey(repository, env, settings)
+    with background(lambda: _hidden(repository, env)) as found_hidden:
+        survey = _survey(repository, env, settings)
+    if hidden := found_hidden():
+        names = b"".join(path + b"\0" for path in hidden)
+        repository.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=names, extra_env=env)
+        survey = _survey(repository, env, settings)
     if not survey.tracked and not survey.untracked:
         return Snapshot("", {}, tuple(survey.left_out))
     _sift(survey, top, max_file_bytes)
@@ -73,7 +81,7 @@ def take(repository: Repository, temporary: Repository, head: str, *, who: Ident
         return Snapshot("", {}, left_out)
     origins = {**survey.tracked, **dict.fromkeys(survey.untracked, "untracked")}
     message = f"Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\n{MARK}\n"
-    commit = temporary.commit_tree(tree, [head], message, who, _when(repository, head, top, origins))
+    commit = temporary.commit_tree(tree, [head], message, who(), _when(repository, head, top, origins))
     return Snapshot(commit, origins, left_out)
 
 
@@ -99,11 +107,16 @@ def _copy_index(repository: Repository, env: dict[str, str], settings: Sequence[
         os.utime(env["GIT_INDEX_FILE"], ns=(seen.st_atime_ns, seen.st_mtime_ns))
     else:
         repository.run("read-tree", head, extra_env=env)
-    listed = os.fsdecode(repository.run("ls-files", "-v", "-z", extra_env=env).stdout).split("\0")
-    hidden = [line[2:] for line in listed if line[:1].islower()]
-    if hidden:  # assume-unchanged: the user promised git not to look; we look, so that nothing is lost
-        names = os.fsencode("".join(f"{path}\0" for path in hidden))
-        repository.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=names, extra_env=env)
+
+
+def _hidden(repository: Repository, env: dict[str, str]) -> list[bytes]:
+    """Files marked assume-unchanged: the user promised git not to look; we look, so that nothing is lost."""
+    listed = b"\0" + repository.run("ls-files", "-v", "-z", extra_env=env).stdout
+    if all(
+        listed.find(b"\0%c " % tag) < 0 for tag in b"hsmrcku"
+    ):  # the letters of git, small for what it is not to look at
+        return []
+    return [line[2:] for line in listed.split(b"\0") if line[:1].islower()]
 
 
 def _survey(repository: Repository, env: dict[str, str], settings: Sequence[str]) -> _Survey:
@@ -151,6 +164,8 @@ def _note_untracked(found: _Survey, path: str) -> None:
 
 def _sift(survey: _Survey, top: Path, max_file_bytes: int) -> None:
     """Take out what must not travel: untracked secrets, and whatever is too large or cannot be read."""
+    from ecluse.secrets.scan import scan, sensitive_path
+
     kept: list[str] = []
     for path in survey.untracked:
         reason = _obstacle(top / path, max_file_bytes)

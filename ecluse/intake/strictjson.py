@@ -7,6 +7,7 @@ import re
 from typing import Any, NoReturn
 
 from ecluse.errors import Refused
+from ecluse.patterns import expression
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 20
@@ -14,7 +15,7 @@ MAX_VALUES = 1_000_000
 """Values (counted by their commas) that one document may hold: small ones take a hundred times their length in memory."""
 
 MAX_INTEGER = 2**53
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = expression(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from ecluse.git import ChangedPath, Repository
 from ecluse.intake.pathrules import is_dotgit, judge_path, shown
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
-_GOOD_URL = re.compile(
+_GOOD_URL = expression(
     r"(?:https://[A-Za-z0-9]|ssh://[A-Za-z0-9]|[A-Za-z0-9_.-]+@[A-Za-z0-9][A-Za-z0-9.-]*:[^-]|\.\./)"
 )
 

@@ -14,6 +14,7 @@ import re
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
+from ecluse.patterns import expression
 
 CHUNK_BYTES = 6000
 """How many bytes of the bundle one chunk carries: about 8,300 characters, which most message boxes take."""
@@ -22,12 +23,12 @@ MAX_CHUNKS = 50_000
 TEXT_CAP = 64 << 20
 """The most bytes that chunks may have as text: text is held whole, unlike a file."""
 
-_BEGIN = re.compile(
+_BEGIN = expression(
     rb"-----BEGIN\s+ECLUSE\s+CHUNK\s+([1-9][0-9]{0,5})/([1-9][0-9]{0,5})\s+([0-9a-f]{64})\s+sha256:([0-9a-f]{16})-----"
 )
 _END = b"-----END ECLUSE CHUNK-----"
-_NOISE = re.compile(rb"[^A-Za-z0-9+/=]")
-_QUOTE = re.compile(rb"^[\s>|]+", re.MULTILINE)
+_NOISE = expression(rb"[^A-Za-z0-9+/=]")
+_QUOTE = expression(rb"^[\s>|]+", re.MULTILINE)
 _AGAIN = "copy it again, whole, and import all chunks together: ecluse import FILE"
 
 

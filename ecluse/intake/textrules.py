@@ -7,19 +7,20 @@ import unicodedata
 
 from ecluse.intake.pathrules import BIDI, INVISIBLE, shown
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
 _LINE_CAP = 5000
-_CODE = re.compile(
+_CODE = expression(
     r"\.(?:py|pyi|js|mjs|cjs|ts|tsx|jsx|go|rs|java|kt|c|h|cc|cpp|hpp|cs|rb|php|swift|scala|sh|bash|ps1|sql|pl|lua|ya?ml|toml|json)$",
     re.IGNORECASE,
 )
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
-_WORD = re.compile(r"[^\W\d_](?:\w)*")
+_CONTROL = expression(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
+_WORD = expression(r"[^\W\d_](?:\w)*")
 _LIKE_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL")
 _LINE_BREAKERS = frozenset((*range(0x80, 0xA0), 0x2028, 0x2029))
 """Controls of eight bits, and ends of lines that some readers know and others do not."""
 
-_JOINED_PICTURES = re.compile(
+_JOINED_PICTURES = expression(
     "(?<=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f])\u200d(?=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff])"
 )
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
@@ -30,14 +31,14 @@ def judge_text(path: str, data: bytes, old: bytes) -> list[Finding]:
     if b"\0" in data[:8192]:
         return []
     found = []
-    if any(_CONTROL.search(line) for line in _new_lines(data, old)):
+    if _CONTROL.search(data) and any(_CONTROL.search(line) for line in _new_lines(data, old)):
         found.append(
             _finding(
                 "text.control_chars", Verdict.QUARANTINE, path, "holds control characters that hide text in a terminal"
             )
         )
-    longest = max((len(line) for line in data.split(b"\n")), default=0)
-    if longest > _LINE_CAP and longest > max((len(line) for line in old.split(b"\n")), default=0):
+    longest = max(map(len, data.split(b"\n"))) if len(data) > _LINE_CAP else 0
+    if longest > _LINE_CAP and longest > max(map(len, old.split(b"\n"))):
         found.append(
             _finding("text.unreviewable", Verdict.WARN, path, f"has a line of {longest:,} bytes that nobody can review")
         )

@@ -13,11 +13,12 @@ from ecluse.git import ChangedPath
 from ecluse.guarded import COMPILED, glob
 from ecluse.intake.pathrules import shown
 from ecluse.model import Finding, Verdict
+from ecluse.patterns import expression
 
 Content = Callable[[str], bytes]
 """Blob id to bytes (empty for none)."""
 
-_ACTION = re.compile(rb"^\s*-?\s*uses:\s*[\"']?(?!\.{0,2}/|docker://)([^\s\"'#]+?)@([^\s\"'#]+)", re.M)
+_ACTION = expression(rb"^\s*-?\s*uses:\s*[\"']?(?!\.{0,2}/|docker://)([^\s\"'#]+?)@([^\s\"'#]+)", re.M)
 _LIFECYCLE = (
     "preinstall",
     "install",
@@ -32,16 +33,16 @@ _BUILT_IN_DRIVERS = {"lfs", "binary", "text", "union", "ours"} | {
     "ada", "bash", "bibtex", "cpp", "csharp", "css", "dts", "elixir", "fortran", "fountain", "golang", "html", "java",
     "kotlin", "markdown", "matlab", "objc", "pascal", "perl", "php", "python", "ruby", "rust", "scheme", "tex",
 }  # fmt: skip
-_TEST_FILE = re.compile(
+_TEST_FILE = expression(
     r"(?:^|/)(?:tests?|spec|__tests__)/|(?:^|/)(?:test_[^/]*|[^/]*_test|[^/]*\.(?:test|spec))\.[a-z]+$"
 )
-_CHECK = re.compile(
+_CHECK = expression(
     rb"\bassert(?:[A-Z]\w*|_\w+)?\b|\bexpect\s*\(|\bpytest\.raises\b|\bt\.(?:Error|Fatal)|\b(?:should|must)\.|\bassert\w*!"
 )
-_TEST_CONFIG = re.compile(
+_TEST_CONFIG = expression(
     r"(?:^|/)(?:pytest\.ini|tox\.ini|setup\.cfg|pyproject\.toml|conftest\.py|jest\.config\.[a-z]+|\.coveragerc)$"
 )
-_LOOKS_AWAY = re.compile(
+_LOOKS_AWAY = expression(
     rb"--ignore[= ]|--deselect|--ignore-glob|collect_ignore|norecursedirs|testPathIgnorePatterns|--exitfirst=0|passWithNoTests"
 )
 

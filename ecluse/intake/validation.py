@@ -84,7 +84,7 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
         lying = None
         if revision is None:
             who = Identity("Écluse", "ecluse@localhost")
-            lying = take(repository, temporary, commit, who=who, max_file_bytes=_FILE_CAP)
+            lying = take(repository, temporary, commit, who=lambda: who, max_file_bytes=_FILE_CAP)
             commit = lying.commit or commit
         return validate_tree(
             temporary, base, commit, level, checkout=repository.work_tree, execute=doubt is None, lying=lying

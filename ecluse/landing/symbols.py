@@ -16,6 +16,7 @@ from pathlib import Path
 from ecluse import process
 from ecluse.errors import Failed, Refused
 from ecluse.git import Repository
+from ecluse.patterns import expression
 
 _FILES = 200
 _DIFF_BYTES = 8 << 20
@@ -40,7 +41,7 @@ _OWN = (
     ),
     r"diff.sql.xfuncname=^[ \t]*(([Cc][Rr][Ee][Aa][Tt][Ee]|[Aa][Ll][Tt][Ee][Rr])[ \t].*)$",
 )
-_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)$")
+_HUNK = expression(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)$")
 
 _CHILD = """
 import ast, json, sys, warnings

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import re
 
+from ecluse.patterns import expression
+
 MASK = "***"
 MINIMUM_LENGTH = 4
 """Shorter values are not masked: they would blot out ordinary words and so tell the reader more than they hide."""
 
 _ENCODED_MINIMUM = 6  # a shorter value in hexadecimal or Base64 would hit unrelated text
 _CASE_MINIMUM = 12  # a shorter value in another case is likely to be a word
-_NO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_NO_WIDTH = expression("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _HTML = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 

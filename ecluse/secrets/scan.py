@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from ecluse.dataclass import dataclass
+from ecluse.patterns import expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +62,26 @@ _PROVIDERS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = (
         rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
     ),
 )
-_COMPILED = tuple((rule, words, re.compile(shape)) for rule, words, shape in _PROVIDERS)
+_COMPILED = tuple((rule, words, expression(shape)) for rule, words, shape in _PROVIDERS)
 
 _NAMES = (b"password", b"passwd", b"pwd", b"secret", b"token", b"api_key", b"apikey", b"api-key", b"access_key",
           b"accesskey", b"private_key", b"privatekey", b"credential", b"auth_key")  # fmt: skip
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = expression(
     rb"(?P<name>[A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
     rb"|credential|auth[_-]?key)[A-Za-z0-9_-]*)[\"']?\]?\s*(?::=|=>|=|:)\s*"
     rb"(?:(?P<quote>[\"'`])(?P<quoted>[^\"'`\r\n]{8,400})(?P=quote)|(?P<bare>[^\s\"'`,;(){}\[\]<>]{16,400}))",
     re.IGNORECASE,
 )
-_AWS_SECRET = re.compile(rb"aws_?(?:secret)?_?(?:access)?_?(?:secret)?_?key$", re.IGNORECASE)
-_PLACEHOLDER = re.compile(
+_AWS_SECRET = expression(rb"aws_?(?:secret)?_?(?:access)?_?(?:secret)?_?key$", re.IGNORECASE)
+_PLACEHOLDER = expression(
     rb"example|sample|dummy|placeholder|change.?me|your[_-]|xxxx|redacted|todo|insert|replace|not.?a.?secret|fake"
     rb"|^\$|\$\{|\{\{|%\(|^<|\*\*\*|\.\.\.|environ|getenv|process\.env|secrets\.|vault|^sha(?:1|256|512)[:-]|^https?:",
     re.IGNORECASE,
 )
-_LOCK_FILE = re.compile(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
+_LOCK_FILE = expression(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
 _SIEVE_BYTES = 32 << 20
-_ATTRIBUTE = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-_WORDS = re.compile(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
+_ATTRIBUTE = expression(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_WORDS = expression(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
 
 
 def scan(data: bytes, path: str = "") -> list[SecretHit]:
@@ -150,11 +151,15 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
 
 
 def _candidates(data: bytes) -> list[tuple[str, re.Pattern[bytes]]]:
-    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file."""
+    """The rules whose fixed words occur; plain loops, because this is asked of every version of every file.
+
+    ``find``, because ``in`` with bytes makes an exception inside each time that costs more than the search.
+    """
     found = []
+    find = data.find
     for rule, words, shape in _COMPILED:
         for word in words:
-            if word in data:
+            if find(word) >= 0:
                 found.append((rule, shape))
                 break
     return found
@@ -167,9 +172,9 @@ def _may_assign(data: bytes, path: str) -> bool:
 
 
 def _has_name(data: bytes) -> bool:
-    lower = data.lower()
+    find = data.lower().find
     for name in _NAMES:  # noqa: SIM110 - a loop costs a third of a generator here
-        if name in lower:
+        if find(name) >= 0:
             return True
     return False
 
@@ -201,7 +206,7 @@ def _entropy(value: bytes) -> float:
     return -sum(count / total * math.log2(count / total) for count in Counter(value).values())
 
 
-_HARMLESS_ENV = re.compile(r"(?:example|sample|template|dist|default|defaults|test|schema)$")
+_HARMLESS_ENV = expression(r"(?:example|sample|template|dist|default|defaults|test|schema)$")
 _SOURCE = {".py", ".pyi", ".js", ".mjs", ".ts", ".tsx", ".jsx", ".go", ".rs", ".java", ".kt", ".c", ".h", ".cc", ".cpp",
            ".cs", ".rb", ".php", ".swift", ".scala", ".sh", ".md", ".rst", ".html", ".css", ".sql", ".proto"}  # fmt: skip
 _NAMED = {

@@ -14,10 +14,11 @@ from pathlib import Path
 from ecluse import process
 from ecluse.errors import Invalid, Unsupported
 from ecluse.files import read_capped
+from ecluse.patterns import expression
 
 MAX_BYTES = 1 << 20
 TIMEOUT_S = 60.0
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAME = expression(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _AGE = (b"age-encryption.org/v1", b"-----BEGIN AGE ENCRYPTED FILE-----")
 _PGP = b"-----BEGIN PGP MESSAGE-----"
 _HINT = "gpg --symmetric --cipher-algo AES256 --passphrase-file KEY secrets.env makes one"
