@@ -16,6 +16,7 @@ from ecluse.history import History
 from ecluse.model import Agent, Change
 
 from .exporters import EXPORTERS, Exporter
+from .given import piped
 
 
 @pytest.fixture
@@ -39,9 +40,10 @@ def hand_over(box: Any, **options: Any) -> intake.Exported:
     return intake.export(box.repository, intake.ExportRequest(Agent("a1"), **options))
 
 
-def take_in(bench: Any, history: History, source: Path, **options: Any) -> Change:
+def take_in(bench: Any, history: History, source: Path | bytes, **options: Any) -> Change:
     """Receive and judge a bundle; the change as it stands then."""
-    change = intake.receive(bench.repository, history, source, actor="tester", **options)
+    given = piped(source) if isinstance(source, bytes) else source
+    change = intake.receive(bench.repository, history, given, actor="tester", **options)
     intake.advance(bench.repository, history, change.key)
     found = history.get(Change, change.key)
     assert found is not None
