@@ -38,7 +38,7 @@ def judge_content(
         gitmodules = [
             c.new_id for c in (*history, *changes) if c.path.lower() == ".gitmodules" and c.new_mode.startswith("100")
         ]
-        if gitmodules or any(change.new_mode == "160000" for change in changes):
+        if gitmodules or any(change.path.lower() == ".gitmodules" or change.new_mode == "160000" for change in changes):
             found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
         found += judge_commits(room, commits, principals(trunk.signers), signer)
         if any(finding.verdict is Verdict.REJECT for finding in found):

@@ -207,6 +207,10 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
     config, claims, known = case.trunk.config.intake, case.claims, case.trunk.repository
     limits = Limits(config.max_files, config.max_file_bytes)
     title = clean(claims.title) if claims else ""
+    if claims and claims.foreign and claims.head:
+        raise bundlefile.refuse(
+            "meta.head_mismatch", "The manifest names a head commit, and its payload holds no commits"
+        )
     text = read_text(paths, title, limits, config.max_commits)
     said = claims.extra.get("commits") if claims else None
     if said is not None and said != max(len(text.pieces), 1):

@@ -17,6 +17,12 @@ _CODE = expression(
 _CONTROL = expression(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
 _WORD = expression(r"[^\W\d_](?:\w)*")
 _LIKE_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL")
+_LINE_BREAKERS = frozenset((*range(0x80, 0xA0), 0x2028, 0x2029))
+"""Controls of eight bits, and ends of lines that some readers know and others do not."""
+
+_JOINED_PICTURES = expression(
+    "(?<=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f])\u200d(?=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff])"
+)
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
 
 
@@ -57,7 +63,10 @@ def _new_lines(data: bytes, old: bytes) -> list[bytes]:
 def _judge_characters(path: str, data: bytes, old: bytes) -> list[Finding]:
     found = []
     fresh = b"\n".join(_new_lines(data, old)).decode("utf-8", "replace")
-    codes = {ord(c) for c in fresh if not c.isascii()}
+    codes = {ord(c) for c in _JOINED_PICTURES.sub("", fresh) if not c.isascii()}
+    if codes & _LINE_BREAKERS:
+        text = "holds control characters, or line ends that not every reader takes for one"
+        found.append(_finding("text.control_chars", Verdict.QUARANTINE, path, text))
     if codes & BIDI:
         found.append(
             _finding("text.bidi", Verdict.QUARANTINE, path, "holds characters that turn the direction of text")
