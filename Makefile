@@ -6,7 +6,7 @@ STAMP := $(VENV)/.ready
 N ?= 20
 STEPS ?= 10000
 
-.PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench docs clean
+.PHONY: setup demo test smoke release-check lint unit integration e2e crash property bench kit-real docs clean
 
 setup: $(STAMP)
 
@@ -40,16 +40,9 @@ e2e: setup
 smoke: setup
 	$(BIN)/ecluse run .github/workflows/ci.yml --job test-smoke
 
-# What a release does up to its publication, on a clone: changelog, wheel and sdist, a clean install, the demonstration.
+# A rehearsal on a clone: the playbook of this repository driven by `ecluse release`, the package, a clean install, the demo.
 release-check: setup
-	rm -rf build/release-check
-	git clone --quiet . build/release-check
-	cd build/release-check && grep -q '^## \[Unreleased\]' CHANGELOG.md && $(CURDIR)/$(BIN)/hatchling version
-	cd build/release-check && $(CURDIR)/$(BIN)/hatchling build
-	$(PYTHON) -m venv build/release-check/clean
-	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	build/release-check/clean/bin/python -m pip install --quiet --disable-pip-version-check --no-deps build/release-check/dist/*.whl
-	cd build && release-check/clean/bin/ecluse demo
+	sh .ci/release-check $(CURDIR)/$(BIN)/ecluse build/release-check
 
 test: lint smoke
 	$(BIN)/pytest -q -n 2 --dist worksteal tests
@@ -59,6 +52,10 @@ crash: setup
 
 property: setup
 	ECLUSE_PROPERTY_STEPS=$(STEPS) $(BIN)/pytest -q -s -m property tests
+
+# The delivery kit on repositories made of published packages: a table, with the reason of each red. Needs pip and npm.
+kit-real: setup
+	$(BIN)/python -m bench.kit_real $(KINDS)
 
 # The documentation as a site below build/docs; a dead link is an error.
 docs: setup

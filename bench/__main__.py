@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.doors import measure_demo, measure_doors
+from bench.hostile import measure_hostile
 from bench.intake import measure_intake
 from bench.memory import measure_memory
 from bench.resume import measure_resume
@@ -26,6 +27,7 @@ SUBJECTS: dict[str, tuple[Callable[[Path, str, int], bool], int]] = {
     "doors": (measure_doors, ROUNDS),
     "intake": (measure_intake, INTAKE_ROUNDS),
     "memory": (measure_memory, 1),
+    "hostile": (measure_hostile, 1),
     "resume": (measure_resume, RESUMES),
     "demo": (measure_demo, DEMOS),
 }

@@ -284,7 +284,10 @@ class EnvironmentConfig(_Section):
     )
     ssh_config: str = Field(default="", description="a configuration file for ssh, instead of the user's own")
     compose: tuple[str, ...] = Field(default=("compose.yml",), description="compose files, in their order")
-    engine: tuple[str, ...] = Field(default=("docker",), description="the container engine's command on the hosts")
+    engine: tuple[str, ...] = Field(
+        default=("docker",),
+        description="the container engine's command on the hosts; or docker-compose, where compose is a program of its own",
+    )
     source: Literal["upload", "git"] = Field(
         default="upload", description="compose: files are uploaded, or the tag is checked out in the host's own clone"
     )
@@ -348,6 +351,10 @@ class NotifyConfig(_Section):
     """Who is told what. Addresses and tokens may be written env:NAME: a variable of the process that drives the line."""
 
     webhook: str = Field(default="", description="address that gets a JSON document for each message")
+    webhook_secret: str = Field(
+        default="",
+        description="signs what goes to the webhook (X-Hub-Signature-256 and Standard Webhooks); as env:NAME",
+    )
     slack: str = Field(default="", description="address of a Slack incoming webhook")
     telegram: TelegramConfig | None = None
     mail: MailConfig | None = None

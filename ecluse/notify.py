@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ecluse import http
-from ecluse.clock import after, instant
+from ecluse import http, webhooks
+from ecluse.clock import after, instant, new_id, now
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Problem
 from ecluse.files import write_atomically
@@ -140,7 +140,7 @@ def reaches_out(settings: NotifyConfig) -> bool:
 
 def _ways(settings: NotifyConfig) -> Iterator[tuple[str, Way]]:
     if settings.webhook:
-        yield "webhook", lambda message: _webhook(settings.webhook, message)
+        yield "webhook", lambda message: _webhook(settings, message)
     if settings.slack:
         yield "slack", lambda message: _slack(settings.slack, message)
     telegram, mail = settings.telegram, settings.mail
@@ -168,9 +168,10 @@ def _apprise(addresses: tuple[str, ...], message: Message) -> None:
         raise Problem("notify.apprise", "apprise could not reach one of the addresses.", "look whether they are right")
 
 
-def _webhook(address: str, message: Message) -> None:
+def _webhook(settings: NotifyConfig, message: Message) -> None:
     document = {"kind": message.kind, "text": message.text, "at": instant(), "data": message.data}
-    _post("the webhook", from_environment(address), {"schema_version": 1, **document})
+    address, secret = from_environment(settings.webhook), from_environment(settings.webhook_secret)
+    _post("the webhook", address, {"schema_version": 1, **document}, secret)
 
 
 def _slack(address: str, message: Message) -> None:
@@ -186,9 +187,11 @@ def _telegram(settings: TelegramConfig, message: Message) -> None:
     _post("Telegram", address, {"chat_id": chat, "text": message.text[:_TELEGRAM_CHARACTERS]})
 
 
-def _post(receiver: str, address: str, document: dict[str, Any]) -> None:
+def _post(receiver: str, address: str, document: dict[str, Any], secret: str = "") -> None:
     body = json.dumps(document, ensure_ascii=False).encode("utf-8")
     headers = {"Content-Type": "application/json; charset=utf-8"}
+    if secret:
+        headers |= webhooks.sign(body, secret, new_id("msg"), int(now().timestamp()))
     try:
         answer = http.request(address, "POST", headers=headers, body=body, timeout_s=TIMEOUT_S)
     except Problem as problem:

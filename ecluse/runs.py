@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.wakes import wake, wake_in
-from ecluse.model import Change, Event, Landing, Run, RunState
+from ecluse.model import Change, Event, Landing, Release, ReleaseState, Run, RunState
 from ecluse.patterns import expression
 from ecluse.secrets.source import from_environment
 from ecluse.trunk import open_trunk
@@ -48,10 +49,22 @@ def advance(repository: Repository, history: History, run_id: str) -> None:
     run = history.get(Run, run_id)
     if run is None or run.state.is_terminal:
         return
-    if run.state is RunState.QUEUED:
+    if _is_let_go(history, run):
+        cancel(repository, history, run.id, actor="", why=f"{run.parent.partition('/')[2]} was stopped")
+    elif run.state is RunState.QUEUED:
         _begin(repository, history, run)
     else:
         _look(repository, history, run)
+
+
+def _is_let_go(history: History, run: Run) -> bool:
+    """Whether the release that asked for this run is over, or has turned round since."""
+    kind, _, key = run.parent.partition("/")
+    release = history.get(Release, key) if kind == "release" else None
+    if release is None or release.state.is_terminal:
+        return release is not None
+    began = str(release.outputs.get("rollback", {}).get("began", ""))
+    return release.state is ReleaseState.ROLLING_BACK and run.created_at < began
 
 
 def cancel(repository: Repository, history: History, run_id: str, *, actor: str, why: str) -> None:
@@ -132,6 +145,9 @@ def _write_request(repository: Repository, history: History, run: Run, folder: P
         actions_url=open_trunk(repository).config.checks.actions_url,
         identity=str(repository.common_dir),
         cache_scope=_cache_scope(history, run),
+        run_id=str(int(hashlib.sha256(run.id.encode()).hexdigest()[:11], 16)),
+        attempt=run.attempt,
+        counters=log_folder("numbers") / f"{hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:20]}.json",
     )
     document: dict[str, Any] = {"tree": str(tree), "request": request.to_json()}
     if sealed := _sealed(repository, history, run, folder):

@@ -55,14 +55,8 @@ def _object(name: str, schema: dict[str, Any]) -> Iterator[str]:
         return
     yield "| field | type | meaning |"
     yield "|---|---|---|"
-    required = set(schema.get("required", ()))
     for field, below in schema.get("properties", {}).items():
-        said = [_cell(_text(below.get("description", "")))]
-        if "default" in below and below["default"] not in ("", [], {}, None):
-            said.append(f"default `{json.dumps(below['default'])}`")
-        if field not in required:
-            said.append("may be absent")
-        yield f"| `{field}` | {_cell(_type(below))} | {'; '.join(one for one in said if one)} |"
+        yield f"| `{field}` | {_cell(_type(below))} | {_cell(_text(below.get('description', '')))} |"
     yield ""
 
 

@@ -194,8 +194,12 @@ def _searchable(page: Path) -> Iterator[dict[str, str]]:
         if token.type == "heading_open":
             _, text, found = next(anchors)
             if token.tag == "h2":
-                yield {"t": name, "h": heading, "u": f"{path}{anchor}", "x": " ".join(words)}
+                yield {"t": name, "h": heading, "u": f"{path}{anchor}", "x": _said(words)}
                 heading, anchor, words = text.replace("`", ""), f"#{found}", []
         elif token.type == "fence" or (token.type == "inline" and listed[place - 1].type != "heading_open"):
             words.append(token.content)
-    yield {"t": name, "h": heading, "u": f"{path}{anchor}", "x": " ".join(words)}
+    yield {"t": name, "h": heading, "u": f"{path}{anchor}", "x": _said(words)}
+
+
+def _said(words: list[str]) -> str:
+    return re.sub(r"`|\*\*|\]\([^)]*\)|\[", "", " ".join(" ".join(words).split()))

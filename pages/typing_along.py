@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class Reader:
         self.known = dict[str, str]()
         self.left_out = list[str]()
         self.env = surroundings(folder)
+        self.env["GNUPGHOME"] = tempfile.mkdtemp(prefix="gpg-")  # a short path: its agent's socket lies in it
         made = folder / "known.json"
         if made.exists():
             self.known = json.loads(made.read_text())
@@ -106,8 +108,9 @@ class Reader:
         """End the services and jobs that the page's commands left running."""
         for job in self.folder.rglob("job.json"):
             process.cancel_job(job.parent)
-        if (self.folder / "home" / ".gnupg").exists() and shutil.which("gpgconf"):
+        if shutil.which("gpgconf") and any(Path(self.env["GNUPGHOME"]).iterdir()):
             subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False)
+        shutil.rmtree(self.env["GNUPGHOME"], ignore_errors=True)
 
     @staticmethod
     def _listen_until(started: subprocess.Popen[str], until: str) -> str:

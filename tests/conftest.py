@@ -10,8 +10,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import hypothesis
@@ -123,6 +126,41 @@ def bench(tmp_path: Path) -> Workbench:
     made = Workbench(tmp_path / "work")
     made.commit("first", a_dot_txt="one\ntwo\nthree\n")
     return made
+
+
+Say = Callable[[str, str, Message, bytes], tuple[int, bytes]]
+"""What a server of a test answers: method, path, headers and body -> status and body."""
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[Say], str]]:
+    """Starts HTTP servers on loopback that answer as the test says; gives their address, and ends them afterwards."""
+    started: list[ThreadingHTTPServer] = []
+
+    def start(say: Say) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                size = int(self.headers.get("Content-Length", "0") or 0)
+                status, data = say(self.command, self.path, self.headers, self.rfile.read(size))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - the names are the standard library's
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        started.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
 
 
 class FarHost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def modules() -> list[tuple[Path, str]]:
     return found
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[str, int]]:
     """Every module that a file imports, anywhere in it, with the line."""
     found = []

@@ -11,6 +11,7 @@ from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.limits import Limits
 from ecluse.checks.matrix import resolve
+from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
 from ecluse.checks.rights import Rights, default_rights, excess, rights_of
 from ecluse.checks.values import text_to_number, to_text
@@ -34,20 +35,19 @@ def fetch_from(tree: Path, local_actions: Mapping[str, str], remote: Remote | No
 
     def fetch(uses: str, caller: str) -> tuple[str, bytes] | None:
         base, name = tree, uses
-        origin, found, ref = caller.partition("@")
+        origin = split_reference(caller)
         if uses.startswith(("./", "$/")):
             name = uses[2:]
-            if found:  # a path inside another repository's workflow means that repository
-                owner = "/".join(origin.split("/")[:2])
-                return fetch(f"{owner}/{name}@{ref}", "")
+            if origin.ref:  # a path inside another repository's workflow means that repository
+                return fetch(f"{origin.repository}/{name}@{origin.ref}", "")
             shown = name
         else:
-            location, _, ref = uses.partition("@")
-            owner, name = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
-            if f"{owner}@{ref}" not in local_actions:
-                data = remote.read(owner, ref, name) if remote is not None else None
+            named = split_reference(uses)
+            name, stand_in = named.path, f"{named.name}@{named.ref}"
+            if stand_in not in local_actions:
+                data = remote.read(named.repository, named.ref, name) if remote is not None else None
                 return None if data is None else (uses, data)
-            base, shown = Path(local_actions[f"{owner}@{ref}"]), uses
+            base, shown = Path(local_actions[stand_in]), uses
         path = (base / name).resolve()
         if not path.is_relative_to(base.resolve()) or not path.is_file():
             raise FileNotFoundError(name)
@@ -76,7 +76,7 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True, limits: Limit
     faults = [fault for fault in faults if fault not in warnings]
     if faults:
         raise WorkflowProblem(faults)
-    return replace(linked, warnings=warnings)
+    return replace(linked, warnings=(*linked.warnings, *warnings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,10 @@ def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
         "sender": {"login": request.actor},
     }
     if request.event == "push":
-        payload |= {"ref": request.ref, "before": request.base_commit or NO_COMMIT, "after": commit, "forced": False}
+        payload |= {"ref": request.ref, "before": request.base_commit or NO_COMMIT, "after": commit}
+        payload |= {"created": not request.base_commit, "deleted": False, "forced": False, "base_ref": None}
         payload["head_commit"] = {"id": commit, "tree_id": request.tree, "message": ""}
+        payload |= {"commits": [payload["head_commit"]], "pusher": {"name": request.actor}}
     elif request.event.startswith("pull_request"):
         payload |= {"action": "synchronize", "number": 1}
         payload["pull_request"] = {
@@ -79,6 +81,9 @@ def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
             "merged": False,
             "title": "",
             "body": "",
+            "state": "open",
+            "merged_by": None,
+            "html_url": f"{SERVER}/{request.repository}/pull/1",
             "labels": [],
             "user": {"login": request.actor},
             "head": {"ref": branch, "sha": commit, "repo": {"full_name": request.repository, "fork": False}},
@@ -118,9 +123,9 @@ def github_context(request: RunRequest, workflow: Workflow, payload: dict[str, A
         "repository_owner": request.repository.partition("/")[0],
         "repository_owner_id": "0",
         "retention_days": "90",
-        "run_attempt": "1",
+        "run_attempt": str(request.attempt),
         "run_id": request.run_id or "1",
-        "run_number": "1",
+        "run_number": str(request.numbers.get(workflow.path, 1)),
         "secret_source": "Actions" if request.secrets else "None",
         "server_url": SERVER,
         "sha": request.commit or NO_COMMIT,

@@ -140,6 +140,16 @@ _PERMISSIONS = (
 )
 _ENVIRONMENT = Table({"name": TEXT, "url": Within(AT_URL, TEXT), "deployment": Flag()}, required=("name",))
 _CREDENTIALS = Within(Allowed.of(*_GENERAL, "secrets", "env"), Table({"username": FILLED, "password": FILLED}))
+_SNAPSHOT = Table(
+    {
+        "image-name": FILLED,
+        "version": FILLED,
+        "if": Within(
+            Allowed.of(*_GENERAL, "needs", "strategy", "matrix", functions=_STEP_STATUS), Text(is_condition=True)
+        ),
+    },
+    required=("image-name",),
+)
 _CONTAINER: dict[str, Rule] = {
     "image": FILLED,
     "options": TEXT,
@@ -211,7 +221,7 @@ RULES: dict[str, Rule] = {
             "outputs": Table(loose=Within(AT_OUTPUT, TEXT)),
             "defaults": Table({"run": Within(AT_JOB_WITH_ENV, Table({"shell": FILLED, "working-directory": FILLED}))}),
             "steps": "steps",
-            "snapshot": Anything(),
+            "snapshot": OneOf((FILLED, _SNAPSHOT)),
         },
         required=("runs-on",),
     ),

@@ -13,9 +13,10 @@ from ecluse.checks.evaluate import evaluate, interpolate
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.planning import step_title
 from ecluse.checks.session import Cleanup, Frame, Session
-from ecluse.checks.steps import StepResult, action_call, continues, environment_of, guarded, keep_result, step_limit
+from ecluse.checks.steps import StepResult, action_call, concluded, environment_of, guarded, keep_result, step_limit
 from ecluse.checks.values import is_truthy
 from ecluse.checks.workflow import Step
+from ecluse.clock import instant
 from ecluse.errors import Problem
 from ecluse.model import Result
 
@@ -84,7 +85,7 @@ def _flat(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 def _run(session: Session, cleanup: Cleanup, word: str, number: int, job: Frame) -> StepResult:
     """Run one such script as a step of the job; ``job`` is the job's own frame, whose state its condition sees."""
-    started = time.monotonic()
+    since = time.monotonic(), instant()
     frame = replace(cleanup.frame, status=job.status)
     step = replace(cleanup.step, number=number, id="", condition=cleanup.condition)
     name = f"{word} {step_title(cleanup.step)}"
@@ -102,21 +103,7 @@ def _run(session: Session, cleanup: Cleanup, word: str, number: int, job: Frame)
     session.log.tell("step.started", step=number, name=name)
     if outcome is None:
         outcome = _carry_out(session, frame, cleanup, env)
-    if outcome.reason:
-        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
-    conclusion = outcome.result
-    if conclusion is Result.FAILURE and continues(session, frame, step, env):
-        conclusion = Result.SUCCESS
-    result = StepResult(
-        step=step,
-        name=name,
-        outcome=outcome.result,
-        conclusion=conclusion,
-        duration_ms=round((time.monotonic() - started) * 1000, 3),
-        exit_code=outcome.exit_code,
-        reason=outcome.reason,
-        tail=session.log.tail() if outcome.result is Result.FAILURE else (),
-    )
+    result = concluded(session, frame, step, name, outcome, env, since)
     return keep_result(session, job, result, {})
 
 

@@ -15,6 +15,7 @@ from ecluse.checks.grammar import EVENTS
 from ecluse.checks.inputs import check_given, dispatch_inputs
 from ecluse.checks.labels import Placement, check_platforms, place_labels
 from ecluse.checks.matrix import display_name, expand, names_context, resolve
+from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
 from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
@@ -295,11 +296,11 @@ def step_title(step: Step) -> str:
 def placement(job: Job, scope: Scope, request: RunRequest) -> Placement:
     """Whether this job can run on this machine; when not, why and what to do about it."""
     if job.calls and job.target is None:
-        location, _, ref = job.calls.partition("@")
+        named = split_reference(job.calls)
         return Placement(
             "fail",
             f"calls the reusable workflow {job.calls} of another repository, which is not fetched here: "
-            f"give a folder with it by --local-action {'/'.join(location.split('/')[:2])}@{ref}=DIR",
+            f"give a folder with it by --local-action {named.name}@{named.ref}=DIR",
         )
     if job.target is not None:
         return Placement()

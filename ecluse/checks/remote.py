@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecluse.checks.naming import without_base
 from ecluse.errors import Failed, Invalid, Problem
 from ecluse.files import FileLock, read_capped, write_atomically
 from ecluse.git import Repository
@@ -26,8 +27,8 @@ _HEAD = (
     "# The commits that actions and workflows of other repositories stand for here.\n"
     "# Written by `ecluse run`; moved by `ecluse run --update-actions`. Keep it in version control.\n"
 )
-_LINE = re.compile(r"([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)@(\S+) ([0-9a-f]{40}(?:[0-9a-f]{24})?)\Z")
-_NAME = re.compile(r"(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+\Z")
+_LINE = re.compile(r"((?:https?://[^/@\s]+/)?[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)@(\S+) ([0-9a-f]{40}(?:[0-9a-f]{24})?)\Z")
+_NAME = re.compile(r"(?:https?://[^/@\s]+/)?(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+\Z")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?\Z")
 _SHORT = re.compile(r"[0-9a-f]{7,39}\Z")
 _CAP = 1 << 20
@@ -79,6 +80,10 @@ class Remote:
         self._gone: Failed | None = None
         self._guard = threading.RLock()
 
+    def address(self, repository: str) -> str:
+        """Where ``repository`` is fetched from: its own address, or below the run's."""
+        return repository if "://" in repository else f"{self.url}/{repository}"
+
     def commit(self, repository: str, ref: str) -> str:
         """The commit that ``ref`` of ``repository`` stands for.
 
@@ -113,7 +118,7 @@ class Remote:
         try:
             if not self.network or self._gone is not None:
                 raise self._gone or Failed("checks.no_network", "Nothing is fetched here.", "ecluse run")
-            refs = list_remote(f"{self.url}/{repository}", tag, tag + "^{}", branch)
+            refs = list_remote(self.address(repository), tag, tag + "^{}", branch)
         except Failed as problem:
             seen = store.resolve(mark)
             if seen is None:
@@ -131,8 +136,8 @@ class Remote:
                 )
             raise Invalid(
                 "checks.action_ref",
-                f"Unable to resolve action `{name}`, unable to find version `{ref}` at {self.url}/{repository}.",
-                f"see which there are with: git ls-remote {self.url}/{repository}",
+                f"Unable to resolve action `{name}`, unable to find version `{ref}` at {self.address(repository)}.",
+                f"see which there are with: git ls-remote {self.address(repository)}",
             )
         self._bring(repository, store, found, tag if tag in refs else branch)
         if store.valid_ref(mark):
@@ -154,8 +159,9 @@ class Remote:
         import hashlib
 
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        where = hashlib.sha256(self.url.encode()).hexdigest()[:16]
-        folder = base / "ecluse" / "actions" / where / f"{repository.lower()}.git"
+        name = without_base(repository)
+        where = hashlib.sha256(self.address(repository).removesuffix(f"/{name}").encode()).hexdigest()[:16]
+        folder = base / "ecluse" / "actions" / where / f"{name.lower()}.git"
         with FileLock(folder.with_suffix(".lock")).held():
             if (folder / "HEAD").is_file():
                 return Repository(folder, folder, None)
@@ -171,7 +177,7 @@ class Remote:
         if not self.network or self._gone is not None:
             reason = self._gone or Failed("checks.no_network", "nothing is fetched here.", "ecluse run")
             raise self._offline(name, reason)
-        url = f"{self.url}/{repository}"
+        url = self.address(repository)
         with FileLock(store.git_dir.with_suffix(".lock")).held():
             try:
                 is_here = fetch_commit(store, url, commit, ref)
@@ -199,7 +205,7 @@ class Remote:
 
         from ecluse.git.elsewhere import export
 
-        target = into / repository.lower() / ref.replace("/", "-")
+        target = into / repository.lower().removeprefix("http://").removeprefix("https://") / ref.replace("/", "-")
         if not target.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
             store, commit = self.fetch(repository, ref)

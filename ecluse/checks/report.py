@@ -96,6 +96,7 @@ def schema() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     from ecluse import measured, model
+    from ecluse.checks.fields import describe
 
     adapter = TypeAdapter(Report)
     adapter.rebuild(_types_namespace=vars(model) | vars(measured))  # model names these nouns for type checkers only
@@ -103,6 +104,7 @@ def schema() -> dict[str, Any]:
     fields = made["$defs"]["Job"]["properties"]
     fields.pop("job_result")
     fields["outcome"] = dict(fields["result"])
+    describe(made)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Report of ecluse run, version 1"}
     return head | {key: value for key, value in made.items() if key != "title"}
 

@@ -27,7 +27,8 @@ class RunRequest:
     repositories' actions (empty: the environment's, else GitHub's); ``lock_actions`` writes what they are at into the
     tree's lock file, ``update_actions`` looks all of them up anew. ``identity`` tells this repository from others with its
     name (empty: its first commits do). ``cache_scope`` is where caches are kept instead of at the ref: only runs of the
-    same scope read them, so what an untrusted change keeps reaches no other.
+    same scope read them, so what an untrusted change keeps reaches no other. ``attempt`` is ``github.run_attempt``,
+    ``numbers`` is ``github.run_number`` by workflow; a run that is given none takes the next ones of the file ``counters``.
 
     What the payload says of the ref of a push, or of the base of a pull request, goes before ``ref`` and ``base_branch``.
     """
@@ -62,6 +63,9 @@ class RunRequest:
     update_actions: bool = False
     identity: str = ""
     cache_scope: str = ""
+    attempt: int = 1
+    numbers: dict[str, int] = field(default_factory=dict)
+    counters: Path | None = None
 
     def __post_init__(self) -> None:
         payload = self.event_payload
@@ -112,6 +116,9 @@ class RunRequest:
             "update_actions": self.update_actions,
             "identity": self.identity,
             "cache_scope": self.cache_scope,
+            "attempt": self.attempt,
+            "numbers": self.numbers,
+            "counters": None if self.counters is None else str(self.counters),
         }
 
     @classmethod
@@ -130,7 +137,7 @@ class RunRequest:
                 known[name] = tuple(known[name])
         if "matrix" in known:
             known["matrix"] = {key: tuple(values) for key, values in known["matrix"].items()}
-        for name in ("log_dir", "keep"):
+        for name in ("log_dir", "keep", "counters"):
             if known.get(name) is not None:
                 known[name] = Path(known[name])
         return cls(**known)

@@ -10,10 +10,11 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecluse.checks.linecoverage import Lines
 from ecluse.checks.report import from_json, to_bytes
 from ecluse.checks.request import RunRequest
 from ecluse.errors import Invalid
@@ -21,15 +22,17 @@ from ecluse.files import read_capped, storage_problem
 from ecluse.model import Artifact, Job, Report, Result
 
 _CAP = 256 << 20
-_KEPT = ("workflows", "event", "inputs", "matrix", "jobs")
+_REPEATED = ("workflows", "event", "inputs", "matrix", "jobs")
+_KEPT = (*_REPEATED, "run_id", "attempt")
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A run that is over: its report, and the folder with its artifacts."""
+    """A run that is over: its report, the folder with its artifacts, and which lines each job's tests went through."""
 
     report: Report
     artifacts: Path
+    lines: dict[str, Lines] = field(default_factory=dict)
 
     def job(self, key: str, name: str, matrix: dict[str, Any]) -> Job | None:
         """The job or combination of this key when it succeeded and is still the same one."""
@@ -58,23 +61,59 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
-def keep(folder: Path, request: RunRequest, report: Report, artifacts: Path | None) -> str:
-    """Keep a finished run; ``artifacts`` is moved here. Returns why it could not be kept, which spoils no run."""
+def counters(tree: Path) -> Path:
+    """Where the numbers of this folder's runs are kept."""
+    return home(tree) / "numbers.json"
+
+
+def keep(
+    folder: Path, request: RunRequest, report: Report, artifacts: Path | None, lines: dict[str, Lines] | None = None
+) -> str:
+    """Keep a finished run; ``artifacts`` is moved here, ``lines`` is the coverage of each job by its key.
+
+    Returns why it could not be kept, which spoils no run.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if artifacts is not None and artifacts.is_dir():
             shutil.rmtree(folder / "artifacts", ignore_errors=True)
             shutil.move(artifacts, folder / "artifacts")
         document = {name: value for name, value in request.to_json().items() if name in _KEPT}
-        _put(folder / "request.json", json.dumps(document).encode())
-        _put(folder / "report.json", to_bytes(report))
-        _put(folder.parent / "latest", folder.name.encode())
+        put_cached(folder / "request.json", json.dumps(document).encode())
+        put_cached(folder / "report.json", to_bytes(report))
+        put_cached(
+            folder / "lines.json", json.dumps({key: _packed(one) for key, one in (lines or {}).items()}).encode()
+        )
+        put_cached(folder.parent / "latest", folder.name.encode())
     except OSError as error:
         return f"This run is not kept for --rerun-failed: {storage_problem(error, folder).message}"
     return ""
 
 
-def _put(path: Path, data: bytes) -> None:
+def _packed(lines: Lines) -> dict[str, list[list[int]]]:
+    """For each file the lines that were run, and those that were not."""
+    return {
+        name: [[line for line, hit in found.items() if hit is wanted] for wanted in (True, False)]
+        for name, found in lines.items()
+    }
+
+
+def _unpacked(path: Path) -> dict[str, Lines]:
+    """What :func:`_packed` wrote for each job; nothing when it is not there."""
+    try:
+        document = json.loads(read_capped(path, _CAP))
+        return {
+            key: {
+                name: {**dict.fromkeys(missed, False), **dict.fromkeys(run, True)}
+                for name, (run, missed) in one.items()
+            }
+            for key, one in document.items()
+        }
+    except (Invalid, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def put_cached(path: Path, data: bytes) -> None:
     """Replace a file of the cache at once, without waiting for the disk: it may be lost, not half-written."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as handle:
@@ -99,12 +138,13 @@ def recall(tree: Path, request: RunRequest) -> tuple[RunRequest, Before]:
             "There is no earlier run of these workflows in this folder whose results could be taken over.",
             " ".join(["ecluse run", *request.workflows]),
         )
-    before = Before(from_json(json.loads(read_capped(folder / "report.json", _CAP))), folder / "artifacts")
+    report = from_json(json.loads(read_capped(folder / "report.json", _CAP)))
+    before = Before(report, folder / "artifacts", _unpacked(folder / "lines.json"))
+    stored = RunRequest.from_json(json.loads(read_capped(folder / "request.json", _CAP)))
     if not request.workflows:
-        stored = RunRequest.from_json(json.loads(read_capped(folder / "request.json", _CAP)))
-        chosen = {name: getattr(stored, name) for name in _KEPT if not getattr(request, name) or name == "event"}
+        chosen = {name: getattr(stored, name) for name in _REPEATED if not getattr(request, name) or name == "event"}
         request = replace(request, **chosen)
-    return request, before
+    return replace(request, run_id=stored.run_id, attempt=stored.attempt + 1), before
 
 
 def bring(before: Before, target: Path) -> None:

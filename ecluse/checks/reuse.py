@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecluse.checks.jobs import Instance, JobOutcome
 from ecluse.checks.rerun import Before, drop
+from ecluse.checks.results import JobResults
 from ecluse.secrets.mask import Masker
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def taken_over(
         return None
     since = before.report.started_at
     done = replace(record, reused=record.reused or since, reason=f"taken over from the run of {since[:19]}Z")
-    return JobOutcome(done, dict(record.outputs), artifacts=before.artifacts_of(record.key))
+    measured = JobResults(lines=before.lines.get(record.key, {}))
+    return JobOutcome(done, dict(record.outputs), artifacts=before.artifacts_of(record.key), results=measured)
 
 
 def _leaves(node: Node) -> list[Node]:

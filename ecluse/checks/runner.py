@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import platform
-import shutil
 import sys
 import threading
 import time
@@ -14,30 +11,29 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
-from ecluse import __version__
+from ecluse.checks import ending
 from ecluse.checks.background import Linked
 from ecluse.checks.calls import inputs_of, outputs_of, secrets_of
 from ecluse.checks.choosing import narrow
+from ecluse.checks.commitfacts import with_commit
 from ecluse.checks.concurrency import POLL_S, claim_of
 from ecluse.checks.evaluate import Scope, condition, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.guards import Guards
-from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, masked_coverage, run_instance
-from ecluse.checks.linecoverage import join, summarise
+from ecluse.checks.jobs import Instance, JobOutcome, Surroundings, run_instance
 from ecluse.checks.matrix import display_name, expand, resolve
 from ecluse.checks.nodes import Group, Node, worst
+from ecluse.checks.numbers import take
 from ecluse.checks.place import run_folder
 from ecluse.checks.planning import chosen_jobs, load_workflows, plan_workflows, workflow_scope
-from ecluse.checks.remote import LOCK_FILE, Remote, write_lock
+from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.rerun import Before, bring, keep
-from ecluse.checks.results import gather, not_run_here
 from ecluse.checks.reuse import taken_over
 from ecluse.checks.session import OnFailure, one_at_a_time
 from ecluse.checks.values import is_truthy, to_number
 from ecluse.checks.workflow import Workflow
 from ecluse.clock import instant, now
-from ecluse.errors import Problem
 from ecluse.model import Annotation, Report, Result
 from ecluse.model import Job as JobRecord
 from ecluse.secrets.mask import Masker
@@ -144,11 +140,19 @@ class Runner:
             look = one_at_a_time(self.on_failure)
             told = (self.tree, folder, self.request, self.masker, self.tell, self.aborted)
             self.drive(Surroundings(*told, self.remote, look))
-            self.keep_artifacts(self.artifacts)
-            self.keep_pins()
-            report = self.report(started, round((time.monotonic() - begun) * 1000, 3))
+            ending.keep_artifacts(self.artifacts, self.request.log_dir, self.masker)
+            self.annotations += ending.keep_pins(self.tree, self.request, self.remote, self.masker)
+            jobs = ending.ended(self.nodes.values())
+            report = replace(
+                ending.report(self.request, {node.result for node in self.nodes.values()}, jobs, self.masker),
+                started_at=started,
+                duration_ms=round((time.monotonic() - begun) * 1000, 3),
+                annotations=tuple(self.annotations),
+                workflows=self.workflows,
+            )
             if self.request.keep is not None:
-                why = keep(self.request.keep, self.request, report, self.artifacts)
+                lines = {one.record.key: ending.masked_lines(one, self.masker) for one in jobs if one.results.lines}
+                why = keep(self.request.keep, self.request, report, self.artifacts, lines)
                 notes = (Annotation("warning", why),) if why else ()
                 report = replace(report, annotations=(*report.annotations, *notes))
         return report
@@ -417,61 +421,6 @@ class Runner:
         node.result = worst(results, len(results))
         node.needs_result = str(node.result)
 
-    def keep_pins(self) -> None:
-        """Say what is to be known of other repositories, and write down which commits their refs stood for."""
-        for text in dict.fromkeys(self.remote.notes):
-            self.note("notice", self.masker.mask(text))
-        if self.remote.pins and self.request.lock_actions:
-            try:
-                write_lock(self.tree / LOCK_FILE, self.remote.pins)
-            except Problem as problem:  # the run itself is done; what it found stays true
-                self.note("warning", f"The actions used could not be pinned: {problem.message}")
-
-    def keep_artifacts(self, source: Path) -> None:
-        """Copy the artifacts beside the logs; a name that holds a secret is masked first, here as everywhere."""
-        for folder in sorted(source.iterdir()) if source.is_dir() else ():
-            masked = self.masker.mask(folder.name)
-            if masked != folder.name:
-                free = (f"{masked}-{number}" if number else masked for number in itertools.count())
-                folder.rename(next(source / name for name in free if not (source / name).exists()))
-        if self.request.log_dir is not None and source.is_dir():
-            shutil.copytree(source, self.request.log_dir / "artifacts", symlinks=True, dirs_exist_ok=True)
-
-    def report(self, started: str, duration_ms: float) -> Report:
-        jobs: list[JobRecord] = []
-        done: list[JobOutcome] = []
-        for node in self.nodes.values():
-            if node.skipped is not None:
-                jobs.append(replace(node.skipped, job_result=node.result))
-            ended = [node.records[instance.key] for instance in node.instances if instance.key in node.records]
-            done += ended
-            jobs += [replace(one.record, job_result=node.result or one.record.result) for one in ended]
-        results = {node.result for node in self.nodes.values()}
-        bad = Result.FAILURE in results or Result.CANCELLED in results
-        ran = Result.SUCCESS in results
-        return Report(
-            result=Result.FAILURE if bad else Result.SUCCESS,
-            event=self.request.event,
-            commit=self.request.commit,
-            tree=self.request.tree,
-            started_at=started,
-            duration_ms=duration_ms,
-            jobs=tuple(jobs),
-            annotations=tuple(self.annotations),
-            environment=describe_environment(),
-            workflows=self.workflows,
-            reason="" if bad or ran else "every job was skipped",
-            tests=gather(
-                [(one.record.key, one.results) for one in done],
-                self.masker,
-                [one.record.tests for one in done if one.record.reused and one.record.tests is not None],
-            ),
-            coverage=masked_coverage(summarise(join(one.results.lines for one in done)), self.masker),
-            artifacts=tuple(artifact for one in done for artifact in one.artifacts),
-            not_run_here=not_run_here([(one.record, one.not_run_here) for one in done]),
-            cause=next((job.cause for job in jobs if job.cause and job.result is not Result.SUCCESS), ""),
-        )
-
 
 def _prefixes(paths: list[str]) -> dict[str, str]:
     """What goes before a job's id in keys and log names, so that jobs of several workflows stay apart."""
@@ -481,17 +430,6 @@ def _prefixes(paths: list[str]) -> dict[str, str]:
     return {
         path: f"{stem}." if stems.count(stem) == 1 else f"{stem}.{number}."
         for number, (path, stem) in enumerate(zip(paths, stems, strict=True), 1)
-    }
-
-
-def describe_environment() -> dict[str, str]:
-    """What a report says of the machine."""
-    return {
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "python": platform.python_version(),
-        "ecluse": __version__,
-        "isolation": "none",
     }
 
 
@@ -515,33 +453,13 @@ def run(
         request = replace(request, run_id=str(int(now().timestamp() * 1000)))
     remote = Remote(tree, request.actions_url, network=not request.dry_run, update=request.update_actions)
     workflows = load_workflows(tree, request, remote)
-    request = narrow(workflows, request)
+    request = with_commit(tree, narrow(workflows, request))
     intended = plan_workflows(workflows, request)
     if request.dry_run:
-        jobs = tuple(
-            JobRecord(
-                id=job.id,
-                name=job.name,
-                workflow=job.workflow,
-                result=Result.SKIPPED,
-                needs=job.needs,
-                matrix=job.matrix,
-                reason=job.reason or "dry run",
-                job_result=Result.SKIPPED,
-            )
-            for job in intended.jobs
-        )
-        return Report(
-            result=Result.SUCCESS,
-            event=request.event,
-            commit=request.commit,
-            tree=request.tree,
-            started_at=instant(),
-            duration_ms=0.0,
-            jobs=jobs,
-            environment=describe_environment(),
-            reason="dry run: nothing was run",
-        )
+        return ending.dry_report(request, intended)
+    if request.counters is not None and not request.numbers:
+        paths = [workflow.path for workflow in workflows]
+        request = replace(request, numbers=take(request.counters, request.run_id, paths))
     runner = Runner(tree, request, workflows, on_event, remote, before=before, on_failure=on_failure)
     runner.planned = len(intended.jobs)
     return runner.run()

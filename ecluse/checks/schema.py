@@ -138,9 +138,14 @@ class Checker:
             self.faults.add(node, "A mapping was not expected")
             return
         seen: set[str] = set()
+        computed = False
         for key, value in node.entries:
             if key.value is None and key.plain:
                 self.faults.add(key, "Unexpected value ''", "a key needs a name")
+                continue
+            if is_expression(key) and not (is_insert(key) and allowed is not None):
+                self.check_computed(key, value, tables, allowed)
+                computed = True
                 continue
             if key.text.lower() in seen:
                 self.faults.add(key, f"'{key.text}' is already defined")
@@ -148,7 +153,14 @@ class Checker:
             if not is_insert(key):
                 seen.add(key.text.lower())
             tables = self.check_entry(key, value, tables, allowed)
-        self.check_required(node, tables)
+        if len(tables) > 1 or not computed:
+            self.check_required(node, tables)
+
+    def check_computed(self, key: Scalar, value: Node, tables: list[Table], allowed: Allowed | None) -> None:
+        """Check a pair whose key is an expression: what it will be called is not known before it runs."""
+        if self.expressions(key, allowed) and allowed is not None:
+            loose = tables[0].loose if len(tables) == 1 and not tables[0].properties else None
+            self.check(value, loose or Anything(), allowed)
 
     def check_entry(self, key: Scalar, value: Node, tables: list[Table], allowed: Allowed | None) -> list[Table]:
         """Check one pair; return the tables it may still be, now that this key is known."""
@@ -193,7 +205,7 @@ class Checker:
             self.check_condition(node, allowed)
             return
         found = len(self.faults.found)
-        if self.expressions(node, allowed) and len(self.faults.found) == found:
+        if self.expressions(node, allowed) and (allowed is None or len(self.faults.found) == found):
             return
         if node.value is None and any(isinstance(option, Null) for option in options):
             return
@@ -244,6 +256,11 @@ class Checker:
             expression.parse(source, allowed)
         except ExpressionProblem as problem:
             self.faults.add(node, problem.message)
+
+
+def is_expression(key: Scalar) -> bool:
+    """Whether a key has an expression in it."""
+    return isinstance(key.value, str) and "${{" in key.value
 
 
 def is_insert(key: Scalar) -> bool:

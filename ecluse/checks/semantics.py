@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ecluse.checks.problems import Faults, closest
+from ecluse.checks.naming import split_reference
+from ecluse.checks.problems import Fault, Faults, closest
 from ecluse.checks.schedule import is_cron
 from ecluse.yaml12 import Mapping, Node, Scalar, Sequence
 
@@ -16,6 +17,9 @@ def check(document: Mapping, faults: Faults) -> None:
     """Note what the rules of ``grammar.py`` cannot say."""
     _check_filters(document.get("on"), faults)
     _check_schedule(document.get("on"), faults)
+    for entry in _dispatch_inputs(document):
+        if _is_choice(entry) and not _has_options(entry):
+            faults.add(entry, "Missing 'options' for choice input")
     _check_concurrency(document.get("concurrency"), faults)
     _check_jobs(document, faults)
 
@@ -54,19 +58,15 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
     jobs = document.get("jobs")
     if not isinstance(jobs, Mapping):
         return
-    known = {key.text for key, _ in jobs.entries}
-    lowered = {name.lower() for name in known}
     starts = False
     for key, job in jobs.entries:
         _check_identifier(key, faults)
         if not isinstance(job, Mapping):
+            starts = True  # what it needs is not known; that it is no job is told already
             continue
-        needs = list(_texts(job.get("needs")))
+        needs = [need for need in _texts(job.get("needs")) if need.value is not None]
         starts = starts or not needs
-        for need in needs:
-            if need.text.lower() not in lowered:
-                message = f"Job '{key.text}' depends on unknown job '{need.text}'."
-                faults.add(need, message, closest(need.text, sorted(known - {key.text})))
+        _check_call(job.get("uses"), faults)
         _check_group(job.get("runs-on"), faults)
         _check_steps(job.get("steps"), faults)
         _check_matrix(job.get("strategy"), faults)
@@ -74,8 +74,25 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
     if not starts:
         place = jobs.entries[0][0] if jobs.entries else jobs
         faults.add(place, "The workflow must contain at least one job with no dependencies.")
-    elif not faults.found:
-        _check_cycles(jobs, faults)
+    else:
+        _check_needs(jobs, faults)
+    if not faults.found:
+        for _, job in jobs.entries:
+            _check_images(job, faults)
+
+
+def _check_call(uses: Node | None, faults: Faults) -> None:
+    """A workflow of another repository is named with its path and a version."""
+    if not isinstance(uses, Scalar) or uses.text.startswith(("./", "$/")) or not uses.text:
+        return
+    named = split_reference(uses.text)
+    if not named.ref:
+        is_own = named.location.startswith(".github/")
+        hint = f"./{named.location}, when it is one of this repository" if is_own else "name one after @"
+        faults.add(uses, "invalid value workflow reference: no version specified", hint)
+    elif "/" not in named.name or not named.path:
+        told = "references to workflows must be prefixed with format 'owner/repository/' or './' for local workflows"
+        faults.add(uses, f"invalid value workflow reference: {told}")
 
 
 def _check_group(runs_on: Node | None, faults: Faults) -> None:
@@ -147,7 +164,8 @@ def _check_uses(uses: Scalar, faults: Faults) -> None:
     text = uses.text
     if text.startswith(("./", ".\\", "docker://", "$/")):
         return
-    name, _, ref = text.partition("@")
+    named = split_reference(text)
+    name, ref = named.location, named.ref
     if "/" not in name.strip("/") or not ref:
         faults.add(
             uses,
@@ -165,19 +183,81 @@ def _check_matrix(strategy: Node | None, faults: Faults) -> None:
             faults.add(values, f"Matrix vector '{key.text}' does not contain any values")
 
 
-def _check_cycles(jobs: Mapping, faults: Faults) -> None:
-    needs = {
-        key.text.lower(): [need.text.lower() for need in _texts(job.get("needs"))]
+def _check_needs(jobs: Mapping, faults: Faults) -> None:
+    """Needs that are never met: they name no job, or one that in the end waits for this one, or for a job without end."""
+    names = {key.text.lower(): key.text for key, _ in jobs.entries}
+    open_needs = {
+        key.text: [need for need in _texts(job.get("needs")) if need.value is not None]
         for key, job in jobs.entries
         if isinstance(job, Mapping)
     }
-    done: set[str] = set()
-    while ready := [name for name, wanted in needs.items() if name not in done and done.issuperset(wanted)]:
-        done.update(ready)
-    for key, _ in jobs.entries:
-        if key.text.lower() not in done:
-            waiting = sorted(set(needs) - done)
-            faults.add(key, f"Job '{key.text}' can never start: its needs form a circle ({', '.join(waiting)}).")
+    ready = [name for name, needs in open_needs.items() if not needs]
+    for done in ready:
+        for name, needs in open_needs.items():
+            left = [need for need in needs if need.text.lower() != done.lower()]
+            if needs and not left:
+                ready.append(name)
+            open_needs[name] = left
+    for name, needs in open_needs.items():
+        for need in needs:
+            if need.text.lower() in names:
+                told = f"Job '{name}' depends on job '{need.text}' which creates a cycle in the dependency graph."
+                faults.add(need, told)
+            else:
+                hint = closest(need.text, sorted(set(names.values()) - {name}))
+                faults.add(need, f"Job '{name}' depends on unknown job '{need.text}'.", hint)
+
+
+def _dispatch_inputs(document: Mapping) -> Iterator[Mapping]:
+    triggers = document.get("on")
+    event = triggers.get("workflow_dispatch") if isinstance(triggers, Mapping) else None
+    inputs = event.get("inputs") if isinstance(event, Mapping) else None
+    if isinstance(inputs, Mapping):
+        yield from (entry for _, entry in inputs.entries if isinstance(entry, Mapping))
+
+
+def _is_choice(entry: Mapping) -> bool:
+    kind = entry.get("type")
+    return isinstance(kind, Scalar) and kind.text == "choice"
+
+
+def _has_options(entry: Mapping) -> bool:
+    options = entry.get("options")
+    return isinstance(options, Sequence) and bool(options.items)
+
+
+def tolerated(document: Mapping, path: str) -> tuple[Fault, ...]:
+    """What GitHub refuses and does no harm here: jobs with nothing to do, options of an input that is no choice."""
+    jobs = document.get("jobs")
+    found = Faults(path)
+    for entry in _dispatch_inputs(document):
+        if entry.get("options") is not None and not _is_choice(entry):
+            found.add(entry, "Input type is not 'choice', but 'options' is defined")
+    for key, job in jobs.entries if isinstance(jobs, Mapping) else ():
+        steps = job.get("steps") if isinstance(job, Mapping) else None
+        is_own = isinstance(job, Mapping) and job.get("uses") is None
+        if is_own and not (isinstance(steps, Sequence) and steps.items):
+            found.add(key, f"No steps defined in `steps` and no workflow called in `uses` for the job: {key.text}")
+    return tuple(found.found)
+
+
+def _check_images(job: Node, faults: Faults) -> None:
+    """A container needs an image; one with an expression anywhere in it is looked at when it is computed."""
+    if not isinstance(job, Mapping):
+        return
+    services = job.get("services")
+    entries = services.entries if isinstance(services, Mapping) else ()
+    for container in (job.get("container"), *(value for _, value in entries)):
+        if isinstance(container, Mapping) and container.get("image") is None and not _is_computed(container):
+            faults.add(container, "Container image cannot be empty")
+
+
+def _is_computed(node: Node) -> bool:
+    if isinstance(node, Mapping):
+        return any(_is_computed(part) for entry in node.entries for part in entry)
+    if isinstance(node, Sequence):
+        return any(_is_computed(item) for item in node.items)
+    return isinstance(node.value, str) and "${{" in node.value
 
 
 def _texts(node: Node | None) -> Iterator[Scalar]:

@@ -30,6 +30,7 @@ from ecluse.checks.hashfiles import hash_files
 from ecluse.checks.joblog import JobLog
 from ecluse.checks.launch import launch
 from ecluse.checks.matchers import Matcher
+from ecluse.checks.naming import without_base
 from ecluse.checks.request import RunRequest
 from ecluse.checks.values import CaseSensitive
 from ecluse.checks.workflow import Job, Step, Workflow
@@ -285,7 +286,7 @@ class Session:
 def _origin(frame: Frame) -> dict[str, str]:
     """What the ``github`` context says of the action whose steps run."""
     repository, ref = frame.source
-    return {"action_path": frame.action_path, "action_repository": repository, "action_ref": ref}
+    return {"action_path": frame.action_path, "action_repository": without_base(repository), "action_ref": ref}
 
 
 def remove_folder(folder: Path) -> None:
@@ -298,7 +299,7 @@ def remove_folder(folder: Path) -> None:
             if Path(path).is_dir() and not Path(path).is_symlink():
                 Path(path).chmod(stat.S_IRWXU)
                 shutil.rmtree(path, ignore_errors=True)
-            else:
+            elif function in (os.unlink, os.rmdir):  # not what opens a folder that went away meanwhile
                 function(path)
 
     shutil.rmtree(folder, onerror=loosen)

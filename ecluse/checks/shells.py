@@ -41,6 +41,8 @@ def choose(name: str, find: Finder) -> Shell:
         return Shell(("sh", "-e", "{0}"))
     if name == "python":
         return Shell(("python" if find("python") else "python3", "{0}"), ".py")
+    if name == "node":  # Forgejo's; GitHub wants `node {0}`
+        return Shell(("node", "{0}"), ".js")
     if name == "pwsh":
         return Shell(("pwsh", "-command", ". '{0}'"), ".ps1", "$ErrorActionPreference = 'stop'\n", _POWERSHELL_END)
     if "{0}" in name:
@@ -52,5 +54,5 @@ def choose(name: str, find: Finder) -> Shell:
     raise Unsupported(
         "checks.shell",
         f"'{name}' is neither a shell that is known here nor a command line with {{0}} for the script.",
-        f"use shell: bash, sh, python or pwsh, or write: shell: {name} {{0}}",
+        f"use shell: bash, sh, python, node or pwsh, or write: shell: {name} {{0}}",
     )

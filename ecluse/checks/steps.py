@@ -99,25 +99,36 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
             outcome = Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
         except Problem as problem:
             outcome = Outcome(Result.FAILURE, reason=f"{problem.message} {problem.hint}".strip())
+    result = concluded(session, frame, step, name, outcome, step_env, (started, started_at))
+    if result.conclusion is Result.FAILURE:
+        look_around(session, frame, step, name, step_env)
+    return keep_result(session, frame, result, outputs)
+
+
+def concluded(
+    session: Session,
+    frame: Frame,
+    step: Step,
+    name: str,
+    outcome: Outcome,
+    env: dict[str, str],
+    since: tuple[float, str],
+) -> StepResult:
+    """The record of a step that has ended, its reason told; ``since`` is when it began, by both clocks."""
     if outcome.reason:
-        log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
-    conclusion = outcome.result
-    if conclusion is Result.FAILURE and continues(session, frame, step, step_env):
-        conclusion = Result.SUCCESS
-    result = StepResult(
+        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
+    failed = outcome.result is Result.FAILURE
+    return StepResult(
         step=step,
         name=name,
         outcome=outcome.result,
-        conclusion=conclusion,
-        duration_ms=round((time.monotonic() - started) * 1000, 3),
+        conclusion=Result.SUCCESS if failed and continues(session, frame, step, env) else outcome.result,
+        duration_ms=round((time.monotonic() - since[0]) * 1000, 3),
         exit_code=outcome.exit_code,
         reason=outcome.reason,
-        tail=log.tail() if outcome.result is Result.FAILURE else (),
-        started_at=started_at,
+        tail=session.log.tail() if failed else (),
+        started_at=since[1],
     )
-    if conclusion is Result.FAILURE:
-        look_around(session, frame, step, name, step_env)
-    return keep_result(session, frame, result, outputs)
 
 
 def look_around(session: Session, frame: Frame, step: Step, name: str, step_env: dict[str, str]) -> None:

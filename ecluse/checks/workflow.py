@@ -15,6 +15,7 @@ from typing import Any
 from ecluse.checks import semantics
 from ecluse.checks.grammar import EVENTS, RULES
 from ecluse.checks.limits import Limits, depth_of
+from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem
 from ecluse.checks.references import hints
 from ecluse.checks.schema import Checker
@@ -138,7 +139,8 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
         semantics.check(document, faults)
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
-    return replace(_workflow(document, path), hints=hints(document, path))
+    warnings = semantics.tolerated(document, path)
+    return replace(_workflow(document, path), hints=hints(document, path), warnings=warnings)
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:
@@ -246,14 +248,14 @@ def read_steps(node: Node | None) -> tuple[Step, ...]:
     return tuple(_step(numbers, taken, item) for item in node.items)
 
 
-def _action_name(uses: str, taken: dict[str, int]) -> str:
+def _action_name(uses: str, other: str, taken: dict[str, int]) -> str:
     """The name of a step without an id, in GitHub's form: ``__run``, ``__actions_checkout``, ``__run_2``."""
     if uses.startswith(("./", ".\\", "$/")):
         base = "self"
     elif uses.startswith("docker://"):
         base = uses.removeprefix("docker://")
     else:
-        base = "/".join(uses.partition("@")[0].split("/")[:2]) or "run"
+        base = split_reference(uses).name or other or "run"
     name = "__" + re.sub(r"[^A-Za-z0-9_-]", "_", base)
     taken[name] = taken.get(name, 0) + 1
     return name if taken[name] == 1 else f"{name}_{taken[name]}"
@@ -284,5 +286,5 @@ def _step(numbers: Iterator[int], taken: dict[str, int], node: Node) -> Step:
         other=other,
         targets=tuple(to_text(one) for one in (named if isinstance(named, list) else [named])) if other else (),
         children=tuple(_step(numbers, taken, item) for item in inner.items) if isinstance(inner, Sequence) else (),
-        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), taken),
+        action=to_text(raw.get("id")) or _action_name(to_text(raw.get("uses")), other, taken),
     )

@@ -9,7 +9,7 @@ import click
 
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.release import start
-from ecluse.errors import ExitStatus, Invalid
+from ecluse.errors import ExitStatus, Invalid, Problem
 
 
 @click.group("playbook")
@@ -53,8 +53,23 @@ def add(frame: Frame, name: str) -> None:
     from ecluse.kit import playbooks
 
     target = playbooks.add(frame.repository, name)
-    text = f"{target} is written.\n  next: read it, commit it, and name where it goes in [environments.production] of ecluse.toml"
-    frame.emit({"path": str(target)}, text)
+    then = playbooks.NEXT[name]
+    frame.emit({"path": str(target), "next": then}, f"{target} is written.\n  next: read it, commit it, {then}")
+
+
+@command.command("index")
+@door()
+def index(frame: Frame) -> None:
+    """Write README.md of the playbooks' folder here: which pages there are, and the conventions that they share.
+
+    Of a README that is there already, only the part between the marks of the index is written anew.
+    """
+    from ecluse.kit import playbooks
+    from ecluse.trunk import open_trunk
+
+    top = frame.repository.work_tree or frame.folder
+    place = playbooks.index(top / open_trunk(frame.repository).config.release.playbooks)
+    frame.emit({"path": str(place)}, f"{place} is written.\n  next: read it and commit it")
 
 
 @command.command("show")
@@ -91,6 +106,17 @@ def schema(frame: Frame) -> None:
     frame.emit(made, json.dumps(made, ensure_ascii=False, indent=1))
 
 
+def _policy(frame: Frame) -> Any:
+    """The policy on the trunk; outside of a repository, and before there is a trunk, the defaults."""
+    from ecluse.config import Config
+    from ecluse.trunk import open_trunk
+
+    try:
+        return open_trunk(frame.repository).config
+    except Problem:
+        return Config()
+
+
 @command.command("lint")
 @click.argument("page", default="release", metavar="[NAME|FILE]")
 @door()
@@ -108,7 +134,7 @@ def lint(frame: Frame, page: str) -> int:
     file = Path(page) if Path(page).is_absolute() else frame.folder / page
     if page.endswith(".md") or file.is_file():
         playbook = compile_playbook(read_capped(file, 1 << 20).decode("utf-8", "replace"), page)
-        found = faults_of(playbook)
+        found = faults_of(playbook, production=library.reaches_production(_policy(frame), playbook))
         if found:
             refuse(page, found)
     else:

@@ -171,7 +171,10 @@ def _answer_options(body: Body) -> Body:
 @_answer_options
 @door(input_flags=True)
 def approve(frame: Frame, release_id: str, **words: Any) -> int:
-    """Let a waiting release go on. The answer is signed by your key, or typed at a terminal in a one-person team."""
+    """Let a waiting release go on. The answer is signed by your key, or typed at a terminal in a one-person team.
+
+    Exit: 0 it went on to its end; 1 rolled back, aborted or failed; 3 waits for more people; 4 the answer is refused.
+    """
     return answer_gate(frame, release_id, "approve", **words)
 
 
@@ -179,7 +182,10 @@ def approve(frame: Frame, release_id: str, **words: Any) -> int:
 @_answer_options
 @door(input_flags=True)
 def reject(frame: Frame, release_id: str, **words: Any) -> int:
-    """Stop a waiting release: before it went live it ends here, afterwards the version before comes back."""
+    """Stop a waiting release: before it went live it ends here, afterwards the version before comes back.
+
+    Exit: 0 it has ended; 1 it failed on the way back; 4 the answer is refused.
+    """
     return answer_gate(frame, release_id, "reject", **words)
 
 
@@ -188,7 +194,10 @@ def reject(frame: Frame, release_id: str, **words: Any) -> int:
 @click.option("--why", required=True, metavar="TEXT", help="The reason, for those who read this later.")
 @door()
 def abort(frame: Frame, release_id: str, why: str) -> int:
-    """Stop a release at once. What it has brought live is rolled back; what has landed stays landed."""
+    """Stop a release at once. What it has brought live is rolled back; what has landed stays landed.
+
+    Exit: 0 it has ended; 1 it failed on the way back.
+    """
     from ecluse import release
 
     found = unfinished(frame, release_id)
@@ -234,7 +243,10 @@ def rollback(frame: Frame, release_id: str, why: str, environment: str | None, r
 @click.option("--wait/--no-wait", default=True, help="Go on with the release here (default), or only record it.")
 @door(input_flags=True)
 def settle(frame: Frame, release_id: str, step: str, happened: str, wait: bool) -> int:
-    """Tell a release that asks whether STEP, which was cut short, has happened."""
+    """Tell a release that asks whether STEP, which was cut short, has happened.
+
+    Exit: 0 it went on to its end; 1 rolled back, aborted or failed; 3 waits for a person.
+    """
     from ecluse import release
     from ecluse.release.orders import find
 

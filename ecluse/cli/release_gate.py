@@ -111,8 +111,14 @@ def _ask_here(frame: Frame, found: Release, gate: Gate) -> None:
 
 
 def _prompt(frame: Frame, found: Release, gate: Gate) -> str:
-    frame.say(f"{found.version or found.commit[:12]} to {found.environment or 'nowhere'}: {gate.question}", "wait")
+    frame.say(f"{_what(found)}: {gate.question}", "wait")
     return str(click.prompt("your answer", type=click.Choice(list(gate.answers)), err=True))
+
+
+def _what(found: Release) -> str:
+    """What a question is about: a version on its way somewhere, or a run of a page."""
+    where = f" to {found.environment}" if found.environment else ""
+    return f"{found.version or found.playbook}{where}"
 
 
 def answer(
@@ -147,7 +153,7 @@ def answer(
     if key is None and signature is None:
         gate = open_gate(frame, found.id)
         if gate is not None:
-            frame.say(f"{found.version or found.commit[:12]} to {found.environment}: {gate.question}", "wait")
+            frame.say(f"{_what(found)}: {gate.question}", "wait")
             checked = checked or (_tick(gate) if plain == "approve" else ())
         if not click.confirm(f"{word} {found.id}?", err=True):
             raise Waits("gate.open", "Nothing was answered.", f"ecluse release {plain} {found.id}")

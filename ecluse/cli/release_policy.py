@@ -36,7 +36,10 @@ def pause(frame: Frame, release_id: str, why: str) -> None:
 @_WAIT
 @door(input_flags=True)
 def resume(frame: Frame, release_id: str, wait: bool) -> int:
-    """Have a paused release go on where it stands."""
+    """Have a paused release go on where it stands.
+
+    Exit: 0 it went on to its end; 1 rolled back, aborted or failed; 3 waits for a person.
+    """
     from ecluse import release
 
     found = release.resume(frame.history, unfinished(frame, release_id).id, who=person(frame))
@@ -49,7 +52,10 @@ def resume(frame: Frame, release_id: str, wait: bool) -> int:
 @_WAIT
 @door(input_flags=True)
 def retry(frame: Frame, release_id: str, why: str, wait: bool) -> int:
-    """Try the step that failed once more. Where no approval holds any more, people are asked again first."""
+    """Try the step that failed once more. Where no approval holds any more, people are asked again first.
+
+    Exit: 0 it went on to its end; 1 rolled back, aborted or failed; 3 waits for a person.
+    """
     from ecluse import release
     from ecluse.release.orders import find
 

@@ -50,7 +50,7 @@ def _head(plan: dict[str, Any]) -> list[str]:
     target = plan["target"] or {}
     where = f"{plan['environment'] or 'no environment'} {target.get('url', '')} {target.get('root', '')}".rstrip()
     hosts = ", ".join("this machine" if host == "." else host for host in target.get("hosts", ())) or "this machine"
-    limits = [f"live within {plan['deadline_hours']:g} h"] if plan["deadline_hours"] else []
+    limits = [f"{'live' if target else 'over'} within {plan['deadline_hours']:g} h"] if plan["deadline_hours"] else []
     limits += [f"one at a time in the group {plan['concurrency']}"] if plan["concurrency"] else []
     given = [f"{name}={value}" for name, value in plan["inputs"].items() if value]
     return [

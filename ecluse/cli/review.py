@@ -22,6 +22,8 @@ from ecluse.model import Change
 def command(frame: Frame, change: str, accept: bool, reject: bool, pick: bool, why: str, key: str) -> None:
     """Answer on CHANGE, which is in quarantine or comes from nobody known here. The answer is signed with your key; in a
     one-person team (solo = true) it may be typed at a terminal instead. It is bound to exactly what was judged.
+
+    Exit: 0 the answer counts; 3 nothing was answered; 4 the answer is refused (no key, not yours to give).
     """
     from ecluse import intake
     from ecluse.cli.import_ import change_document

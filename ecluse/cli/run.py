@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     "--step", "steps", multiple=True, metavar="STEP", help="Run only this step (id, name or number) of its job."
 )
 @click.option("--actor", default="ecluse", show_default=True, help="Who acts (github.actor).")
+@click.option("--ref", metavar="REF", default="", help="The branch or tag that the event is of [the one checked out].")
 @click.option("--base", default="", metavar="BRANCH", help="The branch a pull_request goes to.")
 @click.option(
     "--local-action", "local_actions", multiple=True, metavar="ACTION=DIR", help="Take OWNER/REPO@REF from DIR."
@@ -92,7 +93,7 @@ def command(
     if request.dry_run:
         view.show_plan(checks.plan(tree, request))
     else:
-        request = replace(request, keep=rerun.place_of(tree, request))
+        request = replace(request, keep=rerun.place_of(tree, request), counters=rerun.counters(tree))
     look = _look(frame, view) if on_failure else None
     settings = settings_of(tree) if notify and not request.dry_run else None
     with view:

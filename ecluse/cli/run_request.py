@@ -29,6 +29,7 @@ def request_of(
     matrix: tuple[str, ...],
     jobs: tuple[str, ...],
     actor: str,
+    ref: str,
     base: str,
     local_actions: tuple[str, ...],
     platforms: tuple[str, ...],
@@ -42,7 +43,7 @@ def request_of(
     """The tree to run on and the request. Raises :class:`Invalid` for options that say nothing usable."""
     from ecluse.checks import RunRequest
 
-    tree, facts = _surroundings(frame.folder)
+    tree, facts = _surroundings(frame.folder, ref)
     keep: dict[str, tuple[str, ...]] = {}
     for item in matrix:
         key, value = _pair(item, ":", "--matrix")
@@ -75,8 +76,8 @@ def request_of(
     return tree, request
 
 
-def _surroundings(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The tree to run on, and what its repository says of it (nothing, when it is none)."""
+def _surroundings(folder: Path, named: str) -> tuple[Path, dict[str, Any]]:
+    """The tree to run on, and what its repository says of it (only the ref that is ``named``, when it is none)."""
     from ecluse.git import Repository
 
     if not folder.is_dir():
@@ -84,7 +85,7 @@ def _surroundings(folder: Path) -> tuple[Path, dict[str, Any]]:
     try:
         repository = Repository.discover(folder)
     except Invalid:
-        return folder.resolve(), {}
+        return folder.resolve(), {"ref": _ref(None, named)} if named else {}
     if repository.work_tree is None:
         raise Invalid("run.bare", f"{folder} is a bare repository; workflows run on files.", "cd to a checkout")
     facts: dict[str, Any] = {}
@@ -95,8 +96,19 @@ def _surroundings(folder: Path) -> tuple[Path, dict[str, Any]]:
     if branch:
         facts["ref"] = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
         facts["base_branch"] = _base(repository, facts["ref"].removeprefix("refs/heads/"))
+    if named:
+        facts["ref"] = _ref(repository, named)
     facts["repository"] = _name(repository.config("remote.origin.url") or "", repository.work_tree)
     return repository.work_tree.resolve(), facts
+
+
+def _ref(repository: Any, named: str) -> str:
+    """A ref written whole, the tag of that name when only a tag has it, else the branch."""
+    if named.startswith("refs/"):
+        return named
+    tag, branch = f"refs/tags/{named}", f"refs/heads/{named}"
+    is_tag = repository is not None and repository.resolve(tag) and not repository.resolve(branch)
+    return tag if is_tag else branch
 
 
 def _platforms(tree: Path, told: dict[str, str]) -> dict[str, str]:

@@ -52,13 +52,13 @@ def _own(work_tree: Path, path: str) -> str:
 
 
 def served(one: Project) -> bool:
-    """Whether it stays running once it is started."""
-    return bool(one.start or one.application or "start" in one.scripts)
+    """Whether it stays running once it is started; an image of one folder of a workspace would lack the lock file."""
+    return not one.shared and bool(one.start or one.application or "start" in one.scripts)
 
 
 def entry(one: Project) -> str:
     """The command that a package installs, when that is what one does with it: the one of its name, else its only one."""
-    if served(one) or not one.packaged or one.language != "python":
+    if served(one) or one.shared or not one.packaged or one.language != "python":
         return ""
     return one.name if one.name in one.commands else one.commands[0] if len(one.commands) == 1 else ""
 
@@ -89,7 +89,7 @@ def start(one: Project) -> list[str]:
     if one.start:
         return list(one.start)
     if one.language == "javascript":
-        return ["npm", "start"]
+        return f"{one.runner}start".split()
     if one.application:
         return ["python", "-m", "uvicorn", one.application, "--host", "0.0.0.0", "--port", str(one.port)]  # noqa: S104
     return ["python", "-m", (one.sources or (one.name,))[0].removesuffix(".py")]

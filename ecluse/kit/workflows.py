@@ -74,7 +74,7 @@ def _context(survey: Survey) -> dict[str, Any]:
         "images": images(survey),
         "scanned": scanned(projects),
         "test_steps": lambda one: tests(one, survey),
-        "audit_lines": lambda one: audit(one),
+        "audit_lines": lambda one: audit(one, survey),
         "place": lambda one: "" if one.path == "." else f"{one.path}/",
         "results": lambda one: bool(one.tests and (one.language == "python" or one.runner_of_tests.name)),
         "package": PACKAGE in survey.workflows,
@@ -82,9 +82,18 @@ def _context(survey: Survey) -> dict[str, Any]:
         **{place: path in survey.workflows for place, path in PLACES.items()},
         "cached": cached,
     }
-    parts = environment().get_template("parts.yml").make_module({"pins": pins.ACTIONS, "cached": cached})
+    parts = (
+        environment()
+        .get_template("parts.yml")
+        .make_module({"pins": pins.ACTIONS, "cached": cached, "versions": _versions})
+    )
     context |= {name: _lines(getattr(parts, name)) for name in ("changed", "tools")}
     return context
+
+
+def _versions(projects: tuple[Project, ...]) -> list[str]:
+    """The one version of Python for a job: the newest that a project needs."""
+    return sorted((one.python for one in projects if one.language == "python"), key=lambda v: int(v[2:]))[-1:]
 
 
 def _lines(macro: Any) -> Any:
@@ -106,14 +115,25 @@ def cached(projects: tuple[Project, ...], language: str) -> list[str]:
 
 def globs(project: Project, survey: Survey) -> tuple[str, ...]:
     """The paths that a project consists of; the workflows belong to each."""
+    if project.whole or not survey.many:
+        return ("**",)
     if project.path != ".":
-        return (f"{project.path}/**", ".github/workflows/**")
-    others = tuple(f"!{one.path}/**" for one in survey.projects if one.path != ".")
-    if others:  # the filter joins its patterns by "or", so what is the root's is named instead
-        return (*(f"{source}/**" if "." not in source else source for source in project.sources),
-                *(f"{path}/**" for test in project.tests for path in test.paths if "/" not in path and "." not in path),
-                *((project.lock,) if project.lock else ()), ".github/workflows/**")  # fmt: skip
-    return ("**",)
+        return (f"{project.path}/**", *project.shared, ".github/workflows/**")
+    others = [one.path for one in survey.projects if one.path != "."]
+    if not others:  # two languages in one folder: who can tell which file is whose
+        return ("**",)
+    # the filter joins its patterns by "or", so what is the root's is named instead
+    tops = dict.fromkeys(path.partition("/")[0] for test in project.tests for path in test.paths)
+    return (*(f"{source}/**" if "." not in source else source for source in project.sources),
+            *(top if "." in top else f"{top}/**" for top in tops), *_root_files(project),
+            ".github/workflows/**")  # fmt: skip
+
+
+def _root_files(project: Project) -> tuple[str, ...]:
+    """The files beside each other in the root that decide how it is installed and tested."""
+    if project.language == "python":
+        return ("*.toml", "*.cfg", "*.ini", "*.py", "requirements*", "requirements/**", "*.lock")
+    return ("*.json", "*.js", "*.mjs", "*.cjs", "*.ts", "*.yaml", "*.lock", "src/**", "lib/**", "test/**", "tests/**")
 
 
 def images(survey: Survey) -> tuple[Image, ...]:
@@ -133,50 +153,56 @@ def lint(project: Project, survey: Survey) -> tuple[Step, ...]:
 
 def _python_lint(project: Project, survey: Survey) -> list[Step]:
     run, sources = project.runner, " ".join(project.sources) or "."
-    bring = _install(project, survey, "ruff", "mypy")
-    ruff = (
-        [f"{run}ruff check --extend-exclude .sync ."]
-        if "ruff" in project.configured
-        else [f"{run}ruff check --select E9,F63,F7,F82 --extend-exclude .sync ."]
-    )
-    ruff += [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
     typed = "mypy" in project.configured
+    bring = _install(project, survey, "ruff", "mypy", also=project.checking if typed else ())
+    check, again = f"{run}ruff check --extend-exclude .sync", _enter(project, survey)
+    steps = [Step("bring what it needs", bring)]
+    if "ruff" in project.configured:
+        form = [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
+        steps.append(Step("ruff", (*again, f"{check} .", *form)))
+    else:  # names that only some versions of Python have look undefined: who has not chosen the rules is told, not stopped
+        steps.append(Step("ruff: every file can be read", (*again, f"{check} --select E9 .")))
+        steps.append(Step("ruff: undefined names", (*again, f"{check} --select F63,F7,F82 ."), lenient=True))
     mypy = f"{run}mypy" if "mypy-paths" in project.configured else f"{run}mypy {sources}"
     mypy += "" if typed else " --ignore-missing-imports"
-    again = _enter(project, survey)
-    return [
-        Step("bring what it needs", bring),
-        Step("ruff", (*again, *ruff)),
-        Step("mypy", (*again, mypy), lenient=not typed),
-    ]
+    return [*steps, Step("mypy", (*again, mypy), lenient=not typed)]
 
 
 def _javascript_lint(project: Project) -> list[Step]:
     steps = [Step("bring what it needs", project.install)]
     if "lint" in project.scripts:
-        steps.append(Step("lint", ("npm run lint",)))
+        steps.append(Step("lint", (f"{project.runner}lint",)))
     else:
         level = "" if "biome" in project.configured else " --only=correctness/noUndeclaredVariables"
         words = f"npx --yes @biomejs/biome@{pins.BIOME} lint{level} ."
         steps.append(Step("biome", (words,), lenient="biome" not in project.configured))
-    if "types" in project.configured:
-        steps.append(Step("types", ("npx --yes --package typescript tsc --noEmit",)))
+    own = next((one.removeprefix("script-") for one in project.configured if one.startswith("script-")), "")
+    if own:
+        steps.append(Step("types", (f"{project.runner}{own}",)))
+    elif "types" in project.configured:
+        known = "has-typescript" in project.configured  # else nobody says which version it is written for
+        build = " --build" if "references" in project.configured else ""
+        steps.append(Step("types", (f"npx --yes --package typescript tsc{build} --noEmit",), lenient=not known))
     return steps
 
 
 def smoke(project: Project, survey: Survey) -> tuple[Step, ...]:
     """The unit tests, ending at the third failure; without any, that every file can be read by the language."""
     if project.language == "javascript":
-        check = ("npm test",) if project.tests else ("git ls-files '*.js' '*.mjs' '*.cjs' | xargs -r -n1 node --check",)
+        check = (
+            (f"{project.runner}test",)
+            if project.tests
+            else ("git ls-files '*.js' '*.mjs' '*.cjs' | xargs -r -n1 node --check",)
+        )
         return (Step("bring what it needs", project.install), Step("smoke", check))
     enter = _enter(project, survey)
-    paths = project.paths_of("unit")
-    if not paths:
+    unit = next((one for one in project.tests if one.kind == "unit"), None)
+    if unit is None:
         files = " ".join(project.sources) or "."
         return (Step("smoke: no unit tests, so every file is compiled", ("python -m compileall -q " + files,)),)
     return (
         Step("bring what it needs", _install(project, survey)),
-        Step("smoke", (*enter, f"{project.runner}python -m pytest -q --maxfail=3 {' '.join(paths)}")),
+        Step("smoke", (*enter, f"{project.runner}python -m pytest -q --maxfail=3 {unit.words}")),
     )
 
 
@@ -185,33 +211,47 @@ def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
     if not project.tests:
         return smoke(project, survey)
     if project.language == "javascript":
-        lines = runners.with_results(project.runner_of_tests)
+        lines = runners.with_results(project.runner_of_tests, project.runner)
         return (Step("bring what it needs", project.install), Step("tests", lines, keys=True))
     steps = [Step("bring what it needs", _install(project, survey))]
     for kind in project.tests:
-        words = f"{project.runner}python -m pytest -q {' '.join(kind.paths)} --junitxml=reports/{kind.kind}.xml"
+        words = f"{project.runner}python -m pytest -q {kind.words} --junitxml=reports/{kind.kind}.xml"
         words += f" --cov=. --cov-report=xml:reports/coverage-{kind.kind}.xml"
         steps.append(Step(f"{kind.kind} tests", (*_enter(project, survey), words), keys=True))
     return tuple(steps)
 
 
-def audit(project: Project) -> tuple[str, ...]:
+def audit(project: Project, survey: Survey) -> tuple[str, ...]:
     """The commands that look for known weaknesses of a project's dependencies."""
     if project.language == "javascript":
-        if project.manager != "npm" or not project.lock:
-            return (f"{project.manager} audit" if project.manager != "npm" else "npm install --no-fund && npm audit",)
-        return ("npm audit --audit-level=high",)
-    return (
+        manager = project.runner.removesuffix(" run ")
+        if project.manager == "yarn":
+            return (f"{manager} {'npm ' if 'cli-dist' in manager else ''}audit",)
+        if project.manager == "npm" and not (project.lock or project.shared):
+            return ("npm install --no-fund && npm audit --audit-level=high",)
+        return (f"{manager} audit --audit-level=high",)
+    bring = (
         'python -m venv "$RUNNER_TEMP/audit"',
         f'"$RUNNER_TEMP/audit/bin/pip" install --quiet pip-audit=={pins.PIP_AUDIT}',
-        '"$RUNNER_TEMP/audit/bin/pip-audit" .' if project.lock == "pyproject.toml" else _audit_list(project),
     )
+    return (*bring, *_python_audit(project, survey, '"$RUNNER_TEMP/audit/bin/pip-audit"'))
 
 
-def _audit_list(project: Project) -> str:
+def _python_audit(project: Project, survey: Survey, tool: str) -> tuple[str, ...]:
+    """What is locked is looked up as locked, what is declared as it resolves now, and else what gets installed."""
+    if project.manager == "uv":
+        listed = '"$RUNNER_TEMP/locked.txt"'
+        return (
+            "python -m pip install --quiet uv",
+            f"uv export --quiet --no-emit-workspace --output-file {listed}",
+            f"{tool} --require-hashes --disable-pip --requirement {listed}",
+        )
     if project.lock == "requirements.txt":
-        return '"$RUNNER_TEMP/audit/bin/pip-audit" -r requirements.txt'
-    return f'{project.install[0]} && "$RUNNER_TEMP/audit/bin/pip-audit" --local --path "$(python -c \'import sysconfig; print(sysconfig.get_path("purelib"))\')"'
+        return (f"{tool} -r requirements.txt",)
+    if project.lock == "pyproject.toml" and "metadata" in project.configured:
+        return (f"{tool} .",)
+    place = f"{project.runner}python -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))'"
+    return (*_install(project, survey), f'{tool} --path "$({place})"')
 
 
 def _enter(project: Project, survey: Survey) -> tuple[str, ...]:
@@ -219,9 +259,19 @@ def _enter(project: Project, survey: Survey) -> tuple[str, ...]:
     return (f'. "$RUNNER_TEMP/{project.name}/bin/activate"',) if survey.many else ()
 
 
-def _install(project: Project, survey: Survey, *tools: str) -> tuple[str, ...]:
+def _install(project: Project, survey: Survey, *tools: str, also: tuple[str, ...] = ()) -> tuple[str, ...]:
     made = (f'python -m venv "$RUNNER_TEMP/{project.name}"',) if survey.many else ()
-    own = [tool for tool in tools if f"has-{tool}" not in project.configured]
-    named = " ".join(f"{tool}=={_TOOLS[tool]}" for tool in own)
-    pip = "uv pip install" if project.manager == "uv" else f"{project.runner}python -m pip install"
-    return (*made, *_enter(project, survey), *project.install, *((f"{pip} {named}",) if named else ()))
+    return (*made, *_enter(project, survey), *project.install, *also, *_tools(project, tools))
+
+
+def _tools(project: Project, tools: tuple[str, ...]) -> tuple[str, ...]:
+    """Tools in the version that the project names; one that it brings itself is taken as it came."""
+    named = " ".join(
+        tool if f"names-{tool}" in project.configured else f"{tool}=={project.version_of(tool, _TOOLS[tool])}"
+        for tool in tools
+        if f"has-{tool}" not in project.configured
+    )
+    if not named:
+        return ()
+    pip = {"uv": "env -u VIRTUAL_ENV uv pip install"}.get(project.manager, f"{project.runner}python -m pip install")
+    return (f"{pip} {named}",)

@@ -2,7 +2,7 @@
 
 ``python -m ecluse.release.bridge FOLDER`` listens on loopback (or wherever the policy says) for events
 ``POST /left`` and ``POST /right``: ``{"id": EVENT, "type": "created|updated|deleted", "record": {"id": ..., ...}}``,
-signed with ``X-Hub-Signature-256``. What happened on one side is done on the other with ``X-Bridge-Origin``; an event
+signed in one of the ways of :mod:`ecluse.webhooks`. What happened on one side is done on the other with ``X-Bridge-Origin``; an event
 that carries the bridge's own origin is its own echo and is dropped. An event counts once, and so does its effect:
 writes carry ``Idempotency-Key``, and what is known is on disk before the sender is told that all is well.
 """
@@ -10,7 +10,6 @@ writes carry ``Idempotency-Key``, and what is known is on disk before the sender
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 import sys
@@ -20,9 +19,10 @@ from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from ecluse import clock, http
-from ecluse.errors import Problem
+from ecluse import clock, http, webhooks
+from ecluse.errors import Problem, Refused
 from ecluse.files import write_atomically
 
 BODY_CAP = 1 << 20
@@ -68,10 +68,12 @@ class Bridge:
 
     def hear(self, side: str, headers: Any, body: bytes) -> tuple[int, str]:
         """Take one event; the status and the word for its sender."""
-        given = headers.get_all("X-Hub-Signature-256") or []
-        wanted = hmac.new(self.secrets[self.settings["secret"]].encode(), body, hashlib.sha256).hexdigest()
-        if len(given) != 1 or not hmac.compare_digest(given[0].encode(), f"sha256={wanted}".encode()):
-            return 401, "the signature does not match"
+        listed = {name.lower(): headers.get_all(name) or [] for name in headers}
+        try:
+            secret = self.secrets[self.settings["secret"]]
+            delivery = webhooks.verify(listed, body, secret, int(clock.now().timestamp()))
+        except Refused as problem:
+            return (415 if problem.code == "webhook.type" else 401), problem.message
         if headers.get("X-Bridge-Origin") == self.settings["origin"]:
             return self._count("own", 200)
         try:
@@ -82,15 +84,18 @@ class Bridge:
             return 400, "an event has id, type and record"
         if kind not in ("created", "updated", "deleted"):
             return 400, "type is created, updated or deleted"
+        names = [f"{side}/{name}", *([f"{side}//{delivery.id}"] if delivery.id else [])]
         with self.turn:
-            if f"{side}/{name}" in self.state.seen:
+            if any(one in self.state.seen for one in names):
                 return self._count("seen", 200)
             try:
+                if not delivery.proves_body and kind != "deleted":
+                    record = self._read(side, key)
                 word = self._delete(side, key, name) if kind == "deleted" else self._write(side, key, record, name)
             except Problem as problem:
                 self._count("failed", 502)
                 return 502, problem.message
-            self.state.seen = [*self.state.seen[1 - SEEN_CAP :], f"{side}/{name}"]
+            self.state.seen = [*self.state.seen, *names][-SEEN_CAP:]
             return self._count(word, 200)
 
     def _write(self, side: str, key: str, record: dict[str, Any], event: str) -> str:
@@ -109,6 +114,12 @@ class Bridge:
         self.state.link(side, key, other)
         self.state.contents[key if side == "left" else other] = digest
         return "written"
+
+    def _read(self, side: str, key: str) -> dict[str, Any]:
+        """The record as its own store has it: a bare token proves who speaks, and nothing of what is said."""
+        answer = self._ask(self._stores(side)[0], "GET", f"/{quote(key, safe='')}", None, "")
+        found: dict[str, Any] = json.loads(answer.body)
+        return found
 
     def _delete(self, side: str, key: str, event: str) -> str:
         other = self.state.other(side, key)
@@ -157,7 +168,8 @@ def serve(folder: Path) -> dict[str, int]:
 
         def do_POST(self) -> None:
             side = self.path.strip("/")
-            size = int(self.headers.get("Content-Length", "0") or 0)
+            said = self.headers.get("Content-Length", "")
+            size = int(said) if said.isascii() and said.isdecimal() else 0
             if side not in SIDES or not 0 < size <= BODY_CAP:
                 status, word = (404, "post to /left or /right") if side not in SIDES else (413, "too large")
             else:

@@ -15,6 +15,7 @@ from ecluse.release.conditions import holds
 from ecluse.release.context import Context
 from ecluse.release.playbook import Action, GateCall, RollbackRule
 from ecluse.release.steps import shape_of
+from ecluse.release.steps import watch as watch_step
 from ecluse.release.steps.shape import Again, Ask, Blocked, Done, Outcome
 
 
@@ -97,10 +98,35 @@ def _run(context: Context, action: Action) -> Outcome:
             f"This Écluse has no action {action.name!r}.",
             f"ecluse release abort {context.release.id} --why TEXT",
         )
+    early = _early(context) if action.name == "watch" else None
+    if early is not None:
+        return early
     outcome = shape.run(context)
     if isinstance(outcome, Ask):
         return _at_gate(context, gates.Question(outcome.name, outcome.question))
     return outcome
+
+
+def _early(context: Context) -> Outcome | None:
+    """The gate that a watch ends at is open while it lasts: a no counts at once, a yes when the window is over."""
+    position = context.release.position + 1
+    step, unit = context.playbook.units[position] if position < len(context.playbook.units) else (None, None)
+    rule = context.playbook.gate(unit.name) if isinstance(unit, GateCall) and step is context.step else None
+    if rule is None:
+        return None
+    gate = gates.current(context, rule.name)
+    if gate is None:
+        question = gates.question_of(rule, context.step, context.words)
+        hours = question.hours or context.trunk.config.release.gate_hours
+        lasting = dataclasses.replace(question, hours=hours + watch_step.window_s(context) / 3600)
+        gate = gates.open_gate(context, lasting, waiting=False, position=position)
+        text = (
+            f"{context.release.id} is watched; whoever sees that it is ill can say so at the gate {rule.name} already"
+        )
+        _tell(context, "gate.opened", text, {"gate": rule.name})
+    if gate.state is GateState.ANSWERED and not gates.goes_on(gate):
+        return _answered(context, gate)
+    return None
 
 
 def _gate(context: Context) -> Outcome:
@@ -109,7 +135,7 @@ def _gate(context: Context) -> Outcome:
         raise Problem(
             "gate.undefined", f"The gate {context.unit.name!r} is not in the playbook.", "ecluse playbook lint"
         )
-    return _at_gate(context, gates.question_of(rule, context.step))
+    return _at_gate(context, gates.question_of(rule, context.step, context.words))
 
 
 def _at_gate(context: Context, question: gates.Question) -> Outcome:
@@ -202,6 +228,7 @@ def _leave(context: Context, failure: dict[str, Any], why: str) -> None:
 
 def _stopped(context: Context, why: str) -> Again:
     """End the release by people's word: back to the previous version when it went live, else just aborted."""
+    retreat.let_go(context)
     if _went_live(context):
         retreat.begin(context, why, "")
     else:
@@ -213,7 +240,6 @@ def _stop_as_asked(context: Context, asked: dict[str, Any]) -> None:
     why = f"{asked['what']} asked for by {asked['who']}: {asked['why']}"
     for gate in gates.open_gates(context.history, context.release.id):
         gates.close(context.history, gate, GateState.VOID, why)
-    retreat.let_go(context)
     _stopped(context, why)
 
 

@@ -10,6 +10,7 @@ from ecluse.errors import Invalid, Refused
 from ecluse.history import History
 from ecluse.model import Event, Gate, GateState, ReleaseState
 from ecluse.release.canonical import canonical, digest
+from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.guards import guards_at
 from ecluse.release.people import People
@@ -39,11 +40,11 @@ class Question:
     hours: float = 0.0
 
 
-def question_of(rule: GateRule, step: PlaybookStep) -> Question:
-    """The question of a row of the gates' table, with the checklist of the step that asks."""
+def question_of(rule: GateRule, step: PlaybookStep, words: dict[str, str]) -> Question:
+    """The question of a row of the gates' table, its words filled in, with the checklist of the step that asks."""
     return Question(
         rule.name,
-        rule.question,
+        fill(rule.question, words),
         rule.who,
         rule.answers,
         dict(zip(rule.answers, rule.targets, strict=True)),
@@ -97,8 +98,11 @@ def people(context: Context) -> People:
     return People(context.trunk.config, context.trunk.principals)
 
 
-def open_gate(context: Context, question: Question, *, waiting: bool = True) -> Gate:
-    """Ask people: record the gate and, unless it is asked beside the release's course, the release's waiting."""
+def open_gate(context: Context, question: Question, *, waiting: bool = True, position: int | None = None) -> Gate:
+    """Ask people: record the gate and, unless it is asked beside the release's course, the release's waiting.
+
+    ``position`` is the gate's place when it is opened before the release has come there.
+    """
     moment = clock.instant()
     hours = question.hours or context.trunk.config.release.gate_hours
     gate = Gate(
@@ -115,7 +119,7 @@ def open_gate(context: Context, question: Question, *, waiting: bool = True) -> 
         updated_at=moment,
         expires_at=clock.after(hours * 3600),
         silence=question.silence,
-        needs=_needed(context, question),
+        needs=_needed(context, question, position),
         checklist=question.checklist,
         targets=question.targets or {word: "abort" if at else "go" for at, word in enumerate(question.answers)},
     )
@@ -142,7 +146,7 @@ def wait_at(context: Context, gate: Gate) -> None:
     context.release = waiting
 
 
-def _needed(context: Context, question: Question) -> int:
+def _needed(context: Context, question: Question, position: int | None = None) -> int:
     """How many people have to let this go on: the page's number, or more where the environment or the start ask for it.
 
     A start that nobody proved could have been anybody's, an approver's own too: one more person makes up for that.
@@ -150,7 +154,7 @@ def _needed(context: Context, question: Question) -> int:
     if context.trunk.config.solo:
         return 1
     needed = question.needs
-    if question.name != OVERRIDE and guards(context):
+    if question.name != OVERRIDE and guards(context, position):
         known = context.trunk.config.environments.get(context.release.environment)
         needed = max(needed, known.approvals if known else 1)
         needed += int(is_production(context) and not starter_is_proven(context))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ecluse.errors import Invalid
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Playbook, compile_playbook, refuse
 from ecluse.trunk import Trunk
+
+if TYPE_CHECKING:
+    from ecluse.config import Config
 
 
 def names(trunk: Trunk) -> list[str]:
@@ -42,6 +47,18 @@ def page(trunk: Trunk, name: str) -> str:
         ) from error
 
 
+def reaches_production(config: Config, playbook: Playbook) -> bool:
+    """Whether the page has to have a gate before it goes live.
+
+    A page that names no environment could reach any. One that the policy does not have (yet) cannot be reached at all; by
+    its name alone, only what is called production needs the gate.
+    """
+    known = config.environments.get(playbook.environment)
+    if known is not None:
+        return known.production
+    return not playbook.environment or playbook.environment.lower().startswith("prod")
+
+
 def load(trunk: Trunk, name: str, *, production: bool | None = None) -> tuple[Playbook, str]:
     """A playbook that is fit to be run, and its text. Raises :class:`Invalid` with every fault it has.
 
@@ -54,8 +71,7 @@ def load(trunk: Trunk, name: str, *, production: bool | None = None) -> tuple[Pl
     if playbook.name != name:
         refuse(playbook.path, [Fault(2, 1, "playbook.name", f"it calls itself `{playbook.name}`, the file `{name}`")])
     if production is None:
-        known = trunk.config.environments.get(playbook.environment)
-        production = known.production if known is not None else True
+        production = reaches_production(trunk.config, playbook)
     faults = lint(playbook, production=production)
     if faults:
         refuse(playbook.path, faults)

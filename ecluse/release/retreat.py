@@ -22,6 +22,7 @@ from ecluse.model import (
     LandingState,
     Release,
     ReleaseState,
+    Run,
 )
 from ecluse.process import JobState
 from ecluse.release import deployments, gates, holds, moves, postmortem
@@ -154,7 +155,13 @@ def _arrive(context: Context, planned: list[dict[str, Any]]) -> None:
 
 
 def let_go(context: Context) -> None:
-    """End what this release still has under way: a watch, and a landing that nobody has begun to test."""
+    """End what this release still has under way: jobs, runs that it asked for, a landing that nobody has begun to test.
+
+    Runs are ended by who carries them out, who finds that their release is over.
+    """
+    for run in context.history.find(Run, parent=context.release.subject):
+        if not run.state.is_terminal:
+            wakes.wake(context.history, run.subject, "its release was stopped")
     if context.folder.is_dir():
         for job in sorted(context.folder.iterdir()):
             if job.is_dir() and process.job_status(job).state is JobState.RUNNING:

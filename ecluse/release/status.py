@@ -88,4 +88,8 @@ def next_commands(history: History, release: Release) -> list[str]:
         ]
     if release.state is ReleaseState.DONE:
         return [f"ecluse release rollback {release.id} --why TEXT"]
-    return [] if release.state.is_terminal else [f"ecluse release abort {release.id} --why TEXT"]
+    if release.state.is_terminal:
+        return []
+    early = [g for g in gates.gates_of(history, release.id) if g.state is GateState.OPEN]
+    said = [f"ecluse release reject {release.id} --gate {gate.name}" for gate in early]
+    return [*said, f"ecluse release abort {release.id} --why TEXT"]

@@ -14,11 +14,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,43 +35,22 @@ SERVICE, HOTFIX = ((HOUSE / name).read_text(encoding="utf-8") for name in ("serv
 class Inbox:
     """A webhook and a forge's releases on loopback; keeps what it was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, answering: Any) -> None:
         self.messages: list[dict[str, Any]] = []
         self.notes: dict[str, dict[str, Any]] = {}
-        inbox = self
+        self.url: str = answering(self.say)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                made = inbox.notes.get(self.path.rpartition("/")[2])
-                self.say(200 if made else 404, made or {"message": "Not Found"})
-
-            def do_POST(self) -> None:
-                document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.path == "/hook":
-                    inbox.messages.append(document)
-                    self.say(200, {})
-                else:
-                    assert self.headers["Authorization"].startswith("Bearer ")
-                    inbox.notes[document["tag_name"]] = {**document, "id": 1, "html_url": "https://forge.example/v"}
-                    self.say(201, inbox.notes[document["tag_name"]])
-
-            def say(self, status: int, document: dict[str, Any]) -> None:
-                data = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    def say(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, bytes]:
+        if method == "GET":
+            made = self.notes.get(path.rpartition("/")[2])
+            return (200 if made else 404), json.dumps(made or {"message": "Not Found"}).encode()
+        document = json.loads(body)
+        if path == "/hook":
+            self.messages.append(document)
+            return 200, b"{}"
+        assert headers["Authorization"].startswith("Bearer ")
+        self.notes[document["tag_name"]] = {**document, "id": 1, "html_url": "https://forge.example/v"}
+        return 201, json.dumps(self.notes[document["tag_name"]]).encode()
 
 
 def text(name: str) -> str:
@@ -255,17 +232,16 @@ files = "app-*.db"
 
 
 @pytest.fixture
-def house(request: pytest.FixtureRequest, tmp_path: Path, cli: Any) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, tmp_path: Path, cli: Any, answering: Any) -> Iterator[House]:
     if shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin"):
         far = request.getfixturevalue("far")
         host, config, root = far.name, far.config, far.folder / "app"
     else:  # the same commands through this machine's own shell
         host, config, root = ".", "", tmp_path / "near" / "app"
-    inbox = Inbox()
+    inbox = Inbox(answering)
     made = House(tmp_path, cli, host, config, root, inbox)
     yield made
     made.close()
-    inbox.close()
 
 
 def test_all_twelve_steps_bring_a_version_to_production(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,6 +38,19 @@ def place(tmp_path: Path) -> Path:
     (folder / ".github" / "workflows").mkdir(parents=True)
     (folder / ".github" / "workflows" / "ci.yml").write_text(WORKFLOW)
     return folder
+
+
+def test_ref_names_the_branch_or_tag_of_the_event(cli: Any, place: Path) -> None:
+    flow = (
+        "on: {push: {tags: ['v*'], branches: [next]}}\njobs: {a: {runs-on: x, steps: [{run: 'echo at=$GITHUB_REF'}]}}\n"
+    )
+    (place / ".github" / "workflows" / "ci.yml").write_text(flow)
+    for words in (["init", "-q", "-b", "next", "."], ["add", "-A"], ["commit", "-qm", "x"], ["tag", "v1"]):
+        subprocess.run(["git", *words], cwd=place, check=True)
+    assert "at=refs/heads/next" in cli("run", "-v", cwd=place).err
+    assert "at=refs/tags/v1" in cli("run", "-v", "--ref", "v1", cwd=place).err
+    assert "at=refs/tags/v7" in cli("run", "-v", "--ref", "refs/tags/v7", cwd=place).err
+    assert "push" in cli("run", "--ref", "other", cwd=place, expect=2).err
 
 
 def test_what_options_do(cli: Any, place: Path, tmp_path: Path) -> None:

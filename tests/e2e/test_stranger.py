@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from ecluse import http, process, signing
+from pages import reading
 
 PROJECT, VERSION, NEEDS = "itsdangerous", "2.2.0", "pytest freezegun"
 
@@ -68,10 +70,15 @@ def project(tmp_path: Path) -> Path:
 
 
 def begin(cli: Any, folder: Path) -> None:
-    """Prepare the repository and put the policy on its trunk, as init's report says."""
-    cli("init", "--trust", "all", cwd=folder)
-    for words in (["add", "-A"], ["commit", "-q", "-m", "chore: carry changes with Écluse"]):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    """Prepare the repository and put the policy on its trunk, by what the README shows first."""
+    listed = reading.blocks(reading.ROOT / "README.md")
+    (shown,) = [block for block in listed if block.kind == "sh" and block.text.startswith("ecluse init")]
+    for command, _ in reading.commands(shown):
+        words = shlex.split(command)
+        if words[0] == "ecluse":
+            cli(*words[1:], cwd=folder)
+        else:
+            subprocess.run(words, cwd=folder, check=True)
 
 
 @pytest.mark.registry

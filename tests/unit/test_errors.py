@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "ecluse"
 KINDS = {"Failed", "Invalid", "Unsupported", "Waits", "Refused", "Red", "Problem"}
 
 
+@functools.cache
 def raised() -> list[tuple[str, ast.Call]]:
     """Every construction of a problem in the package, with its place."""
     found = []

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecluse.checks.naming import Reference, split_reference, without_base
 from ecluse.errors import Invalid, Unsupported
 from ecluse.model import Result
 
@@ -61,7 +62,7 @@ class ActionCall:
     @property
     def name(self) -> str:
         """Owner/repo and path of the action, in lower case, without its version."""
-        return self.step.uses.partition("@")[0].lower()
+        return split_reference(self.step.uses).location.lower()
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -126,24 +127,23 @@ def find_action(session: Session, frame: Frame, uses: str, *, ahead: bool = Fals
         )
     if uses.startswith(("./", ".\\")):
         return None if ahead else read_manifest(uses, session.workspace / uses)
-    location, _, ref = uses.partition("@")
     if not uses.startswith("$/"):
-        stand_in = _stand_in(session, location, ref)
+        named = split_reference(uses)
+        stand_in = _stand_in(session, named)
         if stand_in is not None:
             return read_manifest(uses, stand_in)
-        if location.lower() in BUILT_IN or reason_for(location):
+        if named.location.lower() in BUILT_IN or reason_for(named.location):
             return None
     return read_manifest(uses, _elsewhere(session, frame, uses))
 
 
-def _stand_in(session: Session, location: str, ref: str) -> Path | None:
+def _stand_in(session: Session, named: Reference) -> Path | None:
     """The folder that was given for an action with ``--local-action``."""
     given = session.request.local_actions
-    owner, name, *rest = [*location.split("/"), ""]
-    if f"{location}@{ref}" in given:
-        return Path(given[f"{location}@{ref}"])
-    whole = given.get(f"{owner}/{name}@{ref}")
-    return None if whole is None else _below(Path(whole), "/".join(rest), location)
+    if f"{named.location}@{named.ref}" in given:
+        return Path(given[f"{named.location}@{named.ref}"])
+    whole = given.get(f"{named.name}@{named.ref}")
+    return None if whole is None else _below(Path(whole), named.path, named.location)
 
 
 def _elsewhere(session: Session, frame: Frame, uses: str) -> Path:
@@ -155,17 +155,17 @@ def _elsewhere(session: Session, frame: Frame, uses: str) -> Path:
         if not repository:
             return _below(_own_files(session, into / "own"), path, uses)
     else:
-        location, _, ref = uses.partition("@")
-        repository, path = "/".join(location.split("/")[:2]), "/".join(location.split("/")[2:])
-    stand_in = session.request.local_actions.get(f"{repository}@{ref}")
+        named = split_reference(uses)
+        repository, path, ref = named.repository, named.path, named.ref
+    stand_in = session.request.local_actions.get(f"{without_base(repository)}@{ref}")
     root = Path(stand_in) if stand_in else session.remote.export(repository, ref, into)
     return _below(root, path, uses)
 
 
 def _origin(session: Session) -> tuple[str, str]:
     """Repository and ref of a workflow that was fetched; empty for one of the tree under test."""
-    location, found, ref = session.workflow.path.partition("@")
-    return ("/".join(location.split("/")[:2]), ref) if found else ("", "")
+    named = split_reference(session.workflow.path)
+    return (named.repository, named.ref) if named.ref else ("", "")
 
 
 def _own_files(session: Session, target: Path) -> Path:

@@ -22,7 +22,7 @@ from ecluse.checks.actions.picomatch import matcher
 from ecluse.checks.placing import inside
 from ecluse.errors import Invalid, Unsupported
 from ecluse.files import read_capped, write_atomically
-from ecluse.git.repository import EMPTY_TREE
+from ecluse.git.repository import EMPTY_TREE, Repository
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 
@@ -61,7 +61,7 @@ def run(call: ActionCall) -> Outcome:
 
 
 def _detect(call: ActionCall) -> list[Changed]:
-    for name in ("since", "until", "recover_deleted_files", "use_rest_api"):
+    for name in ("recover_deleted_files", "use_rest_api"):
         if call.input(name, "false") != "false":
             raise Unsupported(
                 "checks.changed_files", f"The input {name} of changed-files is not carried out here.", "Use base_sha."
@@ -72,6 +72,8 @@ def _detect(call: ActionCall) -> list[Changed]:
     head = resolve(repository, call.input("sha"))
     if call.input("sha") and head is None:
         raise _unknown("sha", call.input("sha"))
+    if until := call.input("until"):
+        head = _at(repository, "until", until)
     if is_own_head(repository, call, head) or head is None:
         head = ""
     base: str | None
@@ -79,6 +81,8 @@ def _detect(call: ActionCall) -> list[Changed]:
         base = resolve(repository, given)
         if base is None:
             raise _unknown("base_sha", given)
+    elif since := call.input("since"):
+        base = _at(repository, "since", since)
     elif str(github["event_name"]).startswith("pull_request"):
         base = pull_request_base(call, repository)
     else:
@@ -96,6 +100,17 @@ def _detect(call: ActionCall) -> list[Changed]:
         found = [one for one in found if one.status != "R"]
         found += [half for one in renamed for half in (Changed("D", one.before), Changed("A", one.path))]
     return sorted(found, key=lambda one: one.path)
+
+
+def _at(repository: Repository, name: str, when: str) -> str:
+    """The oldest commit ``since`` a time, or the newest ``until`` it. Raises :class:`Invalid` when there is none."""
+    newest = ["-n", "1"] if name == "until" else []
+    found = repository.text("log", "--format=%H", *newest, f"--{name}={when}", "HEAD", "--", check=False).split()
+    if not found:
+        raise Invalid(
+            "checks.changes_commit", f"{name} is '{when}', and there is no such commit here.", "git log --oneline"
+        )
+    return found[-1]
 
 
 def _unknown(name: str, value: str) -> Invalid:

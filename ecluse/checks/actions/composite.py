@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.actions.manifest import Manifest, complete
 from ecluse.checks.evaluate import interpolate
+from ecluse.checks.naming import split_reference
 from ecluse.checks.session import Frame
 from ecluse.checks.values import to_text
 from ecluse.errors import Invalid
@@ -26,15 +27,15 @@ def inner_frame(call: ActionCall, manifest: Manifest, say: Any) -> Frame:
             f"Actions use one another more than {MAX_DEPTH} levels deep.",
             "look for an action that uses itself",
         )
-    location, _, ref = manifest.uses.partition("@")
-    is_local = location.startswith((".", "$"))
+    named = split_reference(manifest.uses)
+    is_local = manifest.uses.startswith((".", "$"))
     return Frame(
         inputs=complete(manifest, call.inputs, call.session.scope(call.frame), say),
         env=call.frame.env | call.env,
         action_path=str(manifest.folder),
         depth=call.frame.depth + 1,
         trail=call.key,
-        source=call.frame.source if is_local else ("/".join(location.split("/")[:2]), ref),
+        source=call.frame.source if is_local else (named.repository, named.ref),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecluse import process
 from ecluse.checks.actions import ActionCall, Outcome
 from ecluse.checks.actions.manifest import Manifest, complete
+from ecluse.checks.naming import split_reference
 from ecluse.checks.output import StepOutput
 from ecluse.checks.session import Cleanup
 from ecluse.errors import Failed
@@ -76,12 +77,11 @@ def _silent(_: str) -> None:
 
 def source_variables(uses: str, step_id: str) -> dict[str, str]:
     """The variables that tell an action its own name."""
-    location, _, ref = uses.partition("@")
-    is_local = location.startswith((".", "$"))
-    name = "/".join(location.split("/")[:2])
-    found = {"GITHUB_ACTION": step_id or ("__self" if is_local else f"__{name.replace('/', '_')}")}
+    named = split_reference(uses)
+    is_local = uses.startswith((".", "$"))
+    found = {"GITHUB_ACTION": step_id or ("__self" if is_local else f"__{named.name.replace('/', '_')}")}
     if not is_local:
-        found |= {"GITHUB_ACTION_REPOSITORY": name, "GITHUB_ACTION_REF": ref}
+        found |= {"GITHUB_ACTION_REPOSITORY": named.name, "GITHUB_ACTION_REF": named.ref}
     return found
 
 

@@ -84,6 +84,8 @@ def _wishes(call: ActionCall) -> list[str]:
         lines = [read_wish(inside(call.session.workspace, name, "python-version-file"))]
     if not lines and (call.session.workspace / ".python-version").is_file():
         lines = [read_wish(call.session.workspace / ".python-version")]
+    if call.flag("freethreaded"):
+        lines = [f"{line}t" for line in lines]
     for line in lines:
         if re.match(r"(pypy|graalpy)|.*\dt$", line):
             raise Unsupported(

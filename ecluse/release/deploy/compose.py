@@ -44,6 +44,11 @@ class ByCompose(ByUpload):
     def by_git(self) -> bool:
         return self.target.source == "git"
 
+    @property
+    def is_program(self) -> bool:
+        """Whether compose is a program of its own (docker-compose, podman-compose) and no plugin of the engine."""
+        return self.target.engine[-1].endswith("-compose")
+
     def missing(self, made: Deployment) -> str:
         if not self.by_git:
             return super().missing(made)
@@ -101,13 +106,15 @@ class ByCompose(ByUpload):
 
     def restart_script(self, made: Deployment) -> str:
         words = self._words(made)
-        return f"{words} pull --ignore-buildable && {words} up -d --remove-orphans"
+        spares = "" if self.is_program else " --ignore-buildable"  # the older programs leave those out by themselves
+        return f"{words} pull{spares} && {words} up -d --remove-orphans"
 
     def _words(self, made: Deployment) -> str:
         """The compose command in the folder of ``made``, with the facts that were kept for it."""
         project = re.sub(r"[^a-z0-9_-]", "-", self.target.root.name.lower()).strip("-_") or "ecluse"
         files = [word for name in self.target.compose for word in ("-f", name)]
-        words = shlex.join([*self.target.engine, "compose", "-p", project, *files])
+        engine = [*self.target.engine] if self.is_program else [*self.target.engine, "compose"]
+        words = shlex.join([*engine, "-p", project, *files])
         return f"set -a; . {shlex.quote(f'{self.root}/.ecluse/{_file(made)}')}; set +a; {words}"
 
     def _facts(self, made: Deployment, images: dict[str, str]) -> bytes:

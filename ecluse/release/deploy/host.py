@@ -25,6 +25,15 @@ CONNECT_S = 10
 
 _UNREACHED = 255
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LOGNAME", "SHELL", "SSH_AUTH_SOCK")
+_OF_ENGINES = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
+    "XDG_RUNTIME_DIR",
+)
+"""Where this machine's container engine is reached; a far host has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,8 @@ class Host:
         Raises :class:`Failed`: ``host.unreachable`` when ssh could not get there, ``host.command`` for a status other
         than 0 (with ``check``), ``process.timeout``.
         """
-        env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        kept = (*_INHERITED, *_OF_ENGINES) if self.name == HERE else _INHERITED
+        env = {name: os.environ[name] for name in kept if name in os.environ}
         words_ = self.argv(script, words, variables)
         done = process.run(words_, env=env, stdin=stdin, timeout_s=timeout_s, check=False)
         said = done.stderr.decode("utf-8", "replace").strip()[-600:]

@@ -27,6 +27,9 @@ needs an approval that holds for exactly this commit and plan.
 `.` is this machine, through the same commands. A host needs a POSIX shell, `tar`, `sha256sum`, `stat` and `mv -T` (GNU or
 BusyBox), and nothing of Écluse. A command that starts a service has to let go of it (`setsid PROGRAM > log 2>&1 < /dev/null &`).
 
+**Compose** is the engine's plugin (`docker compose`), or a program of its own: `engine = ["docker-compose"]`. After
+`image.push` the compose file finds name and digest in `ECLUSE_IMAGE`, so that `image: "${ECLUSE_IMAGE}"` runs what was built.
+
 **Secrets** are named in the policy and never stand there. The value of `NAME` is the file `.git/ecluse/secrets/NAME`
 (readable by its owner only), else the variable `NAME` of the process. Values go by standard input or in a header, are
 hidden in what commands say, and are never recorded.

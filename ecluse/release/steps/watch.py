@@ -22,7 +22,7 @@ ATTEMPTS = 3
 
 def run(context: Context) -> Outcome:
     """Start the watch or find it again; over: its result. Raises :class:`Failed` when it saw the service unwell."""
-    window = _seconds(context, "window", 60.0)
+    window = window_s(context)
     before = context.retries * ATTEMPTS
     for attempt in range(before + 1, before + ATTEMPTS + 1):
         job = context.folder / f"{context.effect()}-{attempt}"
@@ -48,6 +48,11 @@ def run(context: Context) -> Outcome:
         if running:
             return Again(POLL_S, "watch")
     raise Failed("watch.lost", f"the watch was ended from outside {ATTEMPTS} times", f"ls {context.folder}")
+
+
+def window_s(context: Context) -> float:
+    """How long the watch lasts, in seconds."""
+    return _seconds(context, "window", 60.0)
 
 
 def _begin(context: Context, job: object, window: float, plan: dict[str, object]) -> dict[str, object]:

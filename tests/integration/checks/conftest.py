@@ -26,15 +26,29 @@ class Yard:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(textwrap.dedent(text), encoding="utf-8")
 
-    def jobs(self, text: str, **request: Any) -> Report:
-        """Run a workflow with these jobs (a YAML mapping)."""
-        self.write("on: push\njobs:\n" + textwrap.indent(textwrap.dedent(text), "  "))
+    def run(self, text: str = "", **request: Any) -> Report:
+        """Run a whole workflow; without ``text`` what is there."""
+        if text:
+            self.write(text)
         return run(self.tree, RunRequest(log_dir=self.logs, **request), self.events.append)
 
+    def jobs(self, text: str, **request: Any) -> Report:
+        """Run a workflow with these jobs (a YAML mapping)."""
+        return self.run("on: push\njobs:\n" + textwrap.indent(textwrap.dedent(text), "  "), **request)
+
+    def report_of(self, steps: str, **request: Any) -> Report:
+        """Run one job ``a`` with these steps (a YAML list)."""
+        body = textwrap.indent(textwrap.dedent(steps), "    ")
+        return self.jobs(f"a:\n  runs-on: ubuntu-latest\n  steps:\n{body}", **request)
+
     def steps(self, text: str, **request: Any) -> Job:
-        """Run one job ``a`` with these steps (a YAML list) and return it."""
-        body = textwrap.indent(textwrap.dedent(text), "    ")
-        return self.jobs(f"a:\n  runs-on: ubuntu-latest\n  steps:\n{body}", **request).jobs[0]
+        """The same, and the job alone."""
+        return self.report_of(text, **request).jobs[0]
+
+    @property
+    def lines(self) -> list[str]:
+        """What steps said so far."""
+        return [str(event["text"]) for event in self.events if event["event"] == "line"]
 
 
 @pytest.fixture

@@ -142,6 +142,24 @@ def test_jobs_of_a_called_workflow(place: Place) -> None:
     assert report.result is Result.SUCCESS and (place.times("first"), place.times("good")) == (1, 1)
 
 
+def test_coverage_counts_the_jobs_that_were_taken_over(yard: Any, tmp_path: Path) -> None:
+    document = {"meta": {}, "files": {"FILE": {"executed_lines": [1, 2, 3], "missing_lines": [4]}}}
+    write = f"echo '{json.dumps(document)}' | sed s/FILE/$GITHUB_JOB.py/ > coverage.json"
+    jobs = "  good: {runs-on: x, steps: [{run: WRITE}]}\n  bad: {runs-on: x, steps: [{run: WRITE}, {run: 'test -e MENDED'}]}"
+    text = "on: push\njobs:\n" + jobs.replace("WRITE", json.dumps(write)).replace("MENDED", str(tmp_path / "mended"))
+    place = Place(yard, tmp_path)
+    yard.write(text)
+    whole = place.run()
+    (tmp_path / "mended").touch()
+    again = place.again()
+    assert (whole.result, again.result) == (Result.FAILURE, Result.SUCCESS)
+    assert [job.reused != "" for job in again.jobs] == [True, False]
+    assert again.coverage == whole.coverage and again.coverage is not None
+    assert (again.coverage.covered, again.coverage.total) == (6, 8)
+    (rerun.place_of(yard.tree, RunRequest()) / "lines.json").write_text("{")
+    assert place.again().coverage is None
+
+
 def test_a_run_that_cannot_be_kept_is_as_green(yard: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     report = yard.jobs("a: {runs-on: x, steps: [{run: 'true'}]}", keep=tmp_path / "file" / "below")

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from ecluse import yaml12
+from ecluse import config, dockerfiles, yaml12
 from ecluse.errors import Invalid
-from ecluse.kit import ActionKind, InitOptions, init, kits, survey
+from ecluse.kit import ActionKind, InitOptions, docker, init, kits, survey
+from ecluse.release import compile_playbook, lint
+from ecluse.release.deploy.compose import variable_of
 
 FILES = {
     "pyproject.toml": '[project]\nname = "solo"\nversion = "1"\n[project.optional-dependencies]\ntest = []\n',
@@ -37,6 +39,14 @@ KINDS: dict[str, dict[str, str]] = {
     "javascript": {"package.json": '{"name": "@me/pad"}', "index.js": "module.exports = 1\n"},
     "untested": {"tool.py": "print('ok')\n", "requirements.txt": ""},
     "elaborate": {**FILES, ".github/workflows/ci.yml": "on: push\njobs: {a: {runs-on: x, steps: [{run: ls}]}}\n"},
+    "command": {
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "saw"\nversion = "1.0"\ndependencies = ["click"]\n[project.scripts]\nsaw = "saw:main"\n',
+        "saw/__init__.py": '__version__ = "1.0"\n\n\ndef main() -> None:\n    print(__version__)\n',
+        "Makefile": ".PHONY: lint\nlint test-saw-unit:\n\t@echo mine\n\ninclude kit.mk\n",
+        "tests/integration/test_one.py": "def test_one():\n    assert True\n",
+        "tests/unit/test_two.py": "def test_two():\n    assert True\n",
+    },
     "empty": {"notes.txt": "nothing here\n"},
 }
 
@@ -50,6 +60,13 @@ def grow(bench, kind: str) -> Path:
         bench.write(path, text)
     bench.commit("grown")
     return bench.folder
+
+
+def brought(bench, *names: str) -> None:
+    """The kit's own files, written without what else init looks at and does."""
+    for piece in kits.plan(bench.folder, survey.look(bench.folder), names or kits.KITS):
+        if piece.data is not None:
+            bench.write(piece.path, piece.data)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,13 +86,18 @@ def test_a_second_time_gives_no_diff_and_what_is_there_stays(bench, kind: str) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_workflow_is_one_that_the_checks_can_plan(bench, cli_run, kind: str) -> None:
     grow(bench, kind)
-    init(bench.repository, InitOptions(kits=kits.KITS))
+    brought(bench)
     bench.commit("kit")
     done = cli_run("run", "--dry-run", ".github/workflows")
     assert done.returncode == 0, done.stdout + done.stderr
     zizmor = shutil.which("zizmor")
     if zizmor and kind != "elaborate":  # that one's own workflow is not ours to judge
         subprocess.run([zizmor, "--offline", "-q", ".github"], cwd=bench.folder, check=True)
+    actionlint = shutil.which("actionlint")
+    if actionlint and kind != "elaborate":
+        pages = sorted(str(path) for path in bench.folder.glob(".github/workflows/*.yml"))
+        said = subprocess.run([actionlint, *pages], cwd=bench.folder, capture_output=True, text=True)
+        assert said.returncode == 0, said.stdout
 
 
 def test_what_is_found(bench) -> None:
@@ -132,7 +154,7 @@ def test_unknown_names_are_errors_that_say_what_there_is(bench) -> None:
 
 def test_every_target_of_the_makefile_is_one_that_make_can_read(bench) -> None:
     grow(bench, "monorepo")
-    init(bench.repository, InitOptions(kits=("ci",)))
+    brought(bench, "ci")
     targets = ["setup", "lint", "test-all", "test-e2e", "test-api-unit", "test-worker-unit"]
     done = subprocess.run(["make", "-n", *targets], cwd=bench.folder, capture_output=True, text=True, check=True)
     assert "cd services/api && . .venv/bin/activate && python -m pytest -q tests" in done.stdout
@@ -152,7 +174,7 @@ def changes(bench, cli_run) -> tuple[dict[str, str], str]:
 
 def test_a_change_of_one_service_runs_only_its_jobs_and_says_why(bench, cli_run) -> None:
     grow(bench, "monorepo")
-    init(bench.repository, InitOptions(kits=("ci",)))
+    brought(bench, "ci")
     bench.commit("kit")
     bench.git("switch", "-q", "-c", "one")
     bench.commit("one", services__api__api__more_dot_py="x = 1\n")
@@ -170,7 +192,7 @@ def test_a_change_of_one_service_runs_only_its_jobs_and_says_why(bench, cli_run)
 
 def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
     grow(bench, "fastapi")
-    init(bench.repository, InitOptions(kits=("docker", "staging")))
+    brought(bench, "docker", "staging")
     page = (bench.folder / "backend/Dockerfile").read_text()
     assert [line.split()[-1] for line in page.splitlines() if line.startswith("FROM")] == [
         "dependencies",
@@ -187,6 +209,127 @@ def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
     assert set(prod["on"]["workflow_call"]["inputs"]) == {"backend"}
     services = loaded(bench.folder / "compose.prod.yml")["services"]
     assert services["backend"]["image"].startswith("${BACKEND_IMAGE:?") and "build" not in services["backend"]
+
+
+def test_a_command_gets_an_image_a_package_and_a_playbook_and_nothing_that_stays_running(bench) -> None:
+    grow(bench, "command")
+    report = init(bench.repository, InitOptions(kits=kits.KITS))
+    said = {action.what: action for action in report.actions}
+    assert said["compose.yml"].kind is ActionKind.SKIPPED and "stays running" in said["compose.yml"].why
+    assert 'ENTRYPOINT ["saw"]' in (bench.folder / "Dockerfile").read_text()
+    jobs = loaded(bench.folder / ".github/workflows/test_and_deploy.yml")["jobs"]
+    assert (
+        jobs["publish"]["permissions"] == {"id-token": "write"} and jobs["publish"]["if"] == "github.ref_type == 'tag'"
+    )
+    assert set(jobs["publish"]["needs"]) == {"package", "scan", "test-saw"}
+    steps = loaded(bench.folder / ".github/workflows/package.yml")["jobs"]["package"]["steps"]
+    assert any("alone/bin/saw" in step.get("run", "") for step in steps)
+    page = (bench.folder / "playbooks/release.md").read_text()
+    assert 'versions="pyproject.toml saw/__init__.py"' in page and "deploy" not in page.split("## Human gates")[1]
+    assert lint(compile_playbook(page, "playbooks/release.md")) == []
+    assert config.parse((bench.folder / "ecluse.toml").read_bytes()).environments == {}
+
+
+def test_the_image_that_was_scanned_is_pushed_and_its_digest_is_what_goes_live(bench) -> None:
+    grow(bench, "fastapi")
+    brought(bench)
+    jobs = loaded(bench.folder / ".github/workflows/test_and_deploy.yml")["jobs"]
+    uses = [str(step.get("uses", "")) for step in jobs["image-backend"]["steps"]]
+    assert sum("build-push-action" in one for one in uses) == 1, "a second build could be another image"
+    push = next(step for step in jobs["image-backend"]["steps"] if step.get("id") == "push")
+    scan = next(step for step in jobs["image-backend"]["steps"] if step.get("name") == "scan")
+    assert "docker tag candidate:ci" in push["run"] and scan["with"]["image-ref"] == "candidate:ci"
+    for place, file in (("staging", "docker-compose.staging.yml"), ("production", "compose.prod.yml")):
+        called = jobs[f"deploy-{place}"]
+        assert called["with"] == {"backend": "${{ needs.image-backend.outputs.image }}"}
+        deploy = loaded(bench.folder / called["uses"])["jobs"]["deploy"]
+        assert deploy["env"]["BACKEND_IMAGE"] == "${{ inputs.backend }}"
+        assert "${BACKEND_IMAGE:?" in (bench.folder / file).read_text()
+    page = (bench.folder / "playbooks/release.md").read_text()
+    assert "image.push name={inputs.registry}/backend:{version}" in page
+    assert variable_of("registry.example/team/backend:1.0") == "BACKEND_IMAGE"
+    assert lint(compile_playbook(page, "playbooks/release.md")) == []
+
+
+def test_environments_are_added_once_and_refused_until_they_are_filled_in(bench, cli_run) -> None:
+    grow(bench, "fastapi")
+    bench.write("backend/app/more.py", 'PATH = "/healthz"\n')
+    init(bench.repository, InitOptions(kits=("docker", "staging", "release")))
+    bench.commit("kit")
+    policy = config.parse((bench.folder / "ecluse.toml").read_bytes())
+    assert set(policy.environments) == {"staging", "production"}
+    production = policy.environments["production"]
+    assert (production.production, production.reviewers, production.branches) == (
+        True,
+        ("human",),
+        ("main", "hotfix/*"),
+    )
+    assert (production.health, production.compose) == ("/healthz", ("compose.prod.yml",))
+    planned = cli_run("release", "plan", "--input", "registry=registry.example/team")
+    assert planned.returncode == 2 and "deploy@production.example.invalid" in planned.stderr
+    assert "deploy@staging.example.invalid" in cli_run("doctor").stdout
+    text = (bench.folder / "ecluse.toml").read_text().replace("example.invalid", "example.com")
+    bench.write("ecluse.toml", text)
+    bench.commit("filled in")
+    planned = cli_run("release", "plan", "--input", "registry=registry.example/team")
+    assert planned.returncode == 0, planned.stderr
+    assert init(bench.repository, InitOptions(kits=("staging", "release"))).changed is False
+    assert (bench.folder / "ecluse.toml").read_text() == text
+
+
+def test_environments_of_ones_own_stay(bench) -> None:
+    own = 'solo = true\n\n[environments.live]\nproduction = true\npath = "/srv"\nurl = "http://127.0.0.1:1"\ncommand = ["true"]'
+    grow(bench, "fastapi")
+    bench.write("ecluse.toml", own)
+    init(bench.repository, InitOptions(kits=("staging",)))
+    text = (bench.folder / "ecluse.toml").read_text()
+    assert text.startswith(own + "\n") and set(config.parse(text.encode()).environments) == {"live", "staging"}
+    (bench.folder / "ecluse.toml").unlink()
+    bench.write("pyproject.toml", "[tool.ecluse]\nsolo = true\n")
+    report = init(bench.repository, InitOptions(kits=("staging",)))
+    (proposed,) = (action for action in report.actions if action.what == "pyproject.toml")
+    assert proposed.kind is ActionKind.PROPOSED and "[tool.ecluse.environments.production]" in proposed.diff
+
+
+def test_what_the_look_cannot_see_is_said_in_the_policy(bench) -> None:
+    grow(bench, "untested")
+    said = '[kit.projects.work]\nstart = ["python", "tool.py"]\nport = 9000\nhealth = "/up"\npackages = ["git"]\n'
+    bench.write("ecluse.toml", said)
+    brought(bench, "docker", "staging")
+    page = (bench.folder / "Dockerfile").read_text()
+    assert (
+        'CMD ["python", "tool.py"]' in page
+        and "127.0.0.1:9000/up" in page
+        and "install --no-install-recommends -y git" in page
+    )
+    assert dockerfiles.lint(page) == []
+    assert loaded(bench.folder / "compose.yml")["services"]["work"]["ports"] == ["127.0.0.1:8000:9000"]
+
+
+def test_a_makefile_of_ones_own_stays_and_can_include_what_it_lacks(bench) -> None:
+    grow(bench, "command")
+    brought(bench, "ci")
+    words = ["make", "-n", "lint", "test-saw-unit", "test-saw-integration"]
+    done = subprocess.run(words, cwd=bench.folder, capture_output=True, text=True, check=True)
+    assert done.stdout.count("echo mine") == 2 and "pytest -q tests/integration" in done.stdout and done.stderr == ""
+    bench.write("Makefile", "lint:\n\t@echo mine\n")
+    report = init(bench.repository, InitOptions(kits=("ci",)))
+    assert "include kit.mk" in next(action.why for action in report.actions if action.what == "Makefile")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "monorepo"])  # that one's Dockerfile is its own
+def test_every_dockerfile_of_the_kit_is_without_fault(bench, kind: str) -> None:
+    grow(bench, kind)
+    seen = kits.foreseen(survey.look(bench.folder), kits.KITS)
+    for one in seen.projects:
+        assert dockerfiles.lint(docker.text_of(one)) == []
+
+
+def test_changed_dockerfiles_are_judged(bench, cli_run) -> None:
+    bench.commit("image", Dockerfile='FROM python:3.12-slim\nADD . /app\nUSER 1\nCMD ["a"]\n')
+    done = cli_run("validate", "--level", "complete")
+    assert done.returncode == 5 and "Dockerfile:2: DL3020 error" in done.stdout
+    assert "Dockerfile:2: DL3020 error" in cli_run("doctor").stdout
 
 
 def test_a_dockerfile_of_ones_own_stays(bench) -> None:

@@ -57,6 +57,43 @@ SECONDS = 60.0
 """How long a test waits for something that takes a second, before it calls it stuck."""
 
 
+SHORT = """\
+---
+playbook: release
+format: 1
+environment: production
+---
+
+# A short release
+
+## Sequence
+
+### [1] Decide — by human
+
+{first}
+- gate: go-live
+
+### [2] Deploy — by system
+
+- uses: {deploy}
+- then: health.http
+- then: git.tag
+
+## Human gates
+
+| Gate | Question | Who | Needs | Answers | If nobody answers |
+|---|---|---|---|---|---|
+| go-live | May it go live? | human | 1 | approve / deny | abort |
+
+## Rollback
+
+| When | Do | Ask first |
+|---|---|---|
+| {deploy} | previous version | no |
+| health.http | previous version | no |
+"""
+
+
 class Yard:
     """The repository, its target, and short words for what tests do."""
 
@@ -75,6 +112,7 @@ class Yard:
         self.release_policy = ""
         self.protection = ""
         self.starter_key: Path | None = None
+        self.patience_s = SECONDS
         self.folder.mkdir(parents=True)
         self.git("init", "-q", "-b", "main", ".")
         for name, value in policy.items():
@@ -102,6 +140,10 @@ class Yard:
     def proof(self) -> list[str]:
         """The words of a command that prove who starts a release."""
         return ["--starter-key", str(self.starter_key)] if self.starter_key else []
+
+    def short_page(self, deploy: str, *first: str) -> str:
+        """A page with one gate that does ``first`` (actions) before it, and then deploys."""
+        return SHORT.format(deploy=deploy, first="\n".join(f"- uses: {one}" for one in first))
 
     def policy(self) -> str:
         smoke = '[{ request = "GET /", contains = "hello" }, { request = "GET /flaky" }, { request = "GET /none", expect = 404 }]'
@@ -160,12 +202,18 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
     def drive(self, release_id: str, until: Callable[[Release], bool] | None = None) -> Release:
         """Advance releases, landings and runs until the release rests (or ``until``)."""
         rests = until or (lambda r: r.state.is_terminal or r.state.waits_for_person)
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + self.patience_s
         wakes.reclaim(self.history)
         while not rests(self.get(release_id)) or (until is None and self._is_due(release_id)):
             assert time.monotonic() < deadline, f"stuck: {self.get(release_id)}"
             if not self.step():
                 time.sleep(0.02)
+        return self.get(release_id)
+
+    def through_the_line(self, release_id: str) -> Release:
+        """Drive it with the real line, intake and checks included, until it rests."""
+        rests = lambda: (found := self.get(release_id)).state.is_terminal or found.state.waits_for_person  # noqa: E731
+        line.drive(self.repository, self.history, until=rests, follow=(f"release/{release_id}",))
         return self.get(release_id)
 
     def _is_due(self, release_id: str) -> bool:

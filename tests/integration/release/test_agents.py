@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ecluse import line
 from ecluse.model import Change, ChangeState, ReleaseState
 
 AGENT = """\
@@ -59,13 +58,6 @@ def ready(
     )
 
 
-def drive(yard, release_id: str):
-    """The real line, intake and checks included."""
-    rests = lambda: (r := yard.get(release_id)).state.is_terminal or r.state.waits_for_person  # noqa: E731
-    line.drive(yard.repository, yard.history, until=rests, follow=(f"release/{release_id}",))
-    return yard.get(release_id)
-
-
 @pytest.fixture(autouse=True)
 def tokens(monkeypatch):
     monkeypatch.setenv("MODEL_TOKEN", "model-4711-4711")
@@ -77,7 +69,7 @@ LAND = "\n### [2] Bring it in — by system\n\n- uses: landing.land\n"
 
 def test_what_an_agent_made_goes_through_intake_and_lands(yard, tmp_path):
     ready(yard, tmp_path, WORK, rest=LAND, cost=1.0)
-    done = drive(yard, yard.start(playbook="build"))
+    done = yard.through_the_line(yard.start(playbook="build"))
     assert done.state is ReleaseState.DONE, done.reason
     result = done.outputs["steps"]["0"]["result"]
     change = yard.history.get(Change, result["change"])
@@ -94,7 +86,7 @@ def test_what_an_agent_made_goes_through_intake_and_lands(yard, tmp_path):
 
 def test_an_agent_whose_change_nobody_vouches_for_waits_for_a_person(yard, tmp_path):
     ready(yard, tmp_path, WORK, rest=LAND, trust="signed")
-    waiting = drive(yard, yard.start(playbook="build"))
+    waiting = yard.through_the_line(yard.start(playbook="build"))
     assert waiting.state is ReleaseState.WAITING and "waits" in waiting.reason, waiting.reason
     assert yard.git("rev-parse", "main") == yard.git("rev-parse", "HEAD")
 
@@ -114,24 +106,24 @@ def test_an_agent_whose_change_nobody_vouches_for_waits_for_a_person(yard, tmp_p
 )
 def test_an_agent_that_goes_wrong_fails_the_step_and_nothing_comes_in(yard, tmp_path, body, limits, wanted):
     ready(yard, tmp_path, body, **limits)
-    over = drive(yard, yard.start(playbook="build"))
+    over = yard.through_the_line(yard.start(playbook="build"))
     assert over.state in (ReleaseState.FAILED, ReleaseState.DONE) and wanted in over.reason, over.reason
     assert yard.history.find(Change) == []
 
 
 def test_an_agent_that_changes_nothing_is_done_without_a_change(yard, tmp_path):
     ready(yard, tmp_path, "pass")
-    done = drive(yard, yard.start(playbook="build"))
+    done = yard.through_the_line(yard.start(playbook="build"))
     assert done.state is ReleaseState.DONE and "changed nothing" in yard.texts(done.id)
 
 
 def test_a_bundle_is_taken_in_and_the_same_one_again_is_the_same_change(yard, tmp_path):
     ready(yard, tmp_path, WORK)
-    first = drive(yard, yard.start(playbook="build"))
+    first = yard.through_the_line(yard.start(playbook="build"))
     result = first.outputs["steps"]["0"]["result"]
     bundle = Path(result["log"]).with_name("change.tar")
     ready(yard, tmp_path, WORK, first=f"intake.import bundle={bundle}", rest=LAND)
-    again = drive(yard, yard.start(playbook="build"))
+    again = yard.through_the_line(yard.start(playbook="build"))
     assert again.state is ReleaseState.DONE, again.reason
     assert again.outputs["steps"]["0"]["result"]["change"] == result["change"]
     assert yard.history.get(Change, result["change"]).state is ChangeState.LANDED
@@ -139,8 +131,8 @@ def test_a_bundle_is_taken_in_and_the_same_one_again_is_the_same_change(yard, tm
 
 def test_an_agent_and_a_bundle_that_are_not_there_are_named(yard, tmp_path):
     ready(yard, tmp_path, WORK, first="agent.run agent=nobody")
-    over = drive(yard, yard.start(playbook="build"))
+    over = yard.through_the_line(yard.start(playbook="build"))
     assert over.state is ReleaseState.FAILED and "no agent 'nobody' (it has: dev)" in over.reason
     ready(yard, tmp_path, WORK, first=f"intake.import bundle={tmp_path / 'nowhere.tar'}")
-    over = drive(yard, yard.start(playbook="build"))
+    over = yard.through_the_line(yard.start(playbook="build"))
     assert over.state is ReleaseState.FAILED and "nowhere.tar" in over.reason, over.reason

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from ecluse import release, signing
-from ecluse.errors import Problem, Refused
+from ecluse.errors import ExitStatus, Problem, Refused
 from ecluse.history import History, wakes
 from ecluse.model import Gate, GateState, ReleaseState, Role
 
@@ -20,22 +22,22 @@ pytestmark = pytest.mark.skipif(not signing.available(), reason="ssh-keygen is n
 
 ROUNDS = 200 if int(os.environ.get("ECLUSE_PROPERTY_STEPS", "0")) >= 10_000 else 12
 ELSEWHERE = {
-    "csrf-get": "pages",
-    "csrf-json-text-plain": "pages",
-    "host-header": "pages",
-    "session-fixation": "pages",
-    "logout-reuse": "pages",
-    "token-in-url": "pages",
-    "token-timing": "pages",
-    "log-xss": "pages",
-    "download-html": "pages",
-    "idor": "pages",
-    "mass-assignment": "pages",
+    "csrf-get": "tests/integration/web/test_answers_by_web.py",
+    "csrf-json-text-plain": "tests/integration/web/test_answers_by_web.py",
+    "host-header": "tests/integration/web/test_answers_by_web.py",
+    "token-in-url": "tests/integration/web/test_answers_by_web.py",
+    "mass-assignment": "tests/integration/web/test_answers_by_web.py",
+    "log-xss": "tests/integration/web/test_pages.py",
+    "session-fixation": "nobody logs in to the dashboard",
+    "logout-reuse": "nobody logs in to the dashboard",
+    "token-timing": "the dashboard takes no tokens",
+    "download-html": "the dashboard serves no artifacts",
+    "idor": "the dashboard knows no accounts and shows whoever sits at this machine everything",
     "audit-tamper": "history",
     "audit-fork": "history",
     "mcp-confused-deputy": "no such door is there yet",
 }
-"""Case -> whose it is: the dashboard takes no answers, so that the cases of its doors have nothing to try here."""
+"""Case -> where it is played, or why there is nothing to play: the dashboard takes no answers."""
 
 
 def waiting(desk, **words: Any) -> str:
@@ -44,9 +46,25 @@ def waiting(desk, **words: Any) -> str:
     return release_id
 
 
-def say(desk, release_id: str, key: Path, **words: Any) -> Gate:
-    given = {"who": "x", "how": "key", "key": key, **words}
-    return release.answer(desk.repository, desk.history, release_id, None, "approve", **given)
+def say(desk, release_id: str, key: Path | None, signature: str = "") -> Gate:
+    """Answer by the function that every door calls, or by typing the command."""
+    if not desk.by_command:
+        words: dict[str, Any] = {"who": "x", "how": "key", "key": key, "signature": signature}
+        return release.answer(desk.repository, desk.history, release_id, None, "approve", **words)
+    given = ["--key", str(key)]
+    if signature:
+        place = desk.folder.parent / "signature"
+        place.write_text(signature)
+        given = ["--signature", str(place)]
+    words_ = ["release", "approve", release_id, *given, "--no-wait", "--no-input", "--json"]
+    typed = [sys.executable, "-P", "-m", "ecluse", *words_]
+    done = subprocess.run(typed, cwd=desk.folder, capture_output=True, check=False)
+    document = json.loads(done.stdout or done.stderr)
+    problem = document.get("error", document)
+    if done.returncode == ExitStatus.REFUSED:
+        raise Refused(problem["code"], problem["message"], problem["hint"])
+    assert done.returncode in (ExitStatus.DONE, ExitStatus.WAITS), done.stderr.decode()
+    return desk.history.find(Gate, release=release_id)[-1]
 
 
 def refused(code: str, act: Callable[[], object]) -> None:
@@ -149,10 +167,21 @@ HERE: dict[str, Callable[..., None]] = {
 }
 
 
-@pytest.mark.parametrize("case", HERE)
-def test_case(case: str, make_desk, request: pytest.FixtureRequest) -> None:
+BY_COMMAND = ("author-approves-self", "author-alias", "agent-approves-agent", "approval-replay", "double-approve")
+"""The cases that are one answer each: typed as well. The others are about the moment, which no command can choose."""
+
+
+@pytest.mark.parametrize(
+    ("case", "by_command"), [*((case, False) for case in HERE), *((case, True) for case in BY_COMMAND)]
+)
+def test_case(case: str, by_command: bool, make_desk, request: pytest.FixtureRequest) -> None:
+    def make(**words: Any) -> Any:
+        desk = make_desk(**words)
+        desk.by_command = by_command
+        return desk
+
     wants_clock = case == "expired-approval"
-    HERE[case](make_desk, *([request.getfixturevalue("hands")] if wants_clock else []))
+    HERE[case](make, *([request.getfixturevalue("hands")] if wants_clock else []))
 
 
 def test_every_case_of_the_reference_is_here_or_named(shared: Path) -> None:

@@ -6,14 +6,16 @@ import hashlib
 import hmac
 import json
 import secrets
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from ecluse import http, line
+from ecluse import http, line, webhooks
 from ecluse.errors import Failed
 from ecluse.kit.playbooks import page_of
 from ecluse.model import ReleaseState
@@ -56,6 +58,10 @@ class Store:
                 self.answer(status, said)
                 if status < 300:
                     store.tell(self.command, said, self.headers.get("X-Bridge-Origin", ""))
+
+            def do_GET(self) -> None:
+                found = store.records.get(self.path.strip("/").partition("/")[2])
+                self.answer(200 if found else 404, found or {})
 
             do_POST = do_PUT = do_DELETE = handle_write  # noqa: N815 - the names are the standard library's
 
@@ -175,7 +181,7 @@ def test_both_sides_are_kept_in_step_and_nothing_goes_round(yard: Any, stores: t
 
 def test_an_unsigned_event_and_a_strange_one_change_nothing(yard: Any, stores: tuple[Store, Store]) -> None:
     pages, rows = stores
-    _, port = opened(yard, stores, "3 s")
+    _, port = opened(yard, stores, "8 s")
     url = f"http://127.0.0.1:{port}/left"
     body = b'{"id": 1, "type": "created", "record": {"id": "x", "title": "forged"}}'
     assert http.request(url, "POST", body=body).status == 401
@@ -185,4 +191,26 @@ def test_an_unsigned_event_and_a_strange_one_change_nothing(yard: Any, stores: t
     pages.key = kept
     signature = hmac.new(kept.encode(), b"[]", hashlib.sha256).hexdigest()
     assert http.request(url, "POST", body=b"[]", headers={"X-Hub-Signature-256": f"sha256={signature}"}).status == 400
+    form = {"X-Hub-Signature-256": f"sha256={signature}", "Content-Type": "application/x-www-form-urlencoded"}
+    assert http.request(url, "POST", body=b"[]", headers=form).status == 415
+    assert huge(port).startswith(b"HTTP/1.0 413"), "before anything of it is read"
     assert rows.records == {}
+    # a delivery counts once by its sender's name for it, and a bare token makes us read the record where it is kept
+    event = json.dumps({"id": "a", "type": "created", "record": {"id": "x", "title": "one"}}).encode()
+    signed = webhooks.sign(event, kept, "msg-1", int(time.time()))
+    assert http.request(url, "POST", body=event, headers=signed).status == 200
+    other = json.dumps({"id": "b", "type": "created", "record": {"id": "y", "title": "again"}}).encode()
+    again = webhooks.sign(other, kept, "msg-1", int(time.time()))
+    assert http.request(url, "POST", body=other, headers=again).status == 200
+    assert [one["Name"] for one in rows.records.values()] == ["one"], "the same delivery, whatever it says"
+    pages.records["p9"] = {"id": "p9", "title": "what is true", "body": ""}
+    claim = json.dumps({"id": "c", "type": "created", "record": {"id": "p9", "title": "what is claimed"}}).encode()
+    assert http.request(url, "POST", body=claim, headers={"X-Gitlab-Token": kept}).status == 200
+    assert [one["Name"] for one in rows.records.values()] == ["one", "what is true"]
+
+
+def huge(port: int) -> bytes:
+    """What is answered to a request that only says how long it will be."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+        wire.sendall(b"POST /left HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+        return wire.recv(100)

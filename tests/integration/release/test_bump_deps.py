@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from ecluse import line
 from ecluse.kit.playbooks import page_of
 from ecluse.model import Change, ChangeState, ReleaseState
 from ecluse.release.bump import newest, pins
@@ -74,15 +73,9 @@ def project(yard, host: str, checks: str) -> None:
     yard.commit("chore: name")
 
 
-def drive(yard, release_id: str):
-    rests = lambda: (r := yard.get(release_id)).state.is_terminal or r.state.waits_for_person  # noqa: E731
-    line.drive(yard.repository, yard.history, until=rests, follow=(f"release/{release_id}",))
-    return yard.get(release_id)
-
-
 def test_small_steps_are_written_checked_and_landed_and_majors_are_listed(yard, registry):
     project(yard, registry, "grep -q 'alpha.*==1.2.0' requirements.txt")
-    done = drive(yard, yard.start(playbook="bump-deps"))
+    done = yard.through_the_line(yard.start(playbook="bump-deps"))
     assert done.state is ReleaseState.DONE, done.reason
     assert (
         yard.git("show", "main:requirements.txt")
@@ -99,14 +92,14 @@ def test_small_steps_are_written_checked_and_landed_and_majors_are_listed(yard, 
     result = next(step["result"] for step in done.outputs["steps"].values() if step["does"] == "deps.bump")
     assert any("alpha" in line and "2.0.0 is there" in line for line in result["majors"])
     assert any("db" in line and "16.1 is there" in line for line in result["majors"])
-    again = drive(yard, yard.start(playbook="bump-deps"))
+    again = yard.through_the_line(yard.start(playbook="bump-deps"))
     assert again.state is ReleaseState.DONE and again.outputs["named"]["bumped"] == "nothing", again.reason
 
 
 def test_a_bump_that_breaks_the_checks_does_not_land(yard, registry):
     project(yard, registry, "grep -q 'alpha.*==1.0.0' requirements.txt")
     before = yard.git("rev-parse", "main")
-    over = drive(yard, yard.start(playbook="bump-deps"))
+    over = yard.through_the_line(yard.start(playbook="bump-deps"))
     assert over.state is ReleaseState.FAILED and "red" in over.reason.lower(), over.reason
     assert yard.git("rev-parse", "main") == before
     (kept,) = yard.history.find(Change)
@@ -116,10 +109,10 @@ def test_a_bump_that_breaks_the_checks_does_not_land(yard, registry):
 def test_a_major_is_asked_for_and_taken(yard, registry):
     yard.list_key()
     project(yard, registry, "true")
-    waiting = drive(yard, yard.start(playbook="bump-deps", inputs={"level": "major", "names": "alpha"}))
+    waiting = yard.through_the_line(yard.start(playbook="bump-deps", inputs={"level": "major", "names": "alpha"}))
     assert waiting.state is ReleaseState.WAITING and "major" in waiting.reason
     yard.approve(waiting.id)
-    done = drive(yard, waiting.id)
+    done = yard.through_the_line(waiting.id)
     assert done.state is ReleaseState.DONE, done.reason
     assert "alpha[extra]==2.0.0" in yard.git("show", "main:requirements.txt")
     assert "beta == 0.9\n" in yard.git("show", "main:requirements.txt") + "\n"
@@ -128,7 +121,7 @@ def test_a_major_is_asked_for_and_taken(yard, registry):
 def test_an_index_that_is_not_there_is_said(yard, registry, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     project(yard, "127.0.0.1:9", "true")
-    over = drive(yard, yard.start(playbook="bump-deps"))
+    over = yard.through_the_line(yard.start(playbook="bump-deps"))
     assert over.state is ReleaseState.FAILED and "Nothing could be looked up" in over.reason, over.reason
 
 

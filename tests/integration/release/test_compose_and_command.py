@@ -1,4 +1,4 @@
-"""Deployment with compose and by a command of one's own: the ways to the host are real, an engine where there is one."""
+"""Deployment with compose and by a command of one's own; with a real engine: test_real_engine.py."""
 
 from __future__ import annotations
 
@@ -209,27 +209,3 @@ def test_a_command_that_was_cut_short_and_cannot_be_looked_at_asks_a_person(side
     assert asking.state is ReleaseState.ASKING and "7.deploy.command.run.1 --happened yes|no" in asking.reason
     entries = (box / "asked").read_text().splitlines()
     assert len(entries) == 1 and entries[0].startswith("0.1.0 ") and not Path(entries[0].split()[1]).exists()
-
-
-def test_a_real_engine_brings_a_container_up(yard, tmp_path):
-    try:
-        answers = subprocess.run(["docker", "compose", "version"], capture_output=True, timeout=20, check=False)
-        alive = subprocess.run(["docker", "info"], capture_output=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        pytest.skip("no docker on this machine")
-    if answers.returncode or alive.returncode:
-        pytest.skip("docker, or its compose, does not answer on this machine")
-    side = Far(yard, tmp_path / "real" / f"ecluse-{os.getpid()}", ".", "")
-    side.policy(engine=["docker"], health_timeout_s=120.0)
-    compose = (
-        f"services:\n  app:\n    image: python:3.11-alpine\n    working_dir: /app\n    volumes: ['.:/app:ro']\n"
-        f"    command: python service.py {yard.port}\n    network_mode: host\n"
-    )
-    yard.commit("feat: a container", compose_dot_yml=compose)
-    done = yard.release()
-    try:
-        assert done.state is ReleaseState.DONE, done.reason
-        assert yard.ask()[1]["version"] == "0.1.0"
-    finally:
-        words = ["docker", "compose", "-p", side.root.name, "down", "-v"]
-        subprocess.run(words, cwd=side.root / "current", capture_output=True, check=False)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ecluse import line
 from ecluse.errors import Invalid
 from ecluse.kit.playbooks import page_of
 from ecluse.model import Change, ChangeState, ReleaseState
 from ecluse.release import postmortem
-
-
-def drive(yard, release_id: str):
-    rests = lambda: (r := yard.get(release_id)).state.is_terminal or r.state.waits_for_person  # noqa: E731
-    line.drive(yard.repository, yard.history, until=rests, follow=(f"release/{release_id}",))
-    return yard.get(release_id)
 
 
 def approve(yard, release_id: str, steps: int) -> None:
@@ -27,15 +20,15 @@ def test_an_incident_from_the_first_word_to_the_page(yard):
     yard.commit("docs: how we handle incidents")
     title = "Logins | fail <b>everywhere</b>"
     started = yard.start(playbook="incident", inputs={"title": title, "severity": "sev1"})
-    waiting = drive(yard, started)
+    waiting = yard.through_the_line(started)
     assert waiting.state is ReleaseState.WAITING and "mitigated" in waiting.reason, waiting.reason
     opened = waiting.outputs["steps"]["0"]
     assert opened["said"].startswith("SEV1 since ") and any("0.1.0" in one for one in opened["result"]["timeline"])
     assert "We know and are on it" in yard.texts(started)
     approve(yard, started, 3)
-    drive(yard, started)
+    yard.through_the_line(started)
     approve(yard, started, 2)
-    done = drive(yard, started)
+    done = yard.through_the_line(started)
     assert done.state is ReleaseState.DONE, done.reason
     (path,) = yard.git("ls-tree", "--name-only", "main", "docs/post-mortems/").split()
     assert path == f"docs/post-mortems/{done.created_at[:10]}-logins-fail-b-everywhere-b.md"

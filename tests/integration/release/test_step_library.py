@@ -7,10 +7,9 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -261,36 +260,18 @@ def test_the_time_of_the_day_is_the_next_one():
 class Page:
     """A page on loopback: a service's health, or an external monitor; answers as it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, answering: Any) -> None:
         self.status, self.text, self.delay_s = 200, "all is well", 0.0
-        page = self
+        self.url: str = answering(self.say)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                threading.Event().wait(page.delay_s)
-                data = page.text.encode()
-                self.send_response(page.status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+    def say(self, method: str, path: str, headers: object, body: bytes) -> tuple[int, bytes]:
+        threading.Event().wait(self.delay_s)
+        return self.status, self.text.encode()
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    made = Page()
-    yield made
-    made.close()
+def page(answering: Any) -> Page:
+    return Page(answering)
 
 
 def watch(yard, page: Page, settings: str, logs: str = "", name: str = "watch", window: str = "0.6"):
@@ -310,12 +291,12 @@ def test_the_watch_keeps_figures_and_compares_response_times_with_the_one_before
 
 
 @pytest.mark.parametrize("fault", ["rate", "fatal", "monitor", "metric", "nothing"])
-def test_what_the_watch_looks_at_ends_it_early(yard, page, tmp_path, fault):
+def test_what_the_watch_looks_at_ends_it_early(yard, page, answering, tmp_path, fault):
     log = tmp_path / "log"
     log.write_text(
         "GET / 200\n" * 18 + "GET /a 500 ERROR\n" * 2 + ("PANIC: out of memory\n" if fault == "fatal" else "")
     )
-    monitor = Page()
+    monitor = Page(answering)
     monitor.text = "1 monitor is down" if fault == "monitor" else "up"
     settings = f"""
 errors = "ERROR"
@@ -329,7 +310,6 @@ monitors = [{{ url = "{monitor.url}", contains = "up" }}]
         counter = f"awk -v a=$ECLUSE_FROM -v b=$ECLUSE_TO '$1 >= a && $1 < b' {entries} | wc -l"
         settings += f'[[environments.staging.watch.metrics]]\nname = "entries"\ncommand = {json.dumps(counter)}\nmin_ratio = 0.5\n'
     over = watch(yard, page, settings, logs=f"cat {log}", window="0.5" if fault == "nothing" else "20")
-    monitor.close()
     if fault == "nothing":
         assert over.state is ReleaseState.DONE and results(over)[0]["error_rate"] == 10.0
         return
@@ -370,26 +350,3 @@ def test_images_need_an_engine_and_say_so(yard, monkeypatch, tmp_path):
     staging(yard)
     over = play(yard, "semver.decide", "image.build name=registry.example/app:{version}")
     assert over.state is ReleaseState.FAILED and "No container engine is on this machine" in over.reason
-
-
-def engine() -> str:
-    for name in ("docker", "podman"):
-        try:
-            if subprocess.run([name, "version"], capture_output=True, timeout=20, check=False).returncode == 0:
-                return name
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-    pytest.skip("no container engine answers on this machine")
-
-
-def test_an_image_of_exactly_the_commit_is_built(yard):
-    program = engine()
-    staging(yard)
-    yard.commit("feat: an image", Dockerfile="FROM scratch\nCOPY service.py /service.py\n")
-    name = f"ecluse-test-{os.getpid()}:{{version}}"
-    done = play(yard, "semver.decide", f"image.build name={name}")
-    try:
-        assert done.state is ReleaseState.DONE, done.reason
-        assert results(done)[1]["id"].startswith("sha256:")
-    finally:
-        subprocess.run([program, "image", "rm", "-f", results(done)[1]["name"]], check=False)

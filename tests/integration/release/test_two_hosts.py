@@ -23,42 +23,6 @@ from ecluse.release import environments
 ROOT = "/dev/fd/9/app"
 """The environment's path on both hosts: each login opens its own machine's folder as descriptor 9."""
 
-PAGE = """\
----
-playbook: release
-format: 1
-environment: production
----
-
-# A short one
-
-## Sequence
-
-### [1] Decide — by human
-
-- uses: semver.decide
-- gate: go-live
-
-### [2] Deploy — by system
-
-- uses: deploy.folder
-- then: health.http
-- then: git.tag
-
-## Human gates
-
-| Gate | Question | Who | Needs | Answers | If nobody answers |
-|---|---|---|---|---|---|
-| go-live | May it go live? | human | 1 | approve / deny | abort |
-
-## Rollback
-
-| When | Do | Ask first |
-|---|---|---|
-| deploy.folder | previous version | no |
-| health.http | previous version | no |
-"""
-
 RESTART = """\
 #!/bin/sh
 set -e
@@ -121,8 +85,9 @@ production = true
 restart = "sh ./restart.sh"
 stop = "kill $(cat service.pid); rm service.pid"
 """
+    page = yard.short_page("deploy.folder", "semver.decide")
     restart = RESTART.replace("PYTHON", sys.executable)
-    yard.commit("chore: two", ecluse_dot_toml=policy, restart_dot_sh=restart, playbooks__release_dot_md=PAGE)
+    yard.commit("chore: two", ecluse_dot_toml=policy, restart_dot_sh=restart, playbooks__release_dot_md=page)
     yield made
     for machine in made:
         machine.close()

@@ -179,3 +179,67 @@ jobs:
 def test_real_workflows_get_few_hints(shared: Path) -> None:
     files = [path for path in (shared / "conformance" / "real").rglob("*.y*ml") if "_actions" not in path.parts]
     assert sum(bool(read(path.read_bytes(), path.name).hints) for path in files) <= len(files) // 50
+
+
+def faults_of(text: str) -> list[str]:
+    with pytest.raises(WorkflowProblem) as caught:
+        read(text, "ci.yml")
+    return [f"{fault.line}:{fault.column} {fault.message}" for fault in caught.value.faults]
+
+
+def test_a_key_is_no_expression_where_none_is_allowed() -> None:
+    told = "A template expression is not allowed in this context"
+    assert faults_of("on:\n  ${{ 1 }}:\njobs:\n  ${{ 2 }}: {runs-on: x}\n")[:2] == [f"2:3 {told}", f"4:3 {told}"]
+    assert faults_of("name: ${{ 1 }}\non: push\njobs: ${{ 2 }}\n") == [f"1:7 {told}", f"3:7 {told}"]
+    read(HEAD + "      - {run: x, env: {'${{ github.ref }}': y}}\n", "ci.yml")
+
+
+def test_needs_that_are_never_met_are_told_one_by_one() -> None:
+    jobs = "on: push\njobs:\n  one: {runs-on: x}\n  two: {needs: [one, three], runs-on: x}\n"
+    jobs += "  three: {needs: two, runs-on: x}\n  four: {needs: none, runs-on: x}\n"
+    cycle = "which creates a cycle in the dependency graph."
+    assert faults_of(jobs) == [
+        f"4:22 Job 'two' depends on job 'three' {cycle}",
+        f"5:18 Job 'three' depends on job 'two' {cycle}",
+        "6:17 Job 'four' depends on unknown job 'none'.",
+    ]
+
+
+def test_a_container_has_an_image() -> None:
+    body = "on: push\njobs:\n  a:\n    runs-on: x\n    container: {options: o}\n    services: {db: {options: o}}\n    steps: [run: x]\n"
+    assert faults_of(body.replace("[run: x]", "[{run: x}]")) == [
+        "5:16 Container image cannot be empty",
+        "6:20 Container image cannot be empty",
+    ]
+    read(body.replace("[run: x]", "[{run: x}]").replace("options: o", "options: '${{ github.ref }}'"), "ci.yml")
+
+
+def test_a_job_without_steps_is_warned_of_and_a_snapshot_is_let_pass() -> None:
+    workflow = read(
+        "on: push\njobs:\n  a: {runs-on: x}\n  b: {runs-on: x, steps: []}\n  c: {uses: o/r/.github/workflows/w.yml@v1}\n",
+        "ci.yml",
+    )
+    assert [(one.line, one.message.rpartition(" ")[2]) for one in workflow.warnings] == [(3, "a"), (4, "b")]
+    read("on: push\njobs: {a: {runs-on: x, steps: [{run: x}], snapshot: {image-name: n, if: always()}}}\n", "ci.yml")
+    assert faults_of("on: push\njobs: {a: {runs-on: x, steps: [{run: x}], snapshot: {name: n}}}\n")
+
+
+def test_a_choice_has_options_and_nothing_else_has() -> None:
+    head = "on:\n  workflow_dispatch:\n    inputs:\n"
+    jobs = "jobs:\n  a: {runs-on: x, steps: [{run: x}]}\n"
+    assert faults_of(head + "      a: {type: choice}\n" + jobs) == ["4:10 Missing 'options' for choice input"]
+    workflow = read(head + "      a: {type: string, options: [b]}\n" + jobs, "ci.yml")
+    assert [(one.line, one.message[:24]) for one in workflow.warnings] == [(4, "Input type is not 'choic")]
+
+
+def test_a_fault_in_needs_is_told_once() -> None:
+    assert faults_of("on: push\njobs:\n  a:\n    needs:\n    runs-on: x\n") == ["4:11 Unexpected value ''"]
+    assert faults_of("on: push\njobs:\n  a:\n") == ["3:5 Unexpected value ''"]
+
+
+def test_a_called_workflow_is_named_with_its_version() -> None:
+    jobs = "on: push\njobs:\n  a: {uses: o/r/.github/workflows/x.yml}\n  b: {uses: .github/workflows/x.yml}\n  c: {uses: x@v1}\n"
+    told = "invalid value workflow reference: "
+    assert [one.partition(told)[2][:22] for one in faults_of(jobs)] == ["no version specified"] * 2 + [
+        "references to workflow"
+    ]

@@ -201,6 +201,7 @@ def test_shells() -> None:
     assert choose("", lambda name: name).command("s") == ["bash", "-e", "s"]
     assert choose("", lambda name: None).command("s") == ["sh", "-e", "s"]
     assert choose("bash", lambda name: name).command("s") == ["bash", "--noprofile", "--norc", "-eo", "pipefail", "s"]
+    assert choose("node", lambda name: name).command("s.js") == ["node", "s.js"]
     assert choose("perl -w {0}", lambda name: name).command("s") == ["perl", "-w", "s"]
     assert choose("python", lambda name: None).command("s") == ["python3", "s"]
     for wrong in ("cmd", "fish"):

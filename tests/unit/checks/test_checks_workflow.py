@@ -58,8 +58,8 @@ jobs:
         ("on: push\njobs:\n  a: {needs: b, runs-on: x}\n  b: {needs: a, runs-on: x}\n", (3, 3), "at least one job"),
         (
             "on: push\njobs:\n  s: {runs-on: x}\n  a: {needs: [s, b], runs-on: x}\n  b: {needs: a, runs-on: x}\n",
-            (4, 3),
-            "circle",
+            (4, 18),
+            "creates a cycle in the dependency graph",
         ),
         ("on: pusch\njobs:\n  a: {runs-on: x}\n", (1, 5), "Unexpected value 'pusch'"),
         ("jobs:\n  a: {runs-on: x}\n", (1, 1), "Required property is missing: on"),

@@ -9,13 +9,18 @@ import pytest
 
 from ecluse.cli.examples import EXAMPLES
 from ecluse.cli.group import VERBS
-from pages import reading, site
+from pages import reading, references, site
 from pages.__main__ import generated, main
 
 
 def test_pages_made_from_code_are_up_to_date() -> None:
     old = [name for name, text in generated() if (reading.DOCS / name).read_text(encoding="utf-8") != text]
     assert old == [], "type: python -m pages write"
+
+
+def test_every_field_of_the_references_has_a_meaning() -> None:
+    for text in references.made().values():
+        assert not re.findall(r"^\| `[^|]*\|[^|]*\|\s*\|$", text, flags=re.M)
 
 
 def test_every_verb_has_a_page_with_examples() -> None:

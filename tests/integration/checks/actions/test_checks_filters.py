@@ -159,6 +159,11 @@ def test_changed_files_between_commits(changed: Any, tmp_path: Any) -> None:
     assert found["all_changed_and_modified_files"] == "" and found["any_changed"] == "false"
     found = outputs(changed, CHANGED.replace("{WITH}", "{}"), tmp_path)
     assert found["added_files"] == "src/late.py src/new.js"
+    first = changed.git("rev-list", "--max-parents=0", "HEAD")
+    whole = outputs(changed, CHANGED.replace("{WITH}", f"{{base_sha: {first}}}"), tmp_path)
+    assert whole == outputs(changed, CHANGED.replace("{WITH}", "{since: 2001-01-01}"), tmp_path)
+    early = changed.job("- {uses: tj-actions/changed-files@v45, with: {until: '2001-01-01'}}\n")
+    assert "until is '2001-01-01', and there is no such commit" in early.steps[0].reason
     bad = changed.job("- {uses: tj-actions/changed-files@v45, with: {base_sha: nowhere}}\n")
     assert "there is no such commit" in bad.steps[0].reason
 
@@ -207,7 +212,7 @@ def test_pre_commit_is_run_when_it_is_there_and_said_when_not(play: Any, monkeyp
         (folder / name).symlink_to(shutil.which(name) or git)
     monkeypatch.setenv("PATH", str(folder))
     reason = play.job("- uses: pre-commit/action@v3.0.1\n").steps[0].reason
-    assert "pre-commit is not on this machine, and neither is uv" in reason
+    assert "pre-commit is not on this machine, and neither uv nor a Python of setup-python" in reason
     job = play.job("""
         - run: |
             printf '#!/bin/sh\\necho "asked: $*"\\nexit 1\\n' > "$RUNNER_TEMP/pre-commit"

@@ -150,6 +150,9 @@ def test_over_http_and_without_a_server_afterwards(play: Any, forge: Any) -> Non
     try:
         steps = uses("them/says@v1", "one")
         assert play.job(steps, actions_url=url, lock_actions=True).result is Result.SUCCESS, play.lines
+        whole = uses(f"{url}/them/says@v1", "one") + "- uses: https://forge.example/actions/checkout@v4\n"
+        assert play.job(whole, actions_url="http://127.0.0.1:1", lock_actions=True).result is Result.SUCCESS, play.lines
+        assert f"{url}/them/says@v1 " in (play.tree / ".github" / "ecluse-actions.lock").read_text()
         missing = play.job("- uses: them/nothing@v1\n", actions_url=url).steps[0].reason
         assert "could not be fetched" in missing and "not found" in missing
     finally:
