@@ -44,6 +44,9 @@ _SPEAKS_TO_US = expression(
     r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
+_BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you are", "assistant", "developer", "call")
+"""Each of the two expressions needs one of these words, in lower case."""
+
 
 def judge_commits(
     repository: Repository, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
@@ -109,7 +112,10 @@ def _judge_name(name: str, role: Role, where: str) -> Finding:
 
 def is_untrusted(text: str) -> bool:
     """Whether words hold markup, or speak to whoever reads them as if they were instructions."""
-    return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+    lower = text.lower()
+    if not text.isascii() or any(word in lower for word in _BEGINNINGS):  # most messages hold none of these
+        return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+    return False
 
 
 def _judge_message(commit: Commit) -> list[Finding]:
@@ -128,11 +134,12 @@ def _judge_message(commit: Commit) -> list[Finding]:
                 "has control characters in its message; they are shown as escapes",
             )
         )
-    if _SKIP.search(text):
+    lower = text.lower()
+    if (not text.isascii() or any(word in lower for word in ("skip", "no ci", "no_ci"))) and _SKIP.search(text):
         found.append(
             _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
         )
-    if _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+    if ("-" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
         found.append(
             _finding(
                 "message.trailer",

@@ -6,6 +6,7 @@ that people and programs who know them find what they expect; they are never wha
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -111,6 +112,7 @@ def _laid_out(document: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+@functools.lru_cache(maxsize=2)  # each step of an import reads what it is given, and mostly that is the same
 def read(data: bytes) -> Manifest:
     """Read a manifest, ours or a ``change/1`` one. Raises :class:`Refused` (``meta.*``, ``path.*``, ``text.*``)."""
     value = loads(data)

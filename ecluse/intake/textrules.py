@@ -15,6 +15,9 @@ _CODE = expression(
     re.IGNORECASE,
 )
 _CONTROL = expression(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
+_CONTROL_BYTES = bytes((*range(9), 0x0B, *range(0x0D, 0x20), 0x7F))
+"""Every byte that the expression can begin with: a file without one is not searched line by line."""
+
 _WORD = expression(r"[^\W\d_](?:\w)*")
 _LIKE_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL")
 _LINE_BREAKERS = frozenset((*range(0x80, 0xA0), 0x2028, 0x2029))
@@ -31,7 +34,9 @@ def judge_text(path: str, data: bytes, old: bytes) -> list[Finding]:
     if b"\0" in data[:8192]:
         return []
     found = []
-    if _CONTROL.search(data) and any(_CONTROL.search(line) for line in _new_lines(data, old)):
+    if len(data.translate(None, _CONTROL_BYTES)) < len(data) and any(
+        _CONTROL.search(line) for line in _new_lines(data, old)
+    ):
         found.append(
             _finding(
                 "text.control_chars", Verdict.QUARANTINE, path, "holds control characters that hide text in a terminal"
