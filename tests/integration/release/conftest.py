@@ -97,6 +97,8 @@ environment: production
 class Yard:
     """The repository, its target, and short words for what tests do."""
 
+    patience_s = SECONDS
+
     def __init__(self, folder: Path, **policy: Any) -> None:
         self.folder = folder / "work"
         self.target = folder / "target"
@@ -112,7 +114,6 @@ class Yard:
         self.release_policy = ""
         self.protection = ""
         self.starter_key: Path | None = None
-        self.patience_s = SECONDS
         self.folder.mkdir(parents=True)
         self.git("init", "-q", "-b", "main", ".")
         for name, value in policy.items():
