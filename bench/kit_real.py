@@ -112,7 +112,7 @@ def reds(report: dict[str, Any]) -> list[tuple[str, str]]:
 def _reason(tail: list[str]) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in tail if line.strip() and not line.startswith("##[error]Process completed")]
-    telling = [line for line in lines if "rror" in line or "FAILED" in line or "not ok" in line]
+    telling = [line for line in lines if any(word in line for word in ("rror", "Exit", "FAILED", "not ok"))]
     return (telling or lines or ["no output"])[-1][:160].replace("|", "\\|")
 
 

@@ -88,6 +88,12 @@ class Project:
         """Where the tests of ``kind`` lie; empty when there are none, or when a script knows."""
         return next((one.paths for one in self.tests if one.kind == kind), ())
 
+    @property
+    def coverage(self) -> str:
+        """How pytest measures: what the project says it consists of, and no limit, as each kind of test runs alone."""
+        limit = " --cov-fail-under=0" if "cov-limit" in self.configured else ""
+        return f"{'--cov' if 'cov-paths' in self.configured else '--cov=.'}{limit}"
+
     def version_of(self, tool: str, otherwise: str) -> str:
         """The version of ``tool`` that the repository itself names, else ``otherwise``."""
         return dict(self.pinned).get(tool, otherwise)

@@ -22,7 +22,7 @@ _EXTRAS = ("test", "tests", "testing", "dev")
 _TYPING = ("lint", "typing", "types", "mypy")
 """Names of groups and lists that bring what a type checker has to see."""
 _WHOLE = ("all", "full", "standard")
-"""Names of extras with the modules that a package imports when they are there: a type checker looks for them."""
+"""Names of extras with the modules that a package imports when they are there: its tests and its types need them."""
 _NAMES = ("dev", "develop", "development", "test", "tests", "testing")
 _REQUIREMENTS = tuple(
     chain.from_iterable(
@@ -183,6 +183,12 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
             yield f"has-{name}"
         elif line.search(text_of(place / "pyproject.toml")):  # in some group, which need not be one that is installed
             yield f"names-{name}"
+    run = {**ini_of(place / ".coveragerc").get("run", {}), **ini_of(place / "setup.cfg").get("coverage:run", {})}
+    if {"source", "source_pkgs"} & {*run, *table(tool, "coverage", "run")}:
+        yield "cov-paths"
+    told = (text_of(place / name) for name in ("pyproject.toml", "setup.cfg", ".coveragerc", "pytest.ini", "tox.ini"))
+    if any(re.search(r"fail[_-]under", text) for text in told):
+        yield "cov-limit"
     if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", text_of(place / "pyproject.toml")):
         yield "scm"
     if any("--hash=" in text_of(place / name) for name in _RUNTIME):
@@ -244,7 +250,7 @@ def _checking(place: Path, manager: str, document: dict[str, Any]) -> tuple[str,
         return (f"uv sync --inexact --all-extras {' '.join(groups)}",) if groups else ()
     if manager == "poetry":
         return ()
-    extras = [name for name in (*_TYPING, *_WHOLE) if name in table(document, "project", "optional-dependencies")]
+    extras = [name for name in _TYPING if name in table(document, "project", "optional-dependencies")]
     words = [f'-e ".[{",".join(extras)}]"'] if extras else []
     words += [f"-r requirements/{name}.txt" for name in _TYPING if (place / f"requirements/{name}.txt").is_file()]
     words += [f"-r requirements-{name}.txt" for name in _TYPING if (place / f"requirements-{name}.txt").is_file()]
@@ -256,7 +262,7 @@ def _checking(place: Path, manager: str, document: dict[str, Any]) -> tuple[str,
 def _words(place: Path, document: dict[str, Any], lists: list[str], groups: list[str], *, packaged: bool) -> list[str]:
     """What pip is given: the project with the extras, lists and groups that are there for its tests."""
     known = {*table(document, "project", "optional-dependencies"), *_other_extras(place)}
-    extras = [name for name in _EXTRAS if name in known]
+    extras = [name for name in (*_EXTRAS, *_WHOLE) if name in known]
     words = []
     if packaged:
         words.append(f'-e ".[{",".join(extras)}]"' if extras else "-e .")

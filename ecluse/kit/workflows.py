@@ -216,7 +216,7 @@ def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
     steps = [Step("bring what it needs", _install(project, survey))]
     for kind in project.tests:
         words = f"{project.runner}python -m pytest -q {kind.words} --junitxml=reports/{kind.kind}.xml"
-        words += f" --cov=. --cov-report=xml:reports/coverage-{kind.kind}.xml"
+        words += f" {project.coverage} --cov-report=xml:reports/coverage-{kind.kind}.xml"
         steps.append(Step(f"{kind.kind} tests", (*_enter(project, survey), words), keys=True))
     return tuple(steps)
 

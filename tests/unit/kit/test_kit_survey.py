@@ -345,7 +345,21 @@ def test_words_for_the_runner_of_tests_get_past_the_package_manager(
     assert workflows.tests(seen.projects[0], seen)[-1].lines[0].startswith(wanted)
 
 
-def test_the_type_checker_sees_what_a_package_imports_when_it_is_there(tmp_path: Path) -> None:
-    extras = "[project.optional-dependencies]\nall = []\ndocs = []\n"
-    seen = lay(tmp_path, {"pyproject.toml": PACKAGE + extras + "[tool.mypy]\n"})
-    assert 'python -m pip install -e ".[all]"' in workflows.lint(seen.projects[0], seen)[0].lines
+def test_tests_and_types_see_what_a_package_imports_when_it_is_there(tmp_path: Path) -> None:
+    extras = "[project.optional-dependencies]\nstandard = []\ndocs = []\n"
+    assert '-e ".[standard]"' in only(tmp_path, {"pyproject.toml": PACKAGE + extras}).install[-1]
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ({"pyproject.toml": PACKAGE + '[tool.coverage.run]\nsource = ["one"]\n'}, "--cov "),
+        ({"setup.py": "", ".coveragerc": "[report]\nfail_under = 100\n"}, "--cov=. --cov-fail-under=0 "),
+        ({"setup.py": "", ".coveragerc": "[run]\nsource = one\n"}, "--cov "),
+        ({"setup.py": ""}, "--cov=. "),
+    ],
+)
+def test_what_is_measured_is_what_the_project_says(tmp_path: Path, files: dict[str, str], wanted: str) -> None:
+    """A limit of the project holds for all its tests together, and each kind runs alone."""
+    seen = lay(tmp_path, {**files, "tests/test_a.py": TEST})
+    assert f" {wanted}--cov-report" in workflows.tests(seen.projects[0], seen)[-1].lines[-1]
