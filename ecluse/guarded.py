@@ -53,21 +53,23 @@ POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
         "a program that starts by itself on somebody's machine",
         (
             r"(?:^|/)\.vscode/(?:tasks|settings|launch|extensions)\.json$",
-            r"(?:^|/)(?:\.idea|\.devcontainer|\.husky|\.githooks)/",
-            r"(?:^|/)(?:devcontainer\.json|\.envrc|\.pre-commit-config\.yaml|lefthook\.ya?ml)$",
+            r"(?:^|/)(?:\.idea|\.devcontainer|\.husky|\.githooks|\.zed|\.fleet|\.vs|\.mvn|\.mise|\.config/mise)/",
+            r"(?:^|/)(?:gradle/wrapper|\.yarn/(?:releases|plugins))/",
+            r"(?:^|/)(?:\.?devcontainer\.json|\.envrc|\.pre-commit-config\.yaml|\.?lefthook\.ya?ml|\.overcommit\.yml)$",
+            r"(?:^|/)\.(?:bashrc|bash_profile|bash_login|profile|zshrc|zshenv|zprofile|lfsconfig)$",
             r"(?:^|/)(?:\.npmrc|\.yarnrc(?:\.yml)?|\.pnpmfile\.cjs|pip\.conf|\.?pip\.ini|\.cargo/config(?:\.toml)?)$",
             r"(?:^|/)(?:\.gdbinit|\.lldbinit|\.gitconfig|\.exrc|\.nvimrc|\.vimrc|\.dir-locals\.el|[^/]*\.code-workspace)$",
-            r"(?:^|/)(?:sitecustomize\.py|usercustomize\.py|[^/]*\.pth|\.mise\.toml|\.tool-versions|\.bazelrc)$",
+            r"(?:^|/)(?:sitecustomize\.py|usercustomize\.py|[^/]*\.pth|\.?mise\.toml|\.tool-versions|\.bazelrc)$",
         ),
     ),
 }
 """Rule -> what a change of such a file changes, and the shapes of their paths."""
 
-COMPILED = tuple((code, what, re.compile("|".join(shapes))) for code, (what, shapes) in POLICY.items())
+COMPILED = tuple((code, what, expression("|".join(shapes), re.IGNORECASE)) for code, (what, shapes) in POLICY.items())
+"""In any case of letters: on the systems of most people ``agents.md`` is ``AGENTS.md``."""
 
 _NEVER = expression(r"(?:^|/)(?:\.[^/]*|git~[^/]*|pyproject\.toml|package\.json)(?:/|$)|[\\:*?\"<>|]", re.IGNORECASE)
 """Beside the table: hidden files, what holds settings or scripts, and names that not every system takes."""
-_ANY_CASE = tuple(re.compile(shape.pattern, re.IGNORECASE) for _, _, shape in COMPILED)
 
 
 def glob(pattern: str) -> re.Pattern[str]:
@@ -83,7 +85,7 @@ def is_guarded(path: str, config: Config) -> bool:
     return (
         not path.isprintable()
         or bool(_NEVER.search(path))
-        or any(shape.search(path) for shape in _ANY_CASE)
+        or any(shape.search(path) for _, _, shape in COMPILED)
         or path.startswith(f"{config.release.playbooks.strip('/')}/")
         or any(glob(pattern).fullmatch(path) for pattern in config.intake.protected)
     )

@@ -3,9 +3,13 @@
 A page may say in comments, which no reader sees, how its commands are run by a test:
 
 * ``<!-- setting: NAME -->`` once in a page: where its commands are typed (:mod:`pages.settings`);
-* above a block: ``<!-- in: FOLDER -->`` (types in that folder first), ``<!-- exit: N -->`` (its last command ends with
-  this status), ``<!-- needs: PROGRAM -->`` (it is left out where that is absent), ``<!-- stop after: TEXT -->`` (its only command goes on until a signal; it is sent when TEXT was said) and
-  ``<!-- not run: REASON -->``.
+* above a block:
+
+  * ``<!-- in: FOLDER -->``: its commands are typed in that folder;
+  * ``<!-- exit: N -->``: its last command ends with this status;
+  * ``<!-- needs: PROGRAM -->``: it is left out where that is absent;
+  * ``<!-- stop after: TEXT -->``: its last command goes on until a signal, which is sent when it has said TEXT;
+  * ``<!-- not run: REASON -->``: it is not run at all.
 """
 
 from __future__ import annotations

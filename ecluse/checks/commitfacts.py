@@ -27,6 +27,7 @@ def with_commit(tree: Path, request: RunRequest) -> RunRequest:
     commit = read_commit(tree, request.commit)
     if commit is None:
         return request
+    before = request.base_commit or next(iter(commit.pop("parents")), NO_COMMIT)
     first, _, rest = str(commit["message"]).partition("\n")
     if is_pull:
         pull = payload.get("pull_request")
@@ -37,14 +38,16 @@ def with_commit(tree: Path, request: RunRequest) -> RunRequest:
     found: dict[str, Any] = {
         "head_commit": {**commit, "url": f"{url}/commit/{commit['id']}"},
         "pusher": {name: commit["committer"][name] for name in ("name", "email")},
-        "compare": f"{url}/compare/{(request.base_commit or NO_COMMIT)[:12]}...{commit['id'][:12]}",
+        "before": before,
+        "created": before == NO_COMMIT,
+        "compare": f"{url}/compare/{before[:12]}...{commit['id'][:12]}",
     }
     found["commits"] = [found["head_commit"]]
     return replace(request, event_payload=found | payload)
 
 
 def read_commit(tree: Path, name: str) -> dict[str, Any] | None:
-    """The commit as a push names it; ``None`` when there is no repository, or no such commit in it."""
+    """The commit as a push names it, with its parents; ``None`` when there is no repository, or no such commit in it."""
     from ecluse.git.invocation import git
 
     words = ["log", "-1", "-z", "--no-renames", "--name-status", f"--format={_FORMAT}", "--end-of-options", name, "--"]
@@ -55,11 +58,12 @@ def read_commit(tree: Path, name: str) -> dict[str, Any] | None:
     if done.code != 0:
         return None
     text, _, changed = done.stdout.decode("utf-8", "replace").partition("\0")
-    commit, tree_id, author, author_mail, committer, committer_mail, when, _, message = text.split("\n", 8)
+    commit, tree_id, author, author_mail, committer, committer_mail, when, parents, message = text.split("\n", 8)
     words = [word for word in changed.strip("\0\n").split("\0") if word]
     pairs = list(zip(words[::2], words[1::2], strict=False))[:_MOST_PATHS]
     return {
         "id": commit,
+        "parents": parents.split(),
         "tree_id": tree_id,
         "distinct": True,
         "message": message.rstrip("\n"),

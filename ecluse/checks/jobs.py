@@ -22,7 +22,7 @@ from ecluse.checks.planning import permissions_of, placement
 from ecluse.checks.remote import Remote
 from ecluse.checks.request import RunRequest
 from ecluse.checks.results import JobResults, collect, count
-from ecluse.checks.session import Frame, OnFailure, Session
+from ecluse.checks.session import MAX_JOB_MINUTES, Frame, OnFailure, Session
 from ecluse.checks.steps import StepResult, run_steps
 from ecluse.checks.values import is_truthy, text_to_number, to_text
 from ecluse.checks.workflow import Job, Workflow
@@ -175,7 +175,7 @@ def _run_session(instance: Instance, session: Session, record: JobRecord) -> Job
     if result is Result.CANCELLED:
         reason = instance.cancelled.reason or reason
     if session.is_out_of_time and result is Result.CANCELLED:
-        reason = f"the job did not end within its limit of {_minutes(instance)} min and was ended"
+        reason = f"the job did not end within its limit of {_minutes(instance, session, frame)} min and was ended"
     if result is Result.FAILURE:
         tolerated = _tolerates(instance, session, frame)
         reason = "continue-on-error: this failure does not fail the run" if tolerated else reason
@@ -237,8 +237,8 @@ def _positive(value: Any, name: str) -> float:
     return number
 
 
-def _minutes(instance: Instance) -> str:
-    return to_text(instance.job.timeout_minutes or "")
+def _minutes(instance: Instance, session: Session, frame: Frame) -> str:
+    return to_text(resolve(instance.job.timeout_minutes, session.scope(frame)) or MAX_JOB_MINUTES)
 
 
 def _outputs(instance: Instance, session: Session, frame: Frame) -> dict[str, str]:

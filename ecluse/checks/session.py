@@ -299,7 +299,7 @@ def remove_folder(folder: Path) -> None:
             if Path(path).is_dir() and not Path(path).is_symlink():
                 Path(path).chmod(stat.S_IRWXU)
                 shutil.rmtree(path, ignore_errors=True)
-            else:
+            elif function in (os.unlink, os.rmdir):  # not what opens a folder that went away meanwhile
                 function(path)
 
     shutil.rmtree(folder, onerror=loosen)

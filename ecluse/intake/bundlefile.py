@@ -10,12 +10,14 @@ from pathlib import Path
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
+from ecluse.intake.pathrules import BIDI, INVISIBLE
 
 MAGIC = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _HEADER_CAP = 1 << 20
 _LINE_CAP = 4096
 _PREREQUISITES_CAP = 1000
 _OBJECTS_CAP = 500_000
+_UNSEEN = BIDI | INVISIBLE | {0x2028, 0x2029} | set(range(0x80, 0xA0))
 _CHUNK = 1 << 18
 _FORGET = 16 << 20
 _HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create)"
@@ -105,7 +107,7 @@ def choose_ref(header: BundleHeader, head: str, branches: frozenset[str]) -> tup
 def _check_ref(name: str, branches: frozenset[str]) -> None:
     if name == "HEAD":
         return
-    bad = any(ord(c) < 33 or ord(c) == 127 or c in '~^:?*[\\"' for c in name) or any(
+    bad = any(ord(c) < 33 or ord(c) == 127 or ord(c) in _UNSEEN or c in '~^:?*[\\"' for c in name) or any(
         not part or part.startswith(".") or part.endswith((".", ".lock")) for part in name.split("/")
     )
     if bad or ".." in name or "@{" in name or not name.startswith("refs/") or len(name) > 250:

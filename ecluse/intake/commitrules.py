@@ -10,18 +10,21 @@ from datetime import timedelta
 from ecluse.clock import now
 from ecluse.git import ChangedPath, Commit, Repository
 from ecluse.intake.objects import Reader
-from ecluse.intake.pathrules import BIDI
+from ecluse.intake.pathrules import BIDI, INVISIBLE
 from ecluse.model import Finding, Role, Verdict
 from ecluse.patterns import expression
 from ecluse.signing import Principal
 
 _FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
+    r"|(?:[0-9]+\+)?[^@+]*\[bot\]@users\.noreply\.github\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
-_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f{''.join(map(chr, BIDI))}]")
-_LINE_ENDS = dict.fromkeys(map(ord, "\n\t\r"))
+_JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
+_FORGE_NAME = expression(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
+_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
+_LINE_ENDS = expression(r"\r\n|[\n\t]")
 _FUTURE = timedelta(days=366)
 _SKIP = expression(
     r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
@@ -40,6 +43,9 @@ _SPEAKS_TO_US = expression(
     r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
     r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
+
+_BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you are", "assistant", "developer", "call")
+"""Each of the two expressions needs one of these words, in lower case."""
 
 
 def judge_commits(
@@ -70,9 +76,14 @@ def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
             found.append(
                 _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
             )
-        if _FORGES.match(who.email.strip()):
+        if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
             found.append(
-                _finding("author.mismatch", Verdict.REJECT, commit, f"claims to be made by the forge ({who.email})")
+                _finding(
+                    "author.mismatch",
+                    Verdict.REJECT,
+                    commit,
+                    f"claims to be made by the forge ({who.name} <{who.email}>)",
+                )
             )
         if who.email.strip().casefold() in others:
             text = f"claims to be by {who.email}, who did not sign it"
@@ -101,7 +112,10 @@ def _judge_name(name: str, role: Role, where: str) -> Finding:
 
 def is_untrusted(text: str) -> bool:
     """Whether words hold markup, or speak to whoever reads them as if they were instructions."""
-    return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+    lower = text.lower()
+    if not text.isascii() or any(word in lower for word in _BEGINNINGS):  # most messages hold none of these
+        return bool(_MARKUP.search(text) or _SPEAKS_TO_US.search(text))
+    return False
 
 
 def _judge_message(commit: Commit) -> list[Finding]:
@@ -111,7 +125,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
         found.append(
             _finding("message.too_long", Verdict.REJECT, commit, "has a message of more than 65,536 characters")
         )
-    if _CONTROL.search(text.translate(_LINE_ENDS)):
+    if _CONTROL.search(_LINE_ENDS.sub("", text)):
         found.append(
             _finding(
                 "message.control_chars",
@@ -120,11 +134,12 @@ def _judge_message(commit: Commit) -> list[Finding]:
                 "has control characters in its message; they are shown as escapes",
             )
         )
-    if _SKIP.search(text):
+    lower = text.lower()
+    if (not text.isascii() or any(word in lower for word in ("skip", "no ci", "no_ci"))) and _SKIP.search(text):
         found.append(
             _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
         )
-    if _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+    if ("-" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
         found.append(
             _finding(
                 "message.trailer",

@@ -11,7 +11,7 @@ from ecluse.intake.secretrules import find_secrets
 from ecluse.intake.submodulerules import judge_submodules
 from ecluse.intake.textrules import judge_oversized, judge_text
 from ecluse.intake.toolrules import judge_tools
-from ecluse.intake.treerules import judge_entries, judge_links, judge_result, list_entries
+from ecluse.intake.treerules import judge_entries, judge_links, judge_result
 from ecluse.model import Finding, Verdict
 from ecluse.signing import principals
 from ecluse.trunk import Trunk
@@ -19,15 +19,14 @@ from ecluse.trunk import Trunk
 
 def judge_content(
     room: Repository, trunk: Trunk, head: str, commits: Sequence[Commit], changes: Sequence[ChangedPath],
-    by_commit: Mapping[str, Sequence[ChangedPath]], result_tree: str, signer: str,
+    by_commit: Mapping[str, Sequence[ChangedPath]], entries: Mapping[str, tuple[str, str]], signer: str,
 ) -> list[Finding]:  # fmt: skip
     """Judge a change whose objects lie in ``room`` and whose size is known to be sane.
 
-    ``changes`` lead from its base to ``head``, ``by_commit`` are those of each commit; ``result_tree`` is what the
-    target would hold after it.
+    ``changes`` lead from its base to ``head``, ``by_commit`` are those of each commit; ``entries`` is what the
+    target would hold after it: path to (mode, id).
     """
     history = [change for commit in commits for change in by_commit[commit.id]]
-    entries = list_entries(room, result_tree)
     modes = {path: mode for path, (mode, _) in entries.items()}
     links = {path: oid for path, (mode, oid) in entries.items() if mode == "120000"}
     with Reader(room) as reader:
@@ -38,7 +37,7 @@ def judge_content(
         gitmodules = [
             c.new_id for c in (*history, *changes) if c.path.lower() == ".gitmodules" and c.new_mode.startswith("100")
         ]
-        if gitmodules or any(change.new_mode == "160000" for change in changes):
+        if gitmodules or any(change.path.lower() == ".gitmodules" or change.new_mode == "160000" for change in changes):
             found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
         found += judge_commits(room, commits, principals(trunk.signers), signer)
         if any(finding.verdict is Verdict.REJECT for finding in found):

@@ -27,11 +27,12 @@ from ecluse.intake.objects import Reader, commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
 from ecluse.intake.series import Form, Text, apply_text, candidate_bases, form_of, read_text
-from ecluse.intake.sources import Parcel, hash_file, read_claims
+from ecluse.intake.sources import Parcel, read_claims
+from ecluse.intake.treerules import list_entries
 from ecluse.intake.trust import find_signer, trusted_by
 from ecluse.intake.validation import validate_tree
 from ecluse.model import Agent, Finding, Verdict
-from ecluse.process import CommandFailed
+from ecluse.process import CommandFailed, background
 from ecluse.signing import Principal, principals
 from ecluse.trunk import Trunk
 
@@ -88,6 +89,7 @@ class _Case:
     committed_only: bool = False
     commits: list[Commit] = field(default_factory=list)
     changes: list[ChangedPath] = field(default_factory=list)
+    standing: dict[str, tuple[str, str]] | None = None
     by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()
     conflicts: tuple[str, ...] = ()
@@ -144,7 +146,7 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
     _count(case)
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
         case.findings += judge_content(
-            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _merged_tree(case),
+            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
             case.signer.name if case.signer else "",
         )  # fmt: skip
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
@@ -207,6 +209,10 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
     config, claims, known = case.trunk.config.intake, case.claims, case.trunk.repository
     limits = Limits(config.max_files, config.max_file_bytes)
     title = clean(claims.title) if claims else ""
+    if claims and claims.foreign and claims.head:
+        raise bundlefile.refuse(
+            "meta.head_mismatch", "The manifest names a head commit, and its payload holds no commits"
+        )
     text = read_text(paths, title, limits, config.max_commits)
     said = claims.extra.get("commits") if claims else None
     if said is not None and said != max(len(text.pieces), 1):
@@ -275,7 +281,7 @@ def _partial(repository: Repository) -> Refused:
 def _check_payload(payload: Payload, parcel: Parcel) -> None:
     if payload.name not in parcel.payloads:
         return
-    digest, size = hash_file(parcel.folder / payload.name)
+    digest, size = parcel.digests[payload.name]
     if digest != payload.sha256 or (payload.size >= 0 and size != payload.size):
         raise bundlefile.refuse(
             "meta.payload_sha",
@@ -295,7 +301,9 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
     )
     try:
-        case.findings += unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)
+        with background(lambda: unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)) as unpacked:
+            case.standing = list_entries(case.trunk.repository, _tip(case))  # has to be known anyway
+        case.findings += unpacked()
     except Refused as problem:
         if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):
             raise _partial(case.trunk.repository) from problem
@@ -420,6 +428,19 @@ def _compare_files(case: _Case) -> None:
     said = Counter((str(one.get("status")), str(one.get("mode")), str(one.get("blob"))) for one in claims.files)
     if said != Counter((change.status, change.new_mode, change.new_id) for change in real):
         raise bundlefile.refuse("meta.files_mismatch", "The manifest's list of files is not what the bundle holds")
+
+
+def _result(case: _Case) -> dict[str, tuple[str, str]]:
+    """Path to (mode, id) of what the target would hold: what stands there as it is changed, else the merged tree."""
+    tree = _merged_tree(case)
+    if case.standing is None or _tip(case) != case.base:
+        return list_entries(case.room, tree)
+    entries = dict(case.standing)
+    for change in case.changes:
+        if change.status == "D":
+            entries.pop(change.path, None)
+    entries.update((c.path, (c.new_mode, c.new_id)) for c in case.changes if c.status != "D")
+    return entries
 
 
 def _merged_tree(case: _Case) -> str:

@@ -249,6 +249,6 @@ def _in_body(message: bytes) -> tuple[list[bytes], bytes]:
     said = []
     while lines and _IN_BODY.match(lines[0].rstrip(b"\r")):
         said.append(lines.pop(0))
-    if not any(line[:5].lower() == b"from:" for line in said):
+    if not any(line[:5].lower() in (b"from:", b"date:") for line in said):
         return [], message
     return said, b"\n".join(lines)

@@ -6,10 +6,13 @@ that people and programs who know them find what they expect; they are never wha
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ecluse.clock import now
 from ecluse.dataclass import dataclass, field
 from ecluse.errors import Refused
 from ecluse.intake.strictjson import loads, refused
@@ -109,6 +112,7 @@ def _laid_out(document: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+@functools.lru_cache(maxsize=2)  # each step of an import reads what it is given, and mostly that is the same
 def read(data: bytes) -> Manifest:
     """Read a manifest, ours or a ``change/1`` one. Raises :class:`Refused` (``meta.*``, ``path.*``, ``text.*``)."""
     value = loads(data)
@@ -197,8 +201,8 @@ def _read_foreign(value: dict[str, Any]) -> Manifest:
     name = value["payload"]
     if not 1 <= value.get("commits", 1) <= 1_000_000:
         raise refused("meta.number", "The number of commits is not between 1 and 1,000,000")
-    if not _INSTANT.match(value.get("created", "2000-01-01T00:00:00Z")):
-        raise refused("meta.date", "The time of creation is not an ISO 8601 instant")
+    if not _is_instant(value.get("created", "2000-01-01T00:00:00Z")):
+        raise refused("meta.date", "The time of creation is no ISO 8601 instant, before 1970 or over a year ahead")
     if not _NONCE.match(value.get("nonce", "none")):
         raise refused("meta.nonce", "The nonce is not 1 to 128 letters, digits, `-` or `_`")
     for text in (value.get("title", ""), value.get("agent", ""), value["change_id"], name):
@@ -219,6 +223,16 @@ def _read_foreign(value: dict[str, Any]) -> Manifest:
         foreign=True,
         extra={name: value[name] for name in ("nonce", "commits") if name in value},
     )
+
+
+def _is_instant(text: str) -> bool:
+    if not _INSTANT.match(text):
+        return False
+    try:
+        moment = datetime.fromisoformat(re.sub(r"\.\d+", "", text))
+    except ValueError:
+        return False
+    return datetime(1970, 1, 1, tzinfo=UTC) <= moment <= now() + timedelta(days=366)
 
 
 def _payload(one: Any) -> Payload:

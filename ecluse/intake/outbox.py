@@ -322,7 +322,7 @@ def _former_keys(
     patch = described.payload("patch")
     committed, work = _committed_count(found), found.work
     kind = "mixed" if committed and work.commit else "uncommitted" if work.commit else "commits"
-    last = next((one for one in reversed(found.commits) if one.id == head), None) or repository.commits("-1", head)[0]
+    last = next((one for one in reversed(found.commits) if one.id == head), None) or repository.commits(f"{head}^!")[0]
     return {
         "export_timestamp": publication.stamp,
         "export_date": instant(),

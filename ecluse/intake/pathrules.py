@@ -17,7 +17,8 @@ MAX_DEPTH = 64
 BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 INVISIBLE = frozenset(
     (0x00AD, 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, *range(0x200B, 0x200E), *range(0x2060, 0x2065),
-     *range(0x206A, 0x2070), 0x3164, 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0xE0000, 0xE0080))
+     *range(0x206A, 0x2070), 0x3164, 0xFEFF, 0xFFA0, *range(0xFFF0, 0xFFFC), *range(0xE0000, 0xE0080),
+     *range(0xE0100, 0xE01F0))
 )  # fmt: skip
 _HFS_IGNORED = frozenset((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
 _DEVICE = expression(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
@@ -159,7 +160,7 @@ def _judge_part(part: str, path: str) -> list[Finding]:
     if part.startswith("-"):
         found.append(_finding("path.option_like", Verdict.WARN, path, "looks like an option to a command"))
     for code in map(ord, part):
-        if code < 32 or 127 <= code < 160:
+        if code < 32 or 127 <= code < 160 or code in (0x2028, 0x2029):
             found.append(_finding("path.control_chars", Verdict.REJECT, path, "holds a control character"))
         elif code in BIDI:
             found.append(

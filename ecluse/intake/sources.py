@@ -40,6 +40,8 @@ class Parcel:
     signature: str
     size: int
     digest: str
+    digests: dict[str, tuple[str, int]]
+    """SHA-256 and size in bytes of manifest and payloads, as they were when the parcel was opened."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -196,14 +198,14 @@ def read_claims(path: Path) -> Manifest | Problem:
 
 
 def _parcel(folder: Path, name: str, payloads: tuple[str, ...], signature: str) -> Parcel:
-    lines, size = [], 0
+    lines, size, digests = [], 0, {}
     for one in (name, *payloads):
         if one:
-            digest, length = hash_file(folder / one)
+            digest, length = digests[one] = hash_file(folder / one)
             role = "manifest" if one == name else "bundle" if not name else one
             lines.append(f"{role} {digest}\n")
             size += length
-    return Parcel(folder, name, payloads, signature, size, hashlib.sha256("".join(lines).encode()).hexdigest())
+    return Parcel(folder, name, payloads, signature, size, hashlib.sha256("".join(lines).encode()).hexdigest(), digests)
 
 
 def reopen_parcel(folder: Path, names: dict[str, object]) -> Parcel:

@@ -32,6 +32,9 @@ def judge_submodules(
         if number == len(gitmodules) - 1:
             declared = {settings.get("path", "") for settings in sections.values()}
     for change in changes:
+        if change.path.lower() == ".gitmodules":
+            text = "what submodules are, and where they come from, is changed"
+            found.append(Finding("submodule.changed", Verdict.QUARANTINE, text, change.path))
         if change.new_mode != "160000":
             continue
         if change.path not in declared:

@@ -15,8 +15,17 @@ _CODE = expression(
     re.IGNORECASE,
 )
 _CONTROL = expression(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
+_CONTROL_BYTES = bytes((*range(9), 0x0B, *range(0x0D, 0x20), 0x7F))
+"""Every byte that the expression can begin with: a file without one is not searched line by line."""
+
 _WORD = expression(r"[^\W\d_](?:\w)*")
 _LIKE_LATIN = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL")
+_LINE_BREAKERS = frozenset((*range(0x80, 0xA0), 0x2028, 0x2029))
+"""Controls of eight bits, and ends of lines that some readers know and others do not."""
+
+_JOINED_PICTURES = expression(
+    "(?<=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\ufe0f])\u200d(?=[\u2190-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff])"
+)
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
 
 
@@ -25,7 +34,9 @@ def judge_text(path: str, data: bytes, old: bytes) -> list[Finding]:
     if b"\0" in data[:8192]:
         return []
     found = []
-    if _CONTROL.search(data) and any(_CONTROL.search(line) for line in _new_lines(data, old)):
+    if len(data.translate(None, _CONTROL_BYTES)) < len(data) and any(
+        _CONTROL.search(line) for line in _new_lines(data, old)
+    ):
         found.append(
             _finding(
                 "text.control_chars", Verdict.QUARANTINE, path, "holds control characters that hide text in a terminal"
@@ -57,7 +68,10 @@ def _new_lines(data: bytes, old: bytes) -> list[bytes]:
 def _judge_characters(path: str, data: bytes, old: bytes) -> list[Finding]:
     found = []
     fresh = b"\n".join(_new_lines(data, old)).decode("utf-8", "replace")
-    codes = {ord(c) for c in fresh if not c.isascii()}
+    codes = {ord(c) for c in _JOINED_PICTURES.sub("", fresh) if not c.isascii()}
+    if codes & _LINE_BREAKERS:
+        text = "holds control characters, or line ends that not every reader takes for one"
+        found.append(_finding("text.control_chars", Verdict.QUARANTINE, path, text))
     if codes & BIDI:
         found.append(
             _finding("text.bidi", Verdict.QUARANTINE, path, "holds characters that turn the direction of text")

@@ -54,10 +54,10 @@ def judge_tools(
     found: list[Finding] = []
     for change in changes:
         found += _judge_path(change, playbooks, protected)
-        name = change.path.rpartition("/")[2]
+        name = change.path.rpartition("/")[2].lower()
         if change.status == "D" or change.new_mode not in ("100644", "100755"):
             continue
-        if re.search(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$|(?:^|/)action\.ya?ml$", change.path):
+        if re.search(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$|(?:^|/)action\.ya?ml$", change.path, re.IGNORECASE):
             found += _judge_workflow(change, read)
         if name == ".gitattributes":
             found += _judge_attributes(change.path, read(change.new_id), _old(change, read))

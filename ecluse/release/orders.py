@@ -44,12 +44,7 @@ def start(
     :func:`ecluse.release.plan` refuses.
     """
     made = plan(repository, history, playbook, inputs or {}, environment, branch)
-    if not made.digest.startswith(digest.lower()):
-        raise Refused(
-            "plan.changed",
-            f"The plan is {made.digest[:12]} by now, not {digest[:12]}: commits, policy, page or people have changed since.",
-            f"read it again: ecluse release plan {playbook}",
-        )
+    _refuse_other(made, digest)
     moment = clock.instant()
     release_id = clock.new_id("rel")
     who = _starter(repository, made, release_id, starter, starter_key, machine=machine)
@@ -84,6 +79,16 @@ def start(
         history.record(release, Event("release.started", release.subject, text, starter, data))
         wake(history, release.subject, "started")
     return release
+
+
+def _refuse_other(made: ReleasePlan, digest: str) -> None:
+    """Raises :class:`Refused` when the plan is not the one that was read."""
+    if not made.digest.startswith(digest.lower()):
+        raise Refused(
+            "plan.changed",
+            f"The plan is {made.digest[:12]} by now, not {digest[:12]}: commits, policy, page or people have changed since.",
+            f"read it again: ecluse release plan {made.playbook}",
+        )
 
 
 def _deadline_s(repository: Repository, made: ReleasePlan) -> float:

@@ -113,10 +113,7 @@ def plan(
         secrets=reach.secrets(trunk.config, playbook, target),
         steps=tuple(describe(step) for step in playbook.steps),
         gates=reach.gates(trunk, history, playbook, target, decided.previous, tip),
-        rollback=tuple(
-            {"when": r.when, "do": r.do, "text": r.text, "ask": r.ask or moves.is_careful(r), "by_hand": r.by_hand}
-            for r in playbook.rollback
-        ),
+        rollback=_ways_back(playbook),
         deadline_hours=(playbook.deadline_s or trunk.config.release.deadline_hours * 3600) / 3600,
         environment=target.name if target else "",
         target=target.as_dict() if target else None,
@@ -126,6 +123,13 @@ def plan(
     document = made.as_dict()
     document.pop("digest")
     return ReleasePlan(**{**{f.name: getattr(made, f.name) for f in fields(made)}, "digest": digest(document)})
+
+
+def _ways_back(playbook: Playbook) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"when": r.when, "do": r.do, "text": r.text, "ask": r.ask or moves.is_careful(r), "by_hand": r.by_hand}
+        for r in playbook.rollback
+    )
 
 
 def _since(

@@ -885,65 +885,71 @@ def export(options, record):
             return None, "", how
         options.seen = [base, tip, branch]
         if tip == base:
-            loud = ["%(path)s (%(reason)s)" % one for one in work.left if one["reason"] not in QUIET]
-            but = " Left out: %s." % ", ".join(loud[:10]) if loud else ""
-            message = "There is nothing to hand over: no commit since the base and no uncommitted work." + but
-            raise Stop(
-                2,
-                "export.empty",
-                message,
-                "make a change first, or name an older start with --base REV",
-                not_carried=work.left,
-            )
+            refuse_empty(work)
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
         refuse_secrets(temporary, commits, changes)
-        tree = temporary.resolve(tip, "tree")
-        checks = validate(temporary, changes, tree, tip, work, scratch) if options.validate == "minimal" else []
-        red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
-        if red and not options.allow_red:
-            message = "Nothing was exported, because a check is red: %s." % red
-            raise Stop(5, "export.red", message, "fix it, or add --allow-red")
+        checks = validate(temporary, changes, temporary.resolve(tip, "tree"), tip, work, scratch) if options.validate == "minimal" else []
+        refuse_red(checks, options)
         tar = place if place.endswith(".tar") else ""
         folder = os.path.dirname(place) if tar else place
         identity, revision = next_revision(repo, branch, base, tip, "" if tar else folder)
         real = [one for one in commits if one["id"] != work.commit]
         words = real[-1]["message"].decode("utf-8", "replace") if real else note
-        said = {
-            "schema": "ecluse-change/1",
-            "export_timestamp": "",
-            "export_date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "git": {
-                "branch": branch,
-                "last_commit": head,
-                "last_commit_message": clean(repo.out("log", "-1", "--format=%s", "HEAD").decode("utf-8", "replace")),
-                "commits_ahead": len(real),
-                "uncommitted_changes": bool(work.commit),
-            },
-            "patch": {},
-            "status": "checkpoint" if options.watch else "exported",
-            "agent": agent,
-            "agent_details": {
-                word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
-                for word in ("tool", "model", "session", "task")
-            },
-            "change": {"id": identity, "revision": revision, "title": clean(words) or "uncommitted work"},
-            "base": {"commit": base, "tree": temporary.resolve(base, "tree") if base else ""},
-            "head": {"commit": tip, "tree": tree},
-            "target": clean(in_utf8(target)),
-            "uncommitted": work.commit,
-            "note": note,
-            "files": [describe(change, work, base) for change in changes],
-            "not_carried": work.left,
-            "validations": checks,
-            "payloads": [],
-            "repository": {"roots": roots(repo, head), "remote": remote(repo)},
-            "generator": VERSION,
-        }
+        said = declare(options, repo, temporary, branch, head, base, tip)
+        said["git"].update(commits_ahead=len(real), uncommitted_changes=bool(work.commit))
+        said["change"] = {"id": identity, "revision": revision, "title": clean(words) or "uncommitted work"}
+        said.update(agent=agent, target=clean(in_utf8(target)), uncommitted=work.commit, note=note, validations=checks)
+        said.update(files=[describe(change, work, base) for change in changes], not_carried=work.left)
         kind = "mixed" if real and work.commit else "uncommitted" if work.commit else "commits"
         path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default))
     record.update(change_id=identity, revision=revision, patch=said["patch"]["filename"], files=len(changes))
     record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path=path)
     return said, path, how
+
+
+def refuse_empty(work):
+    loud = ["%(path)s (%(reason)s)" % one for one in work.left if one["reason"] not in QUIET]
+    but = " Left out: %s." % ", ".join(loud[:10]) if loud else ""
+    message = "There is nothing to hand over: no commit since the base and no uncommitted work." + but
+    hint = "make a change first, or name an older start with --base REV"
+    raise Stop(2, "export.empty", message, hint, not_carried=work.left)
+
+
+def refuse_red(checks, options):
+    red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
+    if red and not options.allow_red:
+        message = "Nothing was exported, because a check is red: %s." % red
+        raise Stop(5, "export.red", message, "fix it, or add --allow-red")
+
+
+def declare(options, repo, temporary, branch, head, base, tip):
+    """The manifest as far as the repository says it; the keys stand in the order in which they are written."""
+    last = repo.out("log", "-1", "--format=%s", "HEAD").decode("utf-8", "replace")
+    return {
+        "schema": "ecluse-change/1",
+        "export_timestamp": "",
+        "export_date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "git": {"branch": branch, "last_commit": head, "last_commit_message": clean(last)},
+        "patch": {},
+        "status": "checkpoint" if options.watch else "exported",
+        "agent": "",
+        "agent_details": {
+            word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
+            for word in ("tool", "model", "session", "task")
+        },
+        "change": {},
+        "base": {"commit": base, "tree": temporary.resolve(base, "tree") if base else ""},
+        "head": {"commit": tip, "tree": temporary.resolve(tip, "tree")},
+        "target": "",
+        "uncommitted": "",
+        "note": "",
+        "files": [],
+        "not_carried": [],
+        "validations": [],
+        "payloads": [],
+        "repository": {"roots": roots(repo, head), "remote": remote(repo)},
+        "generator": VERSION,
+    }
 
 
 def roots(repo, head):

@@ -49,6 +49,8 @@ def test_a_push_tells_of_its_commit(yard: Any) -> None:
     second = commit(yard, "fix: change")
     told = read_commit(yard.tree, second)
     assert told is not None and "a b.txt" in told["modified"] and told["removed"] == []
+    after = seen(yard, commit=second)["event"]
+    assert (after["before"], after["created"], event["created"]) == (first, False, True)
     own = seen(yard, commit=second, event_payload={"head_commit": {"message": "mine"}})["event"]
     assert own["head_commit"] == {"message": "mine"}
     assert read_commit(yard.tree, "f" * 40) is None

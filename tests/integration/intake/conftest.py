@@ -15,6 +15,9 @@ from ecluse import intake
 from ecluse.history import History
 from ecluse.model import Agent, Change
 
+from .exporters import EXPORTERS, Exporter
+from .given import piped
+
 
 @pytest.fixture
 def sandbox(bench: Any, tmp_path: Path) -> Callable[..., Any]:
@@ -37,9 +40,10 @@ def hand_over(box: Any, **options: Any) -> intake.Exported:
     return intake.export(box.repository, intake.ExportRequest(Agent("a1"), **options))
 
 
-def take_in(bench: Any, history: History, source: Path, **options: Any) -> Change:
+def take_in(bench: Any, history: History, source: Path | bytes, **options: Any) -> Change:
     """Receive and judge a bundle; the change as it stands then."""
-    change = intake.receive(bench.repository, history, source, actor="tester", **options)
+    given = piped(source) if isinstance(source, bytes) else source
+    change = intake.receive(bench.repository, history, given, actor="tester", **options)
     intake.advance(bench.repository, history, change.key)
     found = history.get(Change, change.key)
     assert found is not None
@@ -68,3 +72,15 @@ def helpers() -> Any:
         tree_of = staticmethod(tree_of)
 
     return Helpers
+
+
+@pytest.fixture(params=EXPORTERS)
+def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Exporter:
+    """Each of the three exporters."""
+    return Exporter(request.param, tmp_path / "tool")
+
+
+@pytest.fixture(params=["py", "sh"])
+def portable(request: pytest.FixtureRequest, tmp_path: Path) -> Exporter:
+    """Each of the two exporters that need nothing installed."""
+    return Exporter(request.param, tmp_path / "tool")

@@ -17,6 +17,8 @@ from ecluse.errors import Invalid, Problem, Refused
 from ecluse.history import History, wakes
 from ecluse.model import Change, ChangeState, Verdict
 
+from .given import piped
+
 
 @pytest.fixture
 def exported(sandbox: Any, helpers: Any, tmp_path: Path) -> intake.Exported:
@@ -142,7 +144,7 @@ def test_missing_file_empty_folder_and_too_many(bench: Any, history: History, tm
 
 def test_unread_standard_input_is_kept(bench: Any, history: History) -> None:
     with pytest.raises(Invalid):
-        intake.receive(bench.repository, history, b"what is this?", actor="me")
+        intake.receive(bench.repository, history, piped(b"what is this?"), actor="me")
     kept = list((bench.repository.state_dir / "inbox").glob("unread-*.bin"))
     assert [path.read_bytes() for path in kept] == [b"what is this?"]
 

@@ -20,6 +20,8 @@ from ecluse.errors import Problem
 from ecluse.history import History
 from ecluse.model import ChangeState
 
+from .given import piped
+
 
 @pytest.fixture
 def box(sandbox: Any) -> Any:
@@ -94,7 +96,7 @@ def test_a_plain_unified_diff_and_one_that_moved(bench: Any, history: History, h
     assert change.state is ChangeState.READY
     assert bench.git("show", f"{change.ref}:a.txt") == "one\n2\nthree"
     bench.commit("more above", a_dot_txt="zero\none\ntwo\nthree\n")
-    judgement = intake.examine(bench.repository, text.encode())[0]
+    judgement = intake.examine(bench.repository, piped(text.encode()))[0]
     assert (judgement.verdict, [one.code for one in judgement.findings]) == ("warn", ["patch.offset"])
 
 
@@ -115,7 +117,7 @@ def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, help
     assert (change.state, change.base) == (ChangeState.CONFLICT, before)
     bench.commit("away", a_dot_txt="other\n")
     lone = b"--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-never there\n+x\n"
-    assert intake.examine(bench.repository, lone)[0].reason == "base.does_not_apply"
+    assert intake.examine(bench.repository, piped(lone))[0].reason == "base.does_not_apply"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, help
     ],
 )
 def test_edit_lists(bench: Any, edits: Any, verdict: str, reason: str) -> None:
-    judgement = intake.examine(bench.repository, json.dumps(edits).encode())[0]
+    judgement = intake.examine(bench.repository, piped(json.dumps(edits).encode()))[0]
     assert (judgement.verdict, judgement.reason) == (verdict, reason)
 
 
@@ -232,7 +234,7 @@ def test_no_bad_path_gets_in_by_any_header(bench: Any, path: str, shape: str) ->
         "copy": f"diff --git a/a.txt b/{path}\nsimilarity index 100%\ncopy from a.txt\ncopy to {path}\n",
         "plain": f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n",
     }[shape]
-    judgement = intake.examine(bench.repository, data.encode())[0]
+    judgement = intake.examine(bench.repository, piped(data.encode()))[0]
     assert judgement.verdict == "reject", judgement.findings
     assert judgement.reason.startswith("path.")
 
@@ -241,10 +243,10 @@ def test_searching_has_an_end(bench: Any) -> None:
     bench.commit("long", long_dot_txt="same\n" * 40_000 + "end\n")
     hunks = "".join(f"@@ -{9 * n + 1},2 +{9 * n + 1},2 @@\n same\n-no {n}\n+x\n" for n in range(3))
     lone = f"--- a/long.txt\n+++ b/long.txt\n{hunks}".encode()
-    assert intake.examine(bench.repository, lone)[0].reason == "base.does_not_apply"
+    assert intake.examine(bench.repository, piped(lone))[0].reason == "base.does_not_apply"
     bench.commit("large", large_dot_txt="x" * (8 << 20) + "y")
     edits = [{"path": "large.txt", "find": "y", "replace": "y"} for _ in range(400)]
-    assert intake.examine(bench.repository, json.dumps(edits).encode())[0].reason == "limit.time"
+    assert intake.examine(bench.repository, piped(json.dumps(edits).encode()))[0].reason == "limit.time"
 
 
 def foreign(bench: Any, folder: Path, **changes: Any) -> Path:

@@ -97,6 +97,8 @@ environment: production
 class Yard:
     """The repository, its target, and short words for what tests do."""
 
+    patience_s = SECONDS
+
     def __init__(self, folder: Path, **policy: Any) -> None:
         self.folder = folder / "work"
         self.target = folder / "target"
@@ -201,7 +203,7 @@ variables = {{ FLAG = {json.dumps(str(self.flag))} }}
     def drive(self, release_id: str, until: Callable[[Release], bool] | None = None) -> Release:
         """Advance releases, landings and runs until the release rests (or ``until``)."""
         rests = until or (lambda r: r.state.is_terminal or r.state.waits_for_person)
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + self.patience_s
         wakes.reclaim(self.history)
         while not rests(self.get(release_id)) or (until is None and self._is_due(release_id)):
             assert time.monotonic() < deadline, f"stuck: {self.get(release_id)}"

@@ -44,6 +44,20 @@ def says(*words: str) -> bool:
         return False
 
 
+UNWANTED = {
+    "__pycache__",
+    "test",
+    "site-packages",
+    "dist-packages",
+    "ensurepip",
+    "idlelib",
+    "lib2to3",
+    "pydoc_data",
+    "tkinter",
+}
+"""What a service needs nothing of."""
+
+
 def own_python() -> bytes:
     """A tar with this machine's Python and what it is linked to, at the places where they lie here."""
     program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
@@ -56,7 +70,7 @@ def own_python() -> bytes:
         for path in sorted(files):
             tar.add(path.resolve(), arcname=str(path))
         for path in sorted(library.rglob("*")):
-            if path.is_file() and not {"__pycache__", "test", "site-packages", "dist-packages"} & set(path.parts):
+            if path.is_file() and not UNWANTED & set(path.parts) and path.suffix != ".a":
                 tar.add(path, arcname=str(path))
     return kept.getvalue()
 
@@ -137,6 +151,7 @@ production = true
         Dockerfile=f"FROM {base}\nCOPY service.py /app/service.py\n",
         compose_dot_yml=compose,
     )
+    yard.patience_s = 300.0  # images are large, and engines slow on a busy machine
     yard.compose = [*(engine if engine == ["docker-compose"] else [*engine, "compose"]), "-p", root.name]
     yield yard
     listed = subprocess.run(

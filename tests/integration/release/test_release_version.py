@@ -218,7 +218,7 @@ def test_the_plan_names_files_migrations_people_hosts_secrets_and_the_way_back(m
     assert {rule["when"]: rule["text"] for rule in made["rollback"]}["watch"] == "previous version"
     marked = {unit["uses"] for step in made["steps"] for unit in step["does"] if unit.get("goes_live")}
     assert marked == {"deploy.folder"}
-    said = plan_text(made)
+    said = plan_text(made, [])
     for part in ("feat: people", "db/migrations/002_people.sql", "may answer: ada; not bob, whose own work it is",
                  "APP_TOKEN for the service in production", "this machine (folder)", "(goes live)", "watch fails: previous version"):  # fmt: skip
         assert part in said, said
