@@ -225,3 +225,4 @@ def _lock(recipe: Recipe, folder: Path) -> None:
         "yarn": ["npx", "--yes", "yarn@1", "install", "--ignore-scripts", "--non-interactive"],
     }[recipe.lock]
     _ask(words, folder)
+    shutil.rmtree(folder / "node_modules", ignore_errors=True)  # yarn 1 cannot lock without installing

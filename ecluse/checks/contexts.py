@@ -94,7 +94,12 @@ def event_payload(request: RunRequest, workflow: Workflow) -> dict[str, Any]:
     elif request.event == "schedule":
         times = (workflow.triggers.get("schedule") or {}).get("entries") or []
         payload["schedule"] = next((str(entry.get("cron")) for entry in times), "")
-    return payload | request.event_payload
+    given = dict(request.event_payload)
+    if (
+        isinstance(given.get("pull_request"), dict) and "pull_request" in payload
+    ):  # its branches stay, if none are given
+        given["pull_request"] = payload["pull_request"] | given["pull_request"]
+    return payload | given
 
 
 def github_context(request: RunRequest, workflow: Workflow, payload: dict[str, Any]) -> dict[str, Any]:
