@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ecluse.git.invocation import GIT_MINIMUM, clean_environment, git_version
     from ecluse.git.listing import list_work_files
-    from ecluse.git.repository import (
-        ChangedPath,
-        Commit,
-        Identity,
-        MergeResult,
-        RefMoved,
-        Repository,
-        StatusEntry,
-        TreeEntry,
-    )
+    from ecluse.git.nouns import ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
+    from ecluse.git.repository import RefMoved, Repository
 
 __all__ = [
     "GIT_MINIMUM",
@@ -39,6 +31,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChangedPath": "nouns",
+    "Commit": "nouns",
+    "Identity": "nouns",
+    "MergeResult": "nouns",
+    "StatusEntry": "nouns",
+    "TreeEntry": "nouns",
     "GIT_MINIMUM": "invocation",
     "clean_environment": "invocation",
     "git_version": "invocation",

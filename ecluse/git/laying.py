@@ -10,7 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecluse.git.repository import ChangedPath, Repository
+from ecluse.git.nouns import ChangedPath
+from ecluse.git.repository import Repository
 
 
 def in_the_way(checkout: Repository, head: str, tree: str) -> tuple[str, ...]:

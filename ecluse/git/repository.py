@@ -8,78 +8,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from ecluse import process
 from ecluse.errors import Failed, Invalid, Refused, Waits
 from ecluse.git.invocation import clean_environment, git
+from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
 
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-ZERO = "0" * 40
 _ON_BRANCH = "ref: refs/heads/"
-
-
-class Identity(NamedTuple):
-    """A name and a mail address as git writes them into a commit."""
-
-    name: str
-    email: str
-
-
-FALLBACK_IDENTITY = Identity("Écluse", "ecluse@localhost")
-
-
-class Commit(NamedTuple):
-    """One commit's metadata. ``message`` is whole; ``when`` is ISO 8601 with the author's own offset."""
-
-    id: str
-    tree: str
-    parents: tuple[str, ...]
-    author: Identity
-    committer: Identity
-    when: str
-    message: str
-
-    @property
-    def title(self) -> str:
-        return self.message.split("\n", 1)[0]
-
-
-class TreeEntry(NamedTuple):
-    """One path of a tree, recursively listed. ``size`` is in bytes, -1 for what is not a blob."""
-
-    mode: str
-    kind: str
-    id: str
-    size: int
-    path: str
-
-
-class ChangedPath(NamedTuple):
-    """One path that differs between two trees; ``status`` is git's letter (A, D, M, T), without renames."""
-
-    status: str
-    old_mode: str
-    new_mode: str
-    old_id: str
-    new_id: str
-    path: str
-
-
-class StatusEntry(NamedTuple):
-    """One path of the work tree that differs: ``kind`` is ``changed``, ``unmerged`` or ``untracked``."""
-
-    kind: str
-    staged: str
-    worktree: str
-    path: str
-
-
-class MergeResult(NamedTuple):
-    """A merge made without a work tree; ``tree`` is meaningful only when ``conflicts`` is empty."""
-
-    tree: str
-    conflicts: tuple[str, ...]
 
 
 class RefMoved(Waits):

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from ecluse.errors import Refused
 from ecluse.git import ChangedPath, Repository
-from ecluse.git.repository import EMPTY_TREE, ZERO
+from ecluse.git.nouns import EMPTY_TREE, ZERO
 from ecluse.intake.quarantine import limits_for
 from ecluse.process import Pipe
 

@@ -14,8 +14,8 @@ from ecluse.dataclass import dataclass, field
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.fetching import is_partial, obtain
+from ecluse.git.nouns import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.git.remotes import remote_names
-from ecluse.git.repository import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.git.resolving import merge_by_rules
 from ecluse.guarded import rules_for
 from ecluse.intake import belonging, bundlefile, people

@@ -14,8 +14,8 @@ from ecluse.clock import instant
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Red, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
-from ecluse.git.repository import EMPTY_TREE
 from ecluse.intake import manifest as manifests
 from ecluse.intake.baseline import Baseline, find_baseline
 from ecluse.intake.belonging import remote_of, roots_of

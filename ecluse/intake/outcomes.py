@@ -16,7 +16,7 @@ from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
 from ecluse.files import write_atomically
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.intake.manifest import ID, clean
 from ecluse.intake.strictjson import loads
 from ecluse.model import ChangeState

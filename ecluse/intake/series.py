@@ -13,7 +13,7 @@ from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Refused
 from ecluse.files import read_capped
 from ecluse.git import Identity, Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.intake import bundlefile, patchfile
 from ecluse.intake.binarypatch import refuse
 from ecluse.intake.edits import apply_edits, read_edits

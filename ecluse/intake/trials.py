@@ -10,7 +10,7 @@ from typing import Any
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Waits
 from ecluse.git import Repository
-from ecluse.git.repository import EMPTY_TREE
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.history import History
 from ecluse.intake.admission import write_receipt
 from ecluse.model import Change, ChangeState, Event

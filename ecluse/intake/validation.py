@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ecluse import process
 from ecluse.errors import Failed, Unsupported, Waits
 from ecluse.git import ChangedPath, Identity, Repository
-from ecluse.git.repository import EMPTY_TREE
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.history import History
 from ecluse.intake.objects import read_blobs
 from ecluse.model import Change, ChangeState

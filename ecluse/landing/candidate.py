@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ecluse.dataclass import dataclass
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.git.resolving import Rules, merge_by_rules
 from ecluse.model import Change
 

@@ -10,7 +10,7 @@ import dataclasses
 
 from ecluse.documents import journal, words
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.git.trees import with_files
 from ecluse.landing.candidate import Candidate
 from ecluse.model import Change, Landing

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass, field
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.git.resolving import Rules, Settled, merge_by_rules
 from ecluse.guarded import rules_for
 from ecluse.history import History

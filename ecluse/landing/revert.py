@@ -7,7 +7,7 @@ import dataclasses
 from ecluse.clock import instant, new_id
 from ecluse.errors import Invalid
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.history import History
 from ecluse.model import Change, ChangeState, Event, Landing, LandingState, Verdict
 

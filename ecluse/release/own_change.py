@@ -8,7 +8,7 @@ from typing import Any
 
 from ecluse import clock
 from ecluse.git import Repository
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.history import perform
 from ecluse.history.journal import Probed
 from ecluse.history.requests import request_landing

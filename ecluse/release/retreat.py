@@ -8,7 +8,7 @@ from typing import Any
 
 from ecluse import clock, notify, process
 from ecluse.errors import Failed, Problem, Waits
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.history import perform, wakes
 from ecluse.history.journal import Probed
 from ecluse.model import (

@@ -22,7 +22,8 @@ from ecluse.checks.actions.picomatch import matcher
 from ecluse.checks.placing import inside
 from ecluse.errors import Invalid, Unsupported
 from ecluse.files import read_capped, write_atomically
-from ecluse.git.repository import EMPTY_TREE, Repository
+from ecluse.git.nouns import EMPTY_TREE
+from ecluse.git.repository import Repository
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 

@@ -22,7 +22,7 @@ from ecluse.checks.placing import inside
 from ecluse.errors import Invalid
 from ecluse.files import read_capped
 from ecluse.git import Repository
-from ecluse.git.repository import EMPTY_TREE
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.model import Result
 from ecluse.yaml12 import YamlProblem, parse, plain
 

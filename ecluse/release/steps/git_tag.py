@@ -6,7 +6,7 @@ from typing import Any
 
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Refused
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.history import perform
 from ecluse.history.journal import Probed
 from ecluse.release import tags

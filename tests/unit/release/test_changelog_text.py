@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ecluse.git import Commit
-from ecluse.git.repository import FALLBACK_IDENTITY
+from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.release.changelog import release
 
 BEFORE = """\
