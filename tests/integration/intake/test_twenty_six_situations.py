@@ -1,6 +1,6 @@
 """The situations in which work used to be lost or damaged: each has a test, with the bundle of each of three exporters.
 
-``ROWS`` names them as the reference table does. Those of the exporting side are in ``test_three_exporters``; those of the
+``ROWS`` names them as the reference table does. Those of the exporting side are in ``test_three_exporters`` and ``test_exporter_sandboxes``; those of the
 importing side are walked through here, in repositories that go on living from one to the next.
 """
 
@@ -25,6 +25,7 @@ from ecluse.kit.pieces import script
 from ecluse.model import Change, ChangeState, Landing
 
 THREE = "test_three_exporters.py::"
+BOXES = "test_exporter_sandboxes.py::"
 HERE = "test_twenty_six_situations.py::"
 LOST = f"{THREE}test_nothing_is_lost"
 
@@ -36,11 +37,11 @@ ROWS: dict[str, tuple[str, ...]] = {
     "second export": (f"{THREE}test_exports_in_one_second_and_their_own_files",),
     "merge commit": (f"{LOST}[merge_with_resolution]",),
     "non-UTF-8 text": (f"{LOST}[odd_bytes]",),
-    "CRLF": (f"{LOST}[odd_bytes]", f"{THREE}test_hostile_user_configuration"),
+    "CRLF": (f"{LOST}[odd_bytes]", f"{BOXES}test_hostile_user_configuration"),
     "uncommitted binary file": (f"{LOST}[odd_bytes]",),
     "`color.ui=always`, `diff.noprefix`, external diff in the user's config": (
-        f"{THREE}test_hostile_user_configuration",),
-    "ASCII locale": (f"{THREE}test_no_identity_no_home_ascii_locale",),
+        f"{BOXES}test_hostile_user_configuration",),
+    "ASCII locale": (f"{BOXES}test_no_identity_no_home_ascii_locale",),
     "two exports in one second": (f"{THREE}test_exports_in_one_second_and_their_own_files",),
     "import from a subdirectory": (f"{HERE}test_taking_in",),
     "N commits": (f"{LOST}[commits]",),
@@ -55,7 +56,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "tests fail": (f"{HERE}test_a_whole_cycle_without_a_terminal",),
     "unrelated base; tampered patch; bad JSON": (f"{HERE}test_what_stays_out",),
     "change to CI files or to the importer itself": (f"{HERE}test_what_stays_out",),
-    "submodule pointer": (f"{THREE}test_a_submodule_pointer",),
+    "submodule pointer": (f"{BOXES}test_a_submodule_pointer",),
     "history after a full cycle": (f"{HERE}test_a_whole_cycle_without_a_terminal",),
 }  # fmt: skip
 """Situation, as the reference says it -> the tests that hold it."""
