@@ -1,7 +1,8 @@
 """The situations in which work used to be lost or damaged: each has a test, with the bundle of each of three exporters.
 
-``ROWS`` names them as the reference table does. Those of the exporting side are in ``test_three_exporters`` and ``test_exporter_sandboxes``; those of the
-importing side are walked through here, in repositories that go on living from one to the next.
+``ROWS`` names them as the reference table does. Those of the exporting side are in ``test_three_exporters`` and
+``test_exporter_sandboxes``; those of the importing side are walked through here, in repositories that go on living from
+one to the next.
 """
 
 from __future__ import annotations
