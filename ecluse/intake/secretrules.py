@@ -31,9 +31,10 @@ def find_secrets(
     there = {(one.path, one.message.partition(": ")[2]) for one in found}
     later = [*_files(history, "secret.file"), *_values(blobs, suspects, history, "secret.in_history")]
     found += [one for one in later if (one.path, one.message.partition(": ")[2]) not in there]
-    for commit in commits:
-        for hit in scan(commit.message.encode("utf-8", "surrogateescape")):
-            text = f"the message of commit {commit.id[:12]}, line {hit.line}: {hit.rule}"
+    messages = ((commit.id, commit.message.encode("utf-8", "surrogateescape")) for commit in commits)
+    for commit_id, message in Sieve().suspects(messages):
+        for hit in scan(message):
+            text = f"the message of commit {commit_id[:12]}, line {hit.line}: {hit.rule}"
             found.append(Finding("secret.in_message", Verdict.REJECT, text, "", hit.line))
     unique = {(one.code, one.path, one.message): one for one in found}
     return list(unique.values())[:_FINDINGS_CAP]
@@ -59,8 +60,7 @@ def _suspects(blobs: Blobs, changes: Sequence[ChangedPath]) -> set[str]:
     for change in changes:
         if _brings_content(change) and (change.new_id not in names or is_lock_file(names[change.new_id])):
             names[change.new_id] = change.path
-    sieve = Sieve()
-    return {oid for oid, data in blobs.each(names, _SCAN_CAP) if sieve.may_hold(data) and scan(data, names[oid])}
+    return {oid for oid, data in Sieve().suspects(blobs.each(names, _SCAN_CAP)) if scan(data, names[oid])}
 
 
 def _values(blobs: Blobs, suspects: set[str], changes: Sequence[ChangedPath], code: str) -> list[Finding]:

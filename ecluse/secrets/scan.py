@@ -10,6 +10,7 @@ import functools
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from ecluse.dataclass import dataclass
@@ -80,6 +81,7 @@ _PLACEHOLDER = expression(
 )
 _LOCK_FILE = expression(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
 _SIEVE_BYTES = 32 << 20
+_GROUP_BYTES = 128 << 10
 _ATTRIBUTE = expression(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _WORDS = expression(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
 
@@ -110,10 +112,35 @@ class Sieve:
         text = b"\n".join(fresh)
         if _candidates(text) or _has_name(text):
             return True
-        if self._held + len(text) <= _SIEVE_BYTES:
-            self._clean |= fresh
-            self._held += len(text) + 60 * len(fresh)
+        self._remember(fresh, len(text))
         return False
+
+    def suspects(self, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Those of ``files`` (name and content) that :meth:`may_hold` something; the same answer for less.
+
+        The new lines of many files are searched at once; only where that finds something are its files asked singly.
+        """
+        lines, group, size = set[bytes](), list[tuple[str, bytes]](), 0
+        for name, data in files:
+            lines |= set(data.split(b"\n")) - self._clean
+            group.append((name, data))
+            size += len(data)
+            if size > _GROUP_BYTES:
+                yield from self._of_group(lines, group)
+                lines, group, size = set(), [], 0
+        yield from self._of_group(lines, group)
+
+    def _of_group(self, lines: set[bytes], group: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        text = b"\n".join(lines)
+        if _candidates(text) or _has_name(text):
+            yield from ((name, data) for name, data in group if self.may_hold(data))
+        else:
+            self._remember(lines, len(text))
+
+    def _remember(self, lines: set[bytes], size: int) -> None:
+        if self._held + size <= _SIEVE_BYTES:
+            self._clean |= lines
+            self._held += size + 60 * len(lines)
 
 
 def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:

@@ -149,3 +149,11 @@ def test_the_sieve_lets_nothing_through_that_a_scan_would_find(dice: random.Rand
     assert not sieve.may_hold(b"value_1 = 1")
     assert sieve.may_hold(f"value_1 = 1\n{token}".encode())
     assert sieve.may_hold(f"value_1 = 1\n{token}".encode()), "what was found once is found again"
+    files = [
+        (str(number), "\n".join(dice.choices(lines[: dice.choice((40, 40, 40, 43))], k=300)).encode())
+        for number in range(200)
+    ]
+    held = {name for name, data in files if scan(data)}
+    together = [name for name, _ in Sieve().suspects(files)]
+    assert held <= set(together) < {name for name, _ in files}, "some groups are clean, and no file is forgotten"
+    assert len(together) == len(set(together))
