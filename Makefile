@@ -28,7 +28,7 @@ lint: setup
 	$(BIN)/pytest -q tests/test_floors.py
 
 unit: setup
-	$(BIN)/pytest -q tests/unit tests/test_floors.py
+	$(BIN)/pytest -q -n 2 tests/unit tests/test_floors.py
 
 integration: setup
 	$(BIN)/pytest -q -n 2 tests/integration
