@@ -40,6 +40,9 @@ from ecluse.secrets.mask import Masker
 
 Listener = Callable[[dict[str, object]], None]
 
+WAKE_S = 0.25
+"""How long the driver sleeps at most, in seconds."""
+
 
 class Runner:
     """One run. Use once."""
@@ -181,7 +184,8 @@ class Runner:
                         return
                     if not running:
                         time.sleep(POLL_S)
-                    patience = POLL_S if self.guards.is_watching else None
+                    # Never without an end: a Ctrl-C that another thread receives is only seen when this one wakes.
+                    patience = POLL_S if self.guards.is_watching else WAKE_S
                     done, _ = wait(running, patience, return_when=FIRST_COMPLETED)
                     for future in done:
                         node, instance = running.pop(future)

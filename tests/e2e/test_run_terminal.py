@@ -43,6 +43,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 
         def take() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell starts what runs in its background deaf to Ctrl-C
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
