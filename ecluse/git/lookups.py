@@ -37,3 +37,21 @@ def upstream_of(repository: Repository) -> str:
     )
     full, _, short = said.partition(" ")
     return short if full and full in repository.refs(full) else ""
+
+
+def commits_beyond(repository: Repository, head: str, tip: str, most: int) -> tuple[list[str], str | None]:
+    """The commits of ``head`` that ``tip`` does not have, no more than ``most`` of them, and where the two part.
+
+    ``None`` when they have nothing in common. What the listed commits stand on says it, except where that is more than
+    one commit.
+    """
+    said = repository.text("rev-list", "--boundary", f"--max-count={most}", "--end-of-options", head, f"^{tip}").split()
+    listed = [oid for oid in said if not oid.startswith("-")]
+    edges = {oid[1:] for oid in said if oid.startswith("-")}
+    if tip in edges:
+        return listed, tip
+    if not listed:
+        return listed, head
+    if len(listed) >= most or len(edges) > 1:
+        return listed, repository.merge_base(tip, head)
+    return listed, next(iter(edges), None)

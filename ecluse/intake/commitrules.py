@@ -49,19 +49,18 @@ _BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you ar
 
 
 def judge_commits(
-    repository: Repository, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
+    repository: Repository, reader: Reader, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
 ) -> list[Finding]:
     """Judge every commit's metadata. ``principals`` are those of the trunk's keys, ``signer`` who signed the bundle."""
     found: list[Finding] = []
     others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
-    with Reader(repository) as reader:
-        raw = reader.read_many(commit.id for commit in commits)
-        for commit, (_, _, data) in zip(commits, raw, strict=True):
-            found += _judge_people(commit, others)
-            found += _judge_message(commit)
-            found += _judge_raw(commit, data)
-            if len(commit.parents) > 1:
-                found += _judge_merge(repository, commit)
+    raw = reader.read_many(commit.id for commit in commits)
+    for commit, (_, _, data) in zip(commits, raw, strict=True):
+        found += _judge_people(commit, others)
+        found += _judge_message(commit)
+        found += _judge_raw(commit, data)
+        if len(commit.parents) > 1:
+            found += _judge_merge(repository, commit)
     return found
 
 

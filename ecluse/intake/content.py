@@ -18,10 +18,10 @@ from ecluse.trunk import Trunk
 
 
 def judge_content(
-    room: Repository, trunk: Trunk, head: str, commits: Sequence[Commit], changes: Sequence[ChangedPath],
+    room: Repository, reader: Reader, trunk: Trunk, head: str, commits: Sequence[Commit], changes: Sequence[ChangedPath],
     by_commit: Mapping[str, Sequence[ChangedPath]], entries: Mapping[str, tuple[str, str]], signer: str,
 ) -> list[Finding]:  # fmt: skip
-    """Judge a change whose objects lie in ``room`` and whose size is known to be sane.
+    """Judge a change whose objects lie in ``room``, where ``reader`` reads, and whose size is known to be sane.
 
     ``changes`` lead from its base to ``head``, ``by_commit`` are those of each commit; ``entries`` is what the
     target would hold after it: path to (mode, id).
@@ -29,25 +29,24 @@ def judge_content(
     history = [change for commit in commits for change in by_commit[commit.id]]
     modes = {path: mode for path, (mode, _) in entries.items()}
     links = {path: oid for path, (mode, oid) in entries.items() if mode == "120000"}
-    with Reader(room) as reader:
-        read = Blobs(reader, changes, history)
-        found = judge_entries([*changes, *history], read.sizes, trunk.config.intake.max_file_bytes)
-        found += judge_result(changes, modes)
-        found += judge_links(room, changes, history, links)
-        gitmodules = [
-            c.new_id for c in (*history, *changes) if c.path.lower() == ".gitmodules" and c.new_mode.startswith("100")
-        ]
-        if gitmodules or any(change.path.lower() == ".gitmodules" or change.new_mode == "160000" for change in changes):
-            found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
-        found += judge_commits(room, commits, principals(trunk.signers), signer)
-        if any(finding.verdict is Verdict.REJECT for finding in found):
-            return found  # nothing else can change the verdict, and hostile content is not read further than needed
-        found += find_secrets(read, commits, by_commit, changes)
-        config = trunk.config
-        found += judge_tools(changes, read, config.release.playbooks, config.intake.protected)
-        for change in changes:
-            if change.status != "D" and change.new_mode.startswith("100"):
-                found += _judge_file(change, read)
+    read = Blobs(reader, changes, history)
+    found = judge_entries([*changes, *history], read.sizes, trunk.config.intake.max_file_bytes)
+    found += judge_result(changes, modes)
+    found += judge_links(room, changes, history, links)
+    gitmodules = [
+        c.new_id for c in (*history, *changes) if c.path.lower() == ".gitmodules" and c.new_mode.startswith("100")
+    ]
+    if gitmodules or any(change.path.lower() == ".gitmodules" or change.new_mode == "160000" for change in changes):
+        found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
+    found += judge_commits(room, reader, commits, principals(trunk.signers), signer)
+    if any(finding.verdict is Verdict.REJECT for finding in found):
+        return found  # nothing else can change the verdict, and hostile content is not read further than needed
+    found += find_secrets(read, commits, by_commit, changes)
+    config = trunk.config
+    found += judge_tools(changes, read, config.release.playbooks, config.intake.protected)
+    for change in changes:
+        if change.status != "D" and change.new_mode.startswith("100"):
+            found += _judge_file(change, read)
     return found
 
 

@@ -88,8 +88,8 @@ def examine(
 
     With ``history``, what would be refused as a replay of something received before is refused here too.
     """
-    trunk = open_trunk(repository)
-    with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+    with repository.asking(), tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+        trunk = open_trunk(repository)
         parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None

@@ -14,6 +14,7 @@ from ecluse.dataclass import dataclass, field
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.fetching import is_partial, obtain
+from ecluse.git.lookups import commits_beyond
 from ecluse.git.nouns import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.git.remotes import remote_names
 from ecluse.git.resolving import merge_by_rules
@@ -78,6 +79,7 @@ class _Case:
     trunk: Trunk
     target: str
     room: Repository
+    reader: Reader
     claims: Manifest | None = None
     signer: Principal | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -106,8 +108,8 @@ def judge(
     With ``committed_only``, as if it ended beneath the marked commit of uncommitted work that is its head.
     Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
     """
-    with repository.temporary_clone() as room:
-        case = _Case(trunk, target, room, committed_only=committed_only)
+    with repository.temporary_clone() as room, room.asking(), Reader(room) as reader:
+        case = _Case(trunk, target, room, reader, committed_only=committed_only)
         try:
             _judge_parcel(case, parcel)
         except CommandFailed as problem:
@@ -146,7 +148,7 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
     _count(case)
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
         case.findings += judge_content(
-            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
+            case.room, case.reader, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
             case.signer.name if case.signer else "",
         )  # fmt: skip
     if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
@@ -343,7 +345,8 @@ def _tip(case: _Case) -> str:
 def _relate(case: _Case) -> None:
     """Where the change leaves the target's history, and which commits it brings."""
     tip = _tip(case)
-    common = case.room.merge_base(tip, case.head)
+    limit = case.trunk.config.intake.max_commits
+    listed, common = commits_beyond(case.room, case.head, tip, limit + 1)
     if common is None:
         raise bundlefile.refuse(
             "base.unrelated", "The change has no commit in common with this repository's target branch"
@@ -352,12 +355,9 @@ def _relate(case: _Case) -> None:
     if common == case.head:
         text = "everything in this change is on the target already"
         case.findings.append(Finding("change.nothing_new", Verdict.WARN, text))
-    limit = case.trunk.config.intake.max_commits
-    listed = case.room.text("rev-list", f"--max-count={limit + 1}", case.head, f"^{tip}").split()
     if len(listed) > limit:
         raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
-    with Reader(case.room) as reader:
-        sizes = reader.sizes(listed).values()
+    sizes = case.reader.sizes(listed).values()
     if max(sizes, default=0) > _COMMIT_CAP or sum(sizes) > _COMMITS_CAP:
         raise bundlefile.refuse("message.too_long", "The commits of the change say more than anybody could read")
     case.commits = case.room.commits(case.head, f"^{tip}")
