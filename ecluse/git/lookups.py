@@ -11,6 +11,8 @@ from ecluse.git.repository import Repository
 
 def resolve_all(repository: Repository, revisions: Sequence[str]) -> list[str | None]:
     """The commit that each of ``revisions`` names, or ``None``, asked in one question."""
+    if repository.is_asking:
+        return [repository.resolve(revision) for revision in revisions]
     asked = "".join(f"{revision}^{{commit}}\n" for revision in revisions)
     said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(asked)).stdout
     answers = os.fsdecode(said).split("\n")[: len(revisions)]
@@ -31,6 +33,9 @@ def upstream_of(repository: Repository) -> str:
     """The short name of the branch that the one checked out follows; empty when there is none, or it is gone."""
     branch = repository.branch()
     if branch is None:
+        return ""
+    known = repository.settings()
+    if known is not None and known.effective(f"branch.{branch}.merge") is None:
         return ""
     said = repository.text(
         "for-each-ref", "--format=%(upstream) %(upstream:short)", f"refs/heads/{branch}", check=False

@@ -144,6 +144,11 @@ class Repository:
             self._asker = None
             asker.close()
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question costs no process of its own, because we are in a block of :meth:`asking`."""
+        return self._asker is not None
+
     def settings(self) -> Settings | None:
         """The configuration that counts here, the user's own included, asked again when the repository's file has
         changed; ``None`` where git cannot read it."""
