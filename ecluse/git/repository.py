@@ -240,6 +240,13 @@ class Repository:
         listed = self.text("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
         return {name: oid for oid, _, name in (line.partition(" ") for line in listed.split("\n") if line)}
 
+    def ref(self, name: str) -> str:
+        """The object id that the full ref ``name`` holds (tags not peeled); empty when there is no such ref."""
+        if self._asker is not None and name.startswith("refs/") and Asker.takes(name):
+            known = self._asker.info(name)
+            return known[0] if known else ""
+        return self.refs(name).get(name, "")
+
     def valid_ref(self, name: str) -> bool:
         """Whether git would accept ``name`` as a full ref name."""
         return self.run("check-ref-format", name, check=False).code == 0

@@ -56,9 +56,10 @@ _BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you ar
 
 
 def judge_commits(
-    repository: Repository, reader: Reader, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
+    reader: Reader, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
 ) -> list[Finding]:
-    """Judge every commit's metadata. ``principals`` are those of the trunk's keys, ``signer`` who signed the bundle."""
+    """Judge what every commit says of itself. ``principals`` are those of the trunk's keys, ``signer`` who signed the
+    bundle."""
     found: list[Finding] = []
     others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
     seen: dict[Identity, list[_Fault]] = {}
@@ -68,9 +69,12 @@ def judge_commits(
         found += _judge_people(commit, others, seen)
         found += _judge_message(commit)
         found += _judge_raw(commit, data, latest)
-        if len(commit.parents) > 1:
-            found += _judge_merge(repository, commit)
     return found
+
+
+def judge_merges(repository: Repository, commits: Sequence[Commit]) -> list[Finding]:
+    """Judge what every merge does. Only for trees whose size is known to be sane."""
+    return [finding for commit in commits if len(commit.parents) > 1 for finding in _judge_merge(repository, commit)]
 
 
 def _judge_people(commit: Commit, others: Mapping[str, Role], seen: dict[Identity, list[_Fault]]) -> list[Finding]:

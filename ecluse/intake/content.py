@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ecluse import guarded
 from ecluse.git import ChangedPath, Commit, Repository
-from ecluse.intake.commitrules import judge_commits
+from ecluse.intake import pathrules, toolrules
+from ecluse.intake.commitrules import judge_merges
 from ecluse.intake.objects import READ_CAP, Blobs, Reader
 from ecluse.intake.secretrules import find_secrets
 from ecluse.intake.submodulerules import judge_submodules
@@ -13,18 +15,23 @@ from ecluse.intake.textrules import judge_oversized, judge_text
 from ecluse.intake.toolrules import judge_tools
 from ecluse.intake.treerules import judge_entries, judge_links, judge_result
 from ecluse.model import Finding, Verdict
-from ecluse.signing import principals
+from ecluse.patterns import prepare
 from ecluse.trunk import Trunk
+
+
+def make_ready() -> None:
+    """Prepare the rules that nearly every change needs, while git is at work on it."""
+    prepare(pathrules, toolrules, guarded)
 
 
 def judge_content(
     room: Repository, reader: Reader, trunk: Trunk, head: str, commits: Sequence[Commit], changes: Sequence[ChangedPath],
-    by_commit: Mapping[str, Sequence[ChangedPath]], entries: Mapping[str, tuple[str, str]], signer: str,
+    by_commit: Mapping[str, Sequence[ChangedPath]], entries: Mapping[str, tuple[str, str]], of_commits: Sequence[Finding],
 ) -> list[Finding]:  # fmt: skip
     """Judge a change whose objects lie in ``room``, where ``reader`` reads, and whose size is known to be sane.
 
     ``changes`` lead from its base to ``head``, ``by_commit`` are those of each commit; ``entries`` is what the
-    target would hold after it: path to (mode, id).
+    target would hold after it: path to (mode, id). ``of_commits`` was found in what the commits say of themselves.
     """
     history = [change for commit in commits for change in by_commit[commit.id]]
     modes = {path: mode for path, (mode, _) in entries.items()}
@@ -38,7 +45,7 @@ def judge_content(
     ]
     if gitmodules or any(change.path.lower() == ".gitmodules" or change.new_mode == "160000" for change in changes):
         found += judge_submodules(room, changes, modes, _gitmodules(room, head, gitmodules))
-    found += judge_commits(room, reader, commits, principals(trunk.signers), signer)
+    found += [*of_commits, *judge_merges(room, commits)]
     if any(finding.verdict is Verdict.REJECT for finding in found):
         return found  # nothing else can change the verdict, and hostile content is not read further than needed
     found += find_secrets(read, commits, by_commit, changes)

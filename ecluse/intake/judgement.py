@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from ecluse.git.remotes import remote_names
 from ecluse.git.resolving import merge_by_rules
 from ecluse.guarded import rules_for
 from ecluse.intake import belonging, bundlefile, people
-from ecluse.intake.commitrules import is_untrusted, judge_claim
-from ecluse.intake.content import judge_content
+from ecluse.intake.commitrules import is_untrusted, judge_claim, judge_commits
+from ecluse.intake.content import judge_content, make_ready
 from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Reader, commit_changes
@@ -80,6 +80,7 @@ class _Case:
     target: str
     room: Repository
     reader: Reader
+    branches: Callable[[], frozenset[str]] = frozenset
     claims: Manifest | None = None
     signer: Principal | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -128,32 +129,44 @@ def _verdict_of(problem: Problem) -> Verdict:
 
 
 def _judge_parcel(case: _Case, parcel: Parcel) -> None:
-    if parcel.manifest:
-        said = read_claims(parcel.folder / parcel.manifest)
-        if isinstance(said, Problem):
-            raise said
-        case.claims = said
-        if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
-            text = "the manifest has markup or instructions in its words; they are shown as plain text"
-            case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
-        if parcel.signature:
-            case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
-        signed_by = case.signer.name if case.signer else ""
-        case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
-        for payload in said.payloads:
-            _check_payload(payload, parcel)
-    with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
-        _open_payload(case, parcel, Path(scratch))
+    with background(lambda: frozenset(case.trunk.repository.refs("refs/heads"))) as case.branches:
+        if parcel.manifest:
+            _read_manifest(case, parcel, parcel.manifest)
+        with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
+            _open_payload(case, parcel, Path(scratch))
+    signer = case.signer.name if case.signer else ""
     _relate(case)
-    _count(case)
-    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+    with background(lambda: judge_commits(case.reader, case.commits, principals(case.trunk.signers), signer)) as judged:
+        _count(case)
+    if not _is_refused(case):
         case.findings += judge_content(
             case.room, case.reader, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
-            case.signer.name if case.signer else "",
+            judged(),
         )  # fmt: skip
-    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+    if not _is_refused(case):
         level = case.trunk.config.intake.validation
         case.validations = validate_tree(case.room, case.base, case.head, level)
+
+
+def _is_refused(case: _Case) -> bool:
+    return any(finding.verdict is Verdict.REJECT for finding in case.findings)
+
+
+def _read_manifest(case: _Case, parcel: Parcel, name: str) -> None:
+    """What the manifest says, who signed it, and whether its payloads are the files that it names."""
+    said = read_claims(parcel.folder / name)
+    if isinstance(said, Problem):
+        raise said
+    case.claims = said
+    if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
+        text = "the manifest has markup or instructions in its words; they are shown as plain text"
+        case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
+    if parcel.signature:
+        case.signer = find_signer(case.trunk, parcel.folder / name, parcel.folder / parcel.signature)
+    signed_by = case.signer.name if case.signer else ""
+    case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
+    for payload in said.payloads:
+        _check_payload(payload, parcel)
 
 
 def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
@@ -296,8 +309,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     limits = case.trunk.config.intake
     header = bundlefile.read_header(bundle)
     declared = case.claims.head if case.claims else ""
-    branches = frozenset(case.trunk.repository.refs("refs/heads"))
-    case.head, _ = bundlefile.choose_ref(header, declared, branches)
+    case.head, _ = bundlefile.choose_ref(header, declared, case.branches())
     _check_prerequisites(case, header)
     facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
@@ -305,6 +317,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     try:
         with background(lambda: unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)) as unpacked:
             case.standing = list_entries(case.trunk.repository, _tip(case))  # has to be known anyway
+            make_ready()
         case.findings += unpacked()
     except Refused as problem:
         if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):

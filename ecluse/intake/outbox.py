@@ -120,9 +120,7 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
         based = base_found()
         origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
         made = _make(stack, temporary, based.commit, head) if head != based.commit else None
-        differing = stack.enter_context(
-            background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head))
-        )
+        differing = stack.enter_context(background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head)))
         commits, by_commit = _committed(temporary, based.commit, head)
         changes = differing()
         _refuse_secrets(temporary, commits, by_commit, changes)
