@@ -37,7 +37,7 @@ def judge_content(
     modes = {path: mode for path, (mode, _) in entries.items()}
     links = {path: oid for path, (mode, oid) in entries.items() if mode == "120000"}
     read = Blobs(reader, changes, history)
-    found = judge_entries([*changes, *history], read.sizes, trunk.config.intake.max_file_bytes)
+    found = judge_entries([*changes, *history], read.weigh(), trunk.config.intake.max_file_bytes)
     found += judge_result(changes, modes)
     found += judge_links(room, changes, history, links)
     gitmodules = [
