@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from ecluse.errors import Failed, Invalid, Refused, Waits
 from ecluse.git.asking import Asker
 from ecluse.git.invocation import clean_environment, git
 from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
-from ecluse.git.settings import LIST, Settings
+from ecluse.git.settings import Seen, Settings, look
 
 _ON_BRANCH = "ref: refs/heads/"
 
@@ -45,7 +44,7 @@ class Repository:
         self.work_tree = work_tree
         self.state_dir = common_dir / "ecluse"
         self._asker: Asker | None = None
-        self._settings: tuple[tuple[int, int, int], Settings | None] | None = None
+        self._settings: Seen | None = None
 
     # -- finding and making ------------------------------------------------------------------------------------
 
@@ -152,20 +151,12 @@ class Repository:
     def settings(self) -> Settings | None:
         """The configuration that counts here, the user's own included, asked again when the repository's file has
         changed; ``None`` where git cannot read it."""
-        own = self.common_dir / "config"
-        with contextlib.suppress(OSError):
-            seen = own.stat()
-            mark = (seen.st_mtime_ns, seen.st_size, seen.st_ino)
-            if self._settings is None or self._settings[0] != mark:
-                asked = self.run(*LIST, check=False, user_config=True)
-                found = Settings.parse(asked.stdout, own) if asked.code == 0 else None
-                self._settings = (mark, found if found and found.knows_own else None)
-            return self._settings[1]
-        return None
+        self._settings = look(self.run, self.common_dir / "config", self._settings)
+        return self._settings[1] if self._settings else None
 
     def config(self, key: str) -> str | None:
         """The value of ``key`` in this repository's own configuration."""
-        if (known := self.settings()) is not None:
+        if (known := self.settings()) is not None and known.knows_own:
             return known.own(key)
         got = self.run("config", "--local", "--get", key, check=False)
         return os.fsdecode(got.stdout).rstrip("\n") if got.code == 0 else None
@@ -173,19 +164,9 @@ class Repository:
     def set_config(self, key: str, value: str) -> None:
         self.run("config", "--local", key, value)
 
-    @functools.cached_property
-    def _identity(self) -> Identity | None:
-        if (known := self.settings()) is not None:
-            name, email = known.effective("user.name"), known.effective("user.email")
-            return None if name is None or email is None else Identity(_readable(name), _readable(email))
-        asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
-        items = (item.partition("\n") for item in os.fsdecode(asked.stdout).split("\0"))
-        said = {key: _readable(value) for key, newline, value in items if newline}
-        return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
-
     def identity(self) -> Identity | None:
-        """The user's own name and mail address, asked once, or ``None`` when git has none."""
-        return self._identity
+        """The user's own name and mail address, or ``None`` when git has none."""
+        return known.identity() if (known := self.settings()) else None
 
     # -- revisions and refs ------------------------------------------------------------------------------------
 
@@ -515,11 +496,6 @@ class Repository:
         """Fill an empty work tree with ``commit``, detached."""
         self.run("update-ref", "--no-deref", "HEAD", commit)
         self.run("read-tree", "-m", "-u", commit)
-
-
-def _readable(text: str) -> str:
-    """A value of the configuration as a name or an address that may be shown and written anywhere."""
-    return os.fsencode(text).decode("utf-8", "replace").strip()
 
 
 def _check_size(path: str, size: int, cap: int) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from ecluse.git.nouns import Identity
+from ecluse.process import Completed
 
 LIST = ("config", "--list", "--show-origin", "--null")
 
 Row = tuple[str, str, str]
 """Where it stands (``file:PATH``, ``command line:``), key, value."""
+
+
+Seen = tuple[tuple[int, int, int], "Settings | None"]
+"""What the repository's own file looked like (time, bytes, number), and what git said then."""
 
 
 class Settings:
@@ -56,6 +63,32 @@ class Settings:
         wanted = canonical(key)
         found = [value for _, name, value in self._rows if name == wanted]
         return found[-1] if found else None
+
+    def identity(self) -> Identity | None:
+        """The user's name and mail address, or ``None`` when one of them is missing."""
+        name, email = self.effective("user.name"), self.effective("user.email")
+        return None if name is None or email is None else Identity(_readable(name), _readable(email))
+
+
+def look(run: Callable[..., Completed], own: Path, seen: Seen | None) -> Seen | None:
+    """What git's configuration says now; ``run`` runs git in the repository whose own file is ``own``.
+
+    ``seen`` is what was found before, and stands for as long as that file is the same. ``None`` when there is no file.
+    """
+    try:
+        facts = own.stat()
+    except OSError:
+        return None
+    mark = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
+    if seen is not None and seen[0] == mark:
+        return seen
+    asked = run(*LIST, check=False, user_config=True)
+    return mark, Settings.parse(asked.stdout, own) if asked.code == 0 else None
+
+
+def _readable(text: str) -> str:
+    """A value as a name or an address that may be shown and written anywhere."""
+    return os.fsencode(text).decode("utf-8", "replace").strip()
 
 
 def canonical(key: str) -> str:
