@@ -80,7 +80,8 @@ def command(
         if watch:
             return _watch(frame, request, every)
         try:
-            done = intake.export_recorded(frame.repository, request())
+            with frame.repository.asking():
+                done = intake.export_recorded(frame.repository, request())
         finally:
             if (frame.repository.state_dir / "history.db").exists():
                 frame.history.written = True  # by export_recorded, through an object of its own
