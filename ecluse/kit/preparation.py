@@ -12,7 +12,7 @@ from ecluse.doctor import CheckState
 from ecluse.errors import Failed, Invalid
 from ecluse.files import storage_problem, write_atomically
 from ecluse.git import Repository
-from ecluse.history import History, sync_copy
+from ecluse.history import History, sync_copy, sync_old
 from ecluse.intake.belonging import remember
 from ecluse.kit import pieces
 from ecluse.kit.report import Action, ActionKind, InitReport
@@ -173,11 +173,23 @@ def _notes(repository: Repository) -> list[Action]:
     path = repository.work_tree / place
     if path.is_symlink() or path.parent.is_symlink():
         return [Action(ActionKind.SKIPPED, place, "it is reached by a symbolic link")]
-    rows = sync_copy.count_old_rows(path)
-    if rows is not None:
-        why = f"{rows:,} record{'s' if rows != 1 else ''} of another tool taken into the history"
-        return [Action(ActionKind.APPENDED, place, why)]
-    return [Action(ActionKind.KEPT if path.exists() else ActionKind.CREATED, place)]
+    return [_copy_action(place, sync_old.look(path))]
+
+
+def _copy_action(place: str, found: sync_old.Found) -> Action:
+    """What becomes of the copy of the history, and of what lies in its place."""
+    standing = sync_old.Standing
+    if found.standing is standing.OLD or found.rows:
+        why = f"{found.rows:,} record{'s' if found.rows != 1 else ''} of another tool taken into the history"
+        return Action(ActionKind.APPENDED, place, why)
+    if found.standing is standing.DAMAGED:
+        why = f"what lay there is no readable database: put aside as {sync_copy.NAME}-damaged-TIME beside it"
+        return Action(ActionKind.CREATED, place, why)
+    if found.standing is standing.FOREIGN:
+        tables = ", ".join("".join(c if c.isprintable() else " " for c in name) for name in found.tables[:5])
+        why = f"another tool's database without records of hand-overs, it keeps its tables: {tables}"
+        return Action(ActionKind.APPENDED, place, why)
+    return Action(ActionKind.KEPT if found.standing is standing.OURS else ActionKind.CREATED, place)
 
 
 def _carry_out(
@@ -195,9 +207,8 @@ def _carry_out(
             _write(repository, piece)
         who = repository.identity()
         place = repository.work_tree / ".sync" / sync_copy.NAME if repository.work_tree else None
-        old = place and any(one.kind is ActionKind.APPENDED and one.what == f".sync/{place.name}" for one in actions)
-        if place and old:
-            sync_copy.import_old_rows(history, place, actor=who.name if who else "")
+        if place and any(one.kind.changes and one.what == f".sync/{place.name}" for one in actions):
+            _take_over(history, place, who.name if who else "")
         done = [f"{action.what} ({action.kind})" for action in actions if action.kind.changes]
         if done:
             more = f" and {len(done) - NAMED} more" if len(done) > NAMED else ""
@@ -206,6 +217,15 @@ def _carry_out(
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
         sync_copy.refresh_beside(history, repository.work_tree)
     remember(repository)
+
+
+def _take_over(history: History, place: Path, actor: str) -> None:
+    """Take in what other tools wrote at ``place``; put aside what cannot be read."""
+    found = sync_old.look(place)
+    if found.standing is sync_old.Standing.DAMAGED:
+        sync_copy.put_aside(place)
+    elif found.table:
+        sync_old.import_old_rows(history, place, actor=actor)
 
 
 def _write(repository: Repository, piece: pieces.Piece) -> None:
