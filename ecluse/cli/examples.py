@@ -75,6 +75,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "history": (
         ("ecluse history list --brief", "See what happened, newest last"),
+        ("ecluse history list --syncs --status failed", "See the hand-overs that failed, and why"),
         ("ecluse history search landed", "Find events by words"),
         ("ecluse history find docs/usage.md", "Find the changes that touch a path, or by bundle or id"),
         ("ecluse history stats --days 30", "Count, by agent, day, verdict and checks"),

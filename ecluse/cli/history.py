@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +10,9 @@ from ecluse.cli.follow import DETAILS
 from ecluse.cli.frame import Frame, door
 from ecluse.errors import ExitStatus
 from ecluse.model import Event
+
+if TYPE_CHECKING:
+    from ecluse.history.sync_records import SyncRecord
 
 
 @click.group("history")
@@ -27,14 +28,57 @@ def command() -> None:
 @click.option("--subject", default="", help="Only this subject, for example release/rel-...")
 @click.option("--after", default=0, type=click.IntRange(0), help="Only events after this number.")
 @click.option("--brief", is_flag=True, help="Leave out the journal and what another event says in better words.")
+@click.option(
+    "--syncs", is_flag=True, help="Exports, imports, undos and pushes instead, each once, with all its facts."
+)
+@click.option("--agent", default="", help="With --syncs: only this agent's.")
+@click.option(
+    "--status", default="", type=click.Choice(["", "success", "failed", "partial"]), help="With --syncs: only these."
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
 @door()
-def list_events(frame: Frame, limit: int, kind: str, subject: str, after: int, brief: bool) -> None:
-    """List events, newest last."""
+def list_events(
+    frame: Frame, limit: int, kind: str, subject: str, after: int, brief: bool, syncs: bool, agent: str, status: str,
+    form: str,
+) -> None:  # fmt: skip
+    """List events, newest last; with --syncs what was handed over, taken in, refused, undone and pushed. Times are UTC."""
+    if syncs:
+        _refuse_both(kind or subject or after or brief, "--kind, --subject, --after and --brief are for events")
+        from ecluse.history.sync_records import all_records, newest_records
+
+        if agent or status:
+            rows = all_records(frame.history, agent=agent, status=status)[-limit:]
+        else:
+            rows = newest_records(frame.history, limit)
+        _emit_syncs(frame, rows, form)
+        return
+    _refuse_both(agent or status, "--agent and --status are for hand-overs")
     without = DETAILS if brief else ()
     found = frame.history.events(
         kind=kind, subject=subject, after=after, limit=limit, newest_first=True, without=without
     )
+    if form == "csv" and not frame.as_json:
+        click.echo(_events_csv(found[::-1]), nl=False)
+        return
     _emit(frame, found[::-1])
+
+
+def _refuse_both(wrong: object, why: str) -> None:
+    if wrong:
+        from ecluse.errors import Invalid
+
+        raise Invalid("usage", f"{why}.", "ecluse history list --help")
+
+
+def _emit_syncs(frame: Frame, rows: list[SyncRecord], form: str) -> None:
+    from ecluse.cli.history_text import sync_document, syncs_csv, syncs_text
+
+    if form == "csv" and not frame.as_json:
+        click.echo(syncs_csv(rows), nl=False)
+        return
+    frame.emit(
+        {"syncs": [sync_document(row) for row in rows]}, syncs_text(rows) or "Nothing was handed over yet that fits."
+    )
 
 
 @command.command("search")
@@ -51,18 +95,19 @@ def search_events(frame: Frame, words: tuple[str, ...], limit: int) -> None:
 @command.command("export")
 @click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.option("--to", "target", default="-", metavar="FILE", help="A file, or - for standard output.")
+@click.option(
+    "--syncs", is_flag=True, help="The hand-overs with the fields of the specification, as one JSON document."
+)
 @door(json_flag=False)
-def export_events(frame: Frame, form: str, target: str) -> None:
-    """Write every event, oldest first, as JSON lines or CSV."""
-    from pathlib import Path
-
+def export_events(frame: Frame, form: str, target: str, syncs: bool) -> None:
+    """Write every event, oldest first, as JSON lines or CSV; with --syncs every export, import, undo and push."""
     from ecluse.files import write_atomically
 
-    text = _as_csv(frame) if form == "csv" else _as_json(frame)
+    text = _all_syncs(frame, form) if syncs else _as_csv(frame) if form == "csv" else _as_json(frame)
     if target == "-":
         click.echo(text, nl=False)
         return
-    write_atomically(Path(target), text.encode())
+    write_atomically(frame.folder / target, text.encode())
     frame.say(f"{target} written", "ok")
 
 
@@ -189,9 +234,30 @@ def _as_json(frame: Frame) -> str:
 
 
 def _as_csv(frame: Frame) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(["number", "at", "kind", "subject", "actor", "text"])
-    for event in _all_events(frame):
-        writer.writerow([event.number, event.at, event.kind, event.subject, event.actor, event.text])
-    return buffer.getvalue()
+    return _events_csv(_all_events(frame))
+
+
+def _events_csv(events: list[Event]) -> str:
+    import json
+
+    from ecluse.cli.history_text import as_csv
+
+    head = ("number", "at", "kind", "subject", "actor", "text", "data")
+    return as_csv(
+        head,
+        ((e.number, e.at, e.kind, e.subject, e.actor, e.text, json.dumps(e.data, ensure_ascii=False)) for e in events),
+    )
+
+
+def _all_syncs(frame: Frame, form: str) -> str:
+    import json
+
+    from ecluse.cli.frame import SCHEMA_VERSION
+    from ecluse.cli.history_text import sync_document, syncs_csv
+    from ecluse.history.sync_records import all_records
+
+    rows = all_records(frame.history)
+    if form == "csv":
+        return syncs_csv(rows)
+    document = {"schema_version": SCHEMA_VERSION, "syncs": [sync_document(row) for row in rows]}
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

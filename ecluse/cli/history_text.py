@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ecluse.history.stats import Spread, Statistics
+from ecluse.history.sync_records import COLUMNS, SyncRecord
 from ecluse.model import Change, Event
+
+_SYNC_COUNTS = ("exports", "imports", "undos", "pushes", "others", "success", "partial", "failed")
 
 
 def stats_document(found: Statistics) -> dict[str, Any]:
@@ -32,7 +35,14 @@ def stats_text(found: Statistics) -> str:
             ("agent", "changes", "landed", "waiting", "refused", "red"),
             [(a.agent or "(nobody)", a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
         ),
-        _table(("day", "received", "landed", "red"), [(d.day, d.received, d.landed, d.red) for d in found.days]),
+        _table(
+            ("hand-overs of", "exports", "imports", "undos", "pushes", "success", "partial", "failed"),
+            [
+                (s.agent or "(nobody)", s.exports, s.imports, s.undos, s.pushes, s.success, s.partial, s.failed)
+                for s in found.syncs
+            ],
+        ),
+        _days(found),
         _table(("verdict", "changes"), [(name or "(not judged)", n) for name, n in found.verdicts.items()]),
         _table(("method", "changes"), [(name or "(none)", n) for name, n in found.methods.items()]),
         _table(("landing", "count"), list(found.landings.items())),
@@ -67,6 +77,13 @@ def stats_text(found: Statistics) -> str:
     return "\n\n".join(part for part in parts if part) + f"\n\n{found.events} events recorded"
 
 
+def _days(found: Statistics) -> str:
+    """The days from the first on which anything happened."""
+    rows = [(d.day, d.received, d.landed, d.red) for d in found.days]
+    first = next((number for number, row in enumerate(rows) if any(row[1:])), len(rows) - 1)
+    return _table(("day", "received", "landed", "red"), rows[first:])
+
+
 def stats_csv(found: Statistics) -> str:
     """The statistics as CSV: ``group,name,measure,value``, one number a line."""
     rows: list[tuple[object, ...]] = []
@@ -74,6 +91,8 @@ def stats_csv(found: Statistics) -> str:
         counts = {"changes": agent.changes, "landed": agent.landed, "waiting": agent.waiting}
         counts |= {"rejected": agent.rejected, "red": agent.red}
         rows += [("agent", agent.agent, name, value) for name, value in counts.items()]
+    for one in found.syncs:
+        rows += [("syncs", one.agent, name, getattr(one, name)) for name in _SYNC_COUNTS]
     for day in found.days:
         rows += [("day", day.day, name, getattr(day, name)) for name in ("received", "landed", "red")]
     for group in ("verdicts", "methods", "changes", "runs", "landings", "releases", "deployments"):
@@ -91,8 +110,8 @@ def stats_csv(found: Statistics) -> str:
         counted = {"green": version.green, "red": version.red, "duration_ms": version.duration_ms}
         tested = {"tests": version.tests, "passed": version.passed, "coverage": version.coverage}
         rows += _known_rows("version", version.version, counted | tested)
-    for one in found.flaky:
-        rows += [("flaky", one.name, "failed", one.failed), ("flaky", one.name, "runs", one.runs)]
+    for test in found.flaky:
+        rows += [("flaky", test.name, "failed", test.failed), ("flaky", test.name, "runs", test.runs)]
     return as_csv(("group", "name", "measure", "value"), rows)
 
 
@@ -122,6 +141,44 @@ def found_csv(changes: Sequence[Change], events: Sequence[Event]) -> str:
     rows: list[tuple[object, ...]] = [("change", c.created_at, c.key, c.state.value, c.agent, c.title) for c in changes]
     rows += [("event", e.at, e.subject, e.kind, e.actor, e.text) for e in events]
     return as_csv(("what", "at", "subject", "state", "agent", "text"), rows)
+
+
+def sync_document(row: SyncRecord) -> dict[str, Any]:
+    """One hand-over with the fields of the specification; what else is known of it is under ``metadata``."""
+    import json
+
+    return {**{name: getattr(row, name) for name in COLUMNS}, "metadata": json.loads(row.metadata)}
+
+
+def syncs_csv(rows: Iterable[SyncRecord]) -> str:
+    """Hand-overs as CSV: the columns of ``sync_records``."""
+    return as_csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in rows))
+
+
+def syncs_text(rows: Iterable[SyncRecord]) -> str:
+    """Hand-overs for people: what came of each and from whom, below it how much, from where to where, and why not."""
+    import json
+
+    lines: list[str] = []
+    for row in rows:
+        when = row.timestamp[:16].replace("T", " ")
+        lines.append(
+            f"{when:<16}  {row.sync_type or '?':<6}  {row.status or '?':<7}  {row.agent or '(nobody)'}  {row.patch_name}"
+        )
+        about = json.loads(row.metadata)
+        facts = [f"{about['change_id']}/{about.get('revision', 1)}:"] if about.get("change_id") else []
+        facts += [
+            f"{_many(row.commits_count, 'commit')}, {_many(row.files_modified, 'file')}, {row.patch_size:,} bytes"
+        ]
+        facts += [f"on {row.source_branch}"] if row.source_branch else []
+        facts += [f"for {row.target_branch}"] if row.target_branch else []
+        lines.append(f"{'':18}{' '.join(facts)}")
+        lines += [f"{'':18}{row.error_message}"] if row.error_message else []
+    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _measures(found: Statistics) -> tuple[tuple[str, Spread | None, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 from ecluse.dataclass import dataclass
 from ecluse.history.records import columns, event_of, from_row
@@ -26,22 +27,27 @@ class Found:
 
 def find(history: History, word: str, limit: int = 50) -> Found:
     """Changes and hand-overs whose id, bundle or patch name, or path holds ``word``, letter case aside."""
-    pattern = f"%{_escaped(word)}%"
-    listed = f"%{_escaped(json.dumps(word)[1:-1])}%"  # lists are stored as JSON in ASCII
-    near = "LIKE ? ESCAPE '\\'"
+    spellings = _spellings(word)
+    plain = [f"%{_escaped(one)}%" for one in spellings]
+    listed = [f"%{_escaped(json.dumps(one)[1:-1])}%" for one in spellings]  # lists are stored as JSON in ASCII
+
+    def near(column: str) -> str:
+        return "(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for _ in spellings) + ")"
+
     events = [
         event_of(row)
         for row in history.execute(
             "SELECT number, at, kind, subject, text, actor, data FROM events "  # noqa: S608 - our own names
-            f"WHERE kind IN ({', '.join('?' for _ in NAMING_KINDS)}) AND (subject {near} OR text {near} OR data {near}) "
-            "ORDER BY number DESC LIMIT ?",
-            (*NAMING_KINDS, pattern, pattern, listed, limit),
+            f"WHERE kind IN ({', '.join('?' for _ in NAMING_KINDS)}) "
+            f"AND ({near('subject')} OR {near('text')} OR {near('data')}) ORDER BY number DESC LIMIT ?",
+            (*NAMING_KINDS, *plain, *plain, *listed, limit),
         )
     ]
     rows = history.execute(
         f"SELECT {', '.join(columns(Change))} FROM changes "  # noqa: S608 - our own names
-        f'WHERE "key" {near} OR source {near} OR title {near} OR files {near} ORDER BY created_at DESC, "key" DESC LIMIT ?',
-        (pattern, pattern, pattern, listed, limit),
+        f"""WHERE {near('"key"')} OR {near("source")} OR {near("title")} OR {near("files")} """
+        'ORDER BY created_at DESC, "key" DESC LIMIT ?',
+        (*plain, *plain, *plain, *listed, limit),
     )
     changes: dict[str, Change] = {change.key: change for change in (from_row(Change, row) for row in rows)}
     for event in events:  # a change whose payload has this name, though its manifest has another
@@ -49,6 +55,14 @@ def find(history: History, word: str, limit: int = 50) -> Found:
         if kind == "change" and key not in changes and (change := history.get(Change, key)):
             changes[key] = change
     return Found(tuple(list(changes.values())[:limit]), tuple(events))
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    """``word`` in the forms that the database does not take for the same: it knows the cases of ASCII letters only."""
+    if word.isascii():
+        return (word,)
+    forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
+    return tuple(dict.fromkeys(cased for one in (word, *forms) for cased in (one, one.lower(), one.upper())))
 
 
 def export_known(history: History, change_id: str, revision: int) -> bool:

@@ -66,10 +66,19 @@ def receive(
         return _record(history, change, actor, parcel.names)
 
 
+def _carrier(source: str, names: tuple[str, ...]) -> str:
+    """The file that carried a change; of several that are one bundle (named by a folder or the manifest) the patch."""
+    base = source.replace("\\", "/").rpartition("/")[2]
+    if len(names) < 2 or (base not in names and base.endswith((".tar", ".zip", ".gz"))):
+        return base
+    return next((name for end in (".patch", ".bundle") for name in names if name.endswith(end)), names[0])
+
+
 def _record(history: History, change: Change, actor: str, names: tuple[str, ...]) -> Change:
     """Record a new change, unless another process was faster with the same bundle or the same name."""
     text = f"{change.key} received from {change.source}: {change.title}"
     data = {"digest": change.digest, "size": change.size_bytes, "target": change.target, "names": list(names)}
+    data["patch_name"] = _carrier(change.source, names)
     with history.transaction():
         other = history.get(Change, change.key)
         if other is None or (other.digest != change.digest and _came_damaged(other)):

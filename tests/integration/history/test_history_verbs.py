@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.history import History
+from ecluse.model import Event
 
 
 def ecluse(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -39,3 +40,28 @@ def test_what_was_imported_is_counted_found_and_shown(bench: Any, history: Histo
     assert "What happened:" in shown.stdout
     assert json.loads(ecluse(bench.folder, "history", "show", "1", "--json").stdout)["event"]["number"] == 1
     assert ecluse(bench.folder, "history", "show", "99999").returncode == 2
+
+
+def test_hand_overs_are_listed_and_exported_with_the_fields_of_the_specification(
+    bench: Any, history: History, tmp_path: Path
+) -> None:
+    history.note(Event("export.refused", "export/x.1", "=why é", "=HYPERLINK(1)", {"patch_name": "p.patch"}))
+    listed = ecluse(bench.folder, "history", "list", "--syncs").stdout
+    assert "export  failed   =HYPERLINK(1)  p.patch" in listed
+    (row,) = json.loads(
+        ecluse(bench.folder, "history", "list", "--syncs", "--json", "--agent", "=HYPERLINK(1)").stdout
+    )["syncs"]
+    assert (row["agent"], row["status"], row["error_message"]) == ("=HYPERLINK(1)", "failed", "=why é")
+    assert row["metadata"] == {"patch_name": "p.patch"}
+    assert ecluse(bench.folder, "history", "list", "--syncs", "--status", "success").stdout == (
+        "Nothing was handed over yet that fits.\n"
+    )
+    (bench.folder / "deep").mkdir()
+    assert ecluse(tmp_path, "history", "export", "--syncs", "--to", "all.json", "-C", str(bench.folder)).returncode == 0
+    assert json.loads((bench.folder / "all.json").read_bytes())["syncs"] == [row]
+    for words in (["list", "--format", "csv"], ["list", "--syncs", "--format", "csv"], ["export", "--format", "csv"]):
+        table = ecluse(bench.folder, "history", *words).stdout
+        assert "'=HYPERLINK(1)" in table
+        assert ",=" not in table
+    for words in (["--syncs", "--brief"], ["--agent", "ada"]):
+        assert ecluse(bench.folder, "history", "list", *words).returncode == 2
