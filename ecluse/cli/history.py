@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ecluse.history.sync_records import SyncRecord
 
 
+_INDENT = 21
+"""Where long lines go on: below what follows the time."""
+
+
 @click.group("history")
 def command() -> None:
     """Read, search, count and export everything that happened."""
@@ -165,6 +169,7 @@ def find_word(frame: Frame, word: str, limit: int, form: str) -> int:
     Exit: 0 something was found; 1 nothing was.
     """
     from ecluse.cli.history_text import change_line, found_csv
+    from ecluse.cli.width import fitted
     from ecluse.history.lookup import find
     from ecluse.history.records import plain
 
@@ -174,7 +179,10 @@ def find_word(frame: Frame, word: str, limit: int, form: str) -> int:
     else:
         rows = [change_line(change) for change in found.changes] + [line(event) for event in found.events]
         documents = {"changes": plain(found.changes), "events": [document(event) for event in found.events]}
-        frame.emit(documents, "\n".join(rows) or f"Nothing recorded is called {word!r} or touches such a path.")
+        frame.emit(
+            documents,
+            fitted("\n".join(rows), _INDENT) or f"Nothing recorded is called {word!r} or touches such a path.",
+        )
     return ExitStatus.DONE if found.changes or found.events else ExitStatus.FAILED
 
 
@@ -216,8 +224,10 @@ def line(event: Event) -> str:
 
 
 def _emit(frame: Frame, events: list[Event]) -> None:
+    from ecluse.cli.width import fitted
+
     text = "\n".join(line(event) for event in events) or "Nothing recorded yet that fits."
-    frame.emit({"events": [document(event) for event in events]}, text)
+    frame.emit({"events": [document(event) for event in events]}, fitted(text, _INDENT))
 
 
 def _all_events(frame: Frame) -> list[Event]:

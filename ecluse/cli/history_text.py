@@ -7,9 +7,13 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ecluse.cli.width import fitted
 from ecluse.history.stats import Spread, Statistics
 from ecluse.history.sync_records import COLUMNS, SyncRecord
 from ecluse.model import Change, Event
+
+INDENT = 18
+"""Where the second line of a hand-over begins, and where long lines go on: below what follows the time."""
 
 _SYNC_COUNTS = ("exports", "imports", "undos", "pushes", "others", "success", "partial", "failed")
 
@@ -167,14 +171,14 @@ def syncs_text(rows: Iterable[SyncRecord]) -> str:
         )
         about = json.loads(row.metadata)
         facts = [f"{about['change_id']}/{about.get('revision', 1)}:"] if about.get("change_id") else []
-        facts += [
-            f"{_many(row.commits_count, 'commit')}, {_many(row.files_modified, 'file')}, {row.patch_size:,} bytes"
-        ]
-        facts += [f"on {row.source_branch}"] if row.source_branch else []
-        facts += [f"for {row.target_branch}"] if row.target_branch else []
-        lines.append(f"{'':18}{' '.join(facts)}")
-        lines += [f"{'':18}{row.error_message}"] if row.error_message else []
-    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
+        size = f"{row.patch_size / 1024:,.1f} KiB"
+        facts += [f"{_many(row.commits_count, 'commit')}, {_many(row.files_modified, 'file')}, {size}"]
+        ends = dict.fromkeys(name for name in (row.source_branch, row.target_branch) if name)
+        facts += [f"on {' for '.join(ends)}"] if ends else []
+        lines.append(f"{'':{INDENT}}{' '.join(facts)}")
+        lines += [f"{'':{INDENT}}{row.error_message}"] if row.error_message else []
+    whole = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return fitted(whole, INDENT)
 
 
 def _many(count: int, noun: str) -> str:

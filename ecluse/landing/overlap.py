@@ -43,7 +43,8 @@ class Pair:
 class Overlap:
     """The pending changes of one target. ``order`` merge one after the other; ``rework`` says why the others do not.
 
-    ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn.
+    ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn. ``titles`` says what each
+    change is, ``agents`` whose; ``behind`` are those that conflict with the target as it is, whatever lands before them.
     """
 
     target: str
@@ -53,6 +54,9 @@ class Overlap:
     rework: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
     resolved: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    agents: dict[str, str] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
 
 
 def compare(repository: Repository, history: History) -> list[Overlap]:
@@ -90,8 +94,10 @@ def _compare_target(repository: Repository, target: str, pending: list[Change], 
             if (pair := _pair(room, one, other, touched, symbols, rules))
         ]
         found = Overlap(
-            target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left)
-        )
+            target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left),
+            titles={change.key: change.title for change in changes},
+            agents={change.key: change.agent for change in changes},
+        )  # fmt: skip
         return _with_order(room, tip, changes, found, rules)
 
 
@@ -158,7 +164,9 @@ def _with_order(repository: Repository, tip: str, changes: list[Change], found: 
                 resolved[change.key] = merged.resolved
             current = repository.commit_tree(merged.tree, [current, change.head], "trial", FALLBACK_IDENTITY, moment)
         order.append(change.key)
-    return replace(found, order=tuple(order), rework=rework, resolved=resolved)
+    heads = {change.key: change.head for change in changes}
+    behind = tuple(key for key in rework if tip and _merge(repository, tip, heads[key], rules).conflicts)
+    return replace(found, order=tuple(order), rework=rework, resolved=resolved, behind=behind)
 
 
 def _merge(repository: Repository, ours: str, theirs: str, rules: Rules) -> Settled:

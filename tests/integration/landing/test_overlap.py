@@ -95,3 +95,23 @@ def test_nothing_pending_and_the_door(bench: Any, history: History) -> None:
         text=True,
     )
     assert f"1. ecluse land {key}" in text.stdout
+    assert f"{key}  ada: c-1" in text.stdout
+
+
+def test_the_door_says_what_each_change_is_and_why_one_cannot_land(bench: Any, history: History) -> None:
+    late = put(bench, history, "c-late", README_dot_md="late\n")
+    first = put(bench, history, "c-first", x_dot_py="def f():\n    return 1\n")
+    second = put(bench, history, "c-second", x_dot_py="def f():\n    return 2\n")
+    bench.commit("landed meanwhile", README_dot_md="other\n")
+    (found,) = compare(bench.repository, history)
+    assert (found.order, found.behind, set(found.rework)) == ((first,), (late,), {second, late})
+    done = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    )  # fmt: skip
+    said = done.stdout
+    assert "main: 3 changes pending" in said
+    assert f"{first} and {second} conflict in x.py" in said
+    assert f"{late} cannot land as it is: it conflicts in README.md with main\n" in said
+    assert f"{second} cannot land as it is: it conflicts in x.py with {first}, which the order puts first" in said
+    assert said.count("ecluse sync ada --to trunk.bundle") == 2
