@@ -17,6 +17,7 @@ from ecluse.files import storage_problem
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake import outcomes
+from ecluse.intake.belonging import home_elsewhere, roots_of
 from ecluse.intake.bundlefile import choose_ref, read_header, walk_pack
 from ecluse.intake.inbox import kept_parcel
 from ecluse.intake.manifest import Manifest, clean
@@ -107,7 +108,7 @@ def take_homeward(repository: Repository, path: Path) -> Taken:
     """Take a bundle of the trunk: check it whole, add its objects, point ``refs/remotes/ecluse/BRANCH`` at it.
 
     No branch moves and no file is touched. Raises :class:`Refused` for a damaged bundle, :class:`Invalid` when this
-    clone lacks what the bundle builds on (``sync.base``).
+    clone lacks what the bundle builds on (``sync.base``), ``repository.other`` where another repository here has it.
     """
     if not path.is_file():
         raise Invalid("file.missing", f"There is no file {path}.", "check the name with: ls")
@@ -117,22 +118,43 @@ def take_homeward(repository: Repository, path: Path) -> Taken:
     tip, name = choose_ref(replace(header, refs=branches), "", frozenset()) if branches else ("", "")
     if not name.startswith("refs/heads/"):
         raise Refused("ref.namespace", "The bundle brings no branch.", "ask for one made with: ecluse sync")
-    missing = [oid for oid in header.prerequisites if repository.resolve(oid) is None]
+    missing = tuple(oid for oid in header.prerequisites if repository.resolve(oid) is None)
     if missing:
-        raise Invalid(
-            "sync.base",
-            f"This clone does not have {missing[0][:12]}, on which the bundle builds.",
-            f"have one made for what is here, on the other side: ecluse sync --have {repository.resolve('HEAD') or 'REV'}",
-        )
+        raise _cannot_build(repository, missing)
     walk_pack(path, header.pack_at, max_object=_MAX_OBJECT, max_total=_MAX_TOTAL)
     with path.open("rb", buffering=0) as handle:
         handle.seek(header.pack_at)
         repository.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=handle)
+    head = repository.resolve("HEAD")
+    if head and roots_of(repository, head) and repository.merge_base(tip, head) is None:
+        raise _other(tip, home_elsewhere(repository, (tip,)))
     ref = f"{REMOTE}/{name.removeprefix('refs/heads/')}"
     repository.move_ref(ref, tip, repository.refs(ref).get(ref, ""), "ecluse: sync")
     repository.set_config("ecluse.base", tip)  # an export counts from what HEAD has in common with it
     known = outcomes.remember(repository, outcomes.read(repository, told) if told else ())
     return Taken(ref, tip, _count(repository, tip, repository.resolve("HEAD") or ""), known)
+
+
+def _cannot_build(repository: Repository, missing: tuple[str, ...]) -> Problem:
+    """Why a bundle that builds on commits which are not here cannot be taken."""
+    home = home_elsewhere(repository, missing)
+    if home is not None:
+        return _other(missing[0], home)
+    return Invalid(
+        "sync.base",
+        f"This clone does not have {missing[0][:12]}, on which the bundle builds (unless it is another repository's).",
+        f"have one made for what is here, on the other side: ecluse sync --have {repository.resolve('HEAD') or 'REV'}",
+    )
+
+
+def _other(commit: str, home: Path | None) -> Refused:
+    where = f"the checkout {home}" if home else "a repository that is not known on this machine"
+    return Refused(
+        "repository.other",
+        f"The bundle is the trunk of another repository: {commit[:12]} has nothing in common with what is here. "
+        f"It belongs to {where}.",
+        f"take it in a clone of {home}" if home else "cd to a clone of that repository and take it there",
+    )
 
 
 def tip_of(path: Path) -> str:

@@ -13,8 +13,10 @@ import pytest
 
 from ecluse import intake
 from ecluse.errors import Invalid, Refused
+from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake.homeward import make_homeward, take_homeward
+from ecluse.kit import InitOptions, init
 
 
 def test_both_directions_without_a_forge(
@@ -63,6 +65,28 @@ def test_nothing_to_carry_and_mistakes(bench: Any, history: History, sandbox: An
     bench.git("fetch", "-q", ".")
     with pytest.raises(Refused):
         take_homeward(bench.repository, tmp_path / "y")
+
+
+def test_the_trunk_of_another_repository_is_refused_and_named(
+    bench: Any, history: History, sandbox: Any, tmp_path: Path
+) -> None:
+    middle = bench.commit("two", b_dot_txt="b\n")
+    bench.commit("three", c_dot_txt="c\n")
+    make_homeward(bench.repository, history, "", tmp_path / "beyond", have=middle)
+    bench.git("bundle", "create", "-q", str(tmp_path / "whole"), "main")
+    other = Repository.create(tmp_path / "other")
+    (tmp_path / "other" / "o.txt").write_text("o\n")
+    other.run("add", "-A")
+    other.run("-c", "user.name=o", "-c", "user.email=o@example.invalid", "commit", "-qm", "other")
+    init(bench.repository, InitOptions())
+    for name in ("beyond", "whole"):
+        with pytest.raises(Refused) as caught:
+            take_homeward(other, tmp_path / name)
+        assert caught.value.code == "repository.other"
+        assert str(bench.folder) in caught.value.message
+    assert not other.refs("refs/remotes")
+    assert other.config("ecluse.base") is None
+    assert take_homeward(sandbox().repository, tmp_path / "whole").commits == 0
 
 
 def test_the_door(bench: Any, history: History, sandbox: Any, tmp_path: Path) -> None:
