@@ -43,7 +43,9 @@ def _told(one: Overlap) -> str:
         lines += ["", "  they can land in this order:" if len(one.order) > 1 else "  this can land:"]
         for number, key in enumerate(one.order, 1):
             by_rule = f"  (resolved by rule: {told(one.resolved[key])})" if key in one.resolved else ""
-            lines.append(f"    {number}. ecluse land {key}{by_rule}")
+            task = one.tasks.get(key, "")
+            rivals = f"  (one of several attempts at {task})" if list(one.tasks.values()).count(task) > 1 else ""
+            lines.append(f"    {number}. ecluse land {key}{rivals}{by_rule}")
     for key, paths in one.rework.items():
         lines += ["", *_rework(one, key, paths, branch)]
     if one.left_out:

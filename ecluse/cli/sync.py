@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli.frame import Frame, door
+from ecluse.cli.words import count
 from ecluse.errors import ExitStatus, Invalid
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def command(
     """
     _check_words(frame, agent, have, take, folder, land, name, watch, every)
     look = (
-        _folder_look(frame, agent, frame.folder / folder, name, land=land)
+        _folder_look(frame, agent, frame.folder / folder, name, land=land, watch=watch)
         if folder
         else _take_look(frame, frame.folder / take, watch=watch)
         if take
@@ -124,7 +125,7 @@ def _sent_document(done: Homeward) -> dict[str, Any]:
 def _sent_text(done: Homeward) -> str:
     if done.path is None:
         return f"Nothing to carry: {done.tip[:12]} of {done.branch} is there already."
-    text = f"{done.path}: {done.commits} commits of {done.branch} beyond {done.base[:12] or 'nothing'}"
+    text = f"{done.path}: {count(done.commits, 'commit')} of {done.branch} beyond {done.base[:12] or 'nothing'}"
     plain = f"git fetch {done.path.name} {done.branch}:{'refs/remotes/ecluse/' + done.branch}"
     return f"{text}\nIn the sandbox: ecluse sync --take {done.path.name}   (plain git: {plain})"
 
@@ -156,7 +157,7 @@ def _taken_document(taken: Taken) -> dict[str, Any]:
 
 def _taken_text(taken: Taken) -> str:
     short = taken.ref.removeprefix("refs/remotes/")
-    lines = [f"{short} is at {taken.tip[:12]}, {taken.commits} commits beyond HEAD."]
+    lines = [f"{short} is at {taken.tip[:12]}, {count(taken.commits, 'commit')} beyond HEAD."]
     for one in taken.outcomes[:5]:
         lines.append(f"  {one.change}/{one.revision} is {one.state}{f': {one.reason}' if one.reason else ''}")
     lines += [f"  next: git merge {short} (or: git rebase {short})"] if taken.commits else []
@@ -166,14 +167,16 @@ def _taken_text(taken: Taken) -> str:
 # -- a folder, both directions -----------------------------------------------------------------------------------
 
 
-def _folder_look(frame: Frame, agent: str | None, folder: Path, name: str, *, land: bool) -> Look:
+def _folder_look(frame: Frame, agent: str | None, folder: Path, name: str, *, land: bool, watch: bool) -> Look:
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise Invalid("sync.to", f"{folder} is a file; both sides meet in a folder.", "ecluse sync --folder DIR")
-    return _trunk_look(frame, agent, folder, land=land) if agent else _sandbox_look(frame, folder, name)
+    if agent:
+        return _trunk_look(frame, agent, folder, land=land, watch=watch)
+    return _sandbox_look(frame, folder, name, watch=watch)
 
 
-def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool) -> Look:
+def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool, watch: bool) -> Look:
     from ecluse.cli.follow import follow
     from ecluse.cli.land import person
     from ecluse.intake.exchange import TrunkSide
@@ -205,9 +208,19 @@ def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool) -> Look:
         }
         lines = [f"{key} is {state}" for key, state in states.items()]
         lines += [_sent_text(sent).partition("\n")[0]] if sent else []
-        return document, "\n".join(lines)
+        return document, "\n".join(lines if lines or watch else _quiet(folder, side.checkpoints()))
 
     return look
+
+
+def _quiet(folder: Path, checkpoints: tuple[str, ...] = ()) -> list[str]:
+    """What a single look says when there was nothing to do."""
+    lines = [f"Nothing new in {folder}."]
+    for one in checkpoints:
+        lines.append(
+            f"  half-done work lies there as a checkpoint; if its sandbox is gone: ecluse import {folder / one}"
+        )
+    return lines
 
 
 def _state(frame: Frame, key: str) -> str:
@@ -217,7 +230,7 @@ def _state(frame: Frame, key: str) -> str:
     return change.state.value if change else ""
 
 
-def _sandbox_look(frame: Frame, folder: Path, name: str) -> Look:
+def _sandbox_look(frame: Frame, folder: Path, name: str, *, watch: bool) -> Look:
     from ecluse.cli.export import agent_of
     from ecluse.intake.exchange import SandboxSide
 
@@ -238,8 +251,10 @@ def _sandbox_look(frame: Frame, folder: Path, name: str) -> Look:
                 frame.history.written = True
             facts = {"change_id": sent.change_id, "revision": sent.revision, "path": str(sent.path), "head": sent.head}
             document["exported"] = facts
-            lines.append(f"{sent.change_id} revision {sent.revision}: {len(sent.files)} files: {sent.path.name}")
+            lines.append(
+                f"{sent.change_id} revision {sent.revision}: {count(len(sent.files), 'file')}: {sent.path.name}"
+            )
             lines += [f"  NOT carried: {ascii(one['path'])[1:-1]} ({one['reason']})" for one in sent.omissions]
-        return document, "\n".join(lines)
+        return document, "\n".join(lines if lines or watch else _quiet(folder))
 
     return look

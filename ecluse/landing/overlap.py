@@ -44,7 +44,7 @@ class Overlap:
     """The pending changes of one target. ``order`` merge one after the other; ``rework`` says why the others do not.
 
     ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn. ``titles`` says what each
-    change is, ``agents`` whose; ``behind`` are those that conflict with the target as it is, whatever lands before them.
+    change is, ``agents`` whose, ``tasks`` what it is an attempt at; ``behind`` are those that conflict with the target as it is, whatever lands before them.
     """
 
     target: str
@@ -56,6 +56,7 @@ class Overlap:
     resolved: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
     behind: tuple[str, ...] = ()
 
 
@@ -97,6 +98,7 @@ def _compare_target(repository: Repository, target: str, pending: list[Change], 
             target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left),
             titles={change.key: change.title for change in changes},
             agents={change.key: change.agent for change in changes},
+            tasks={change.key: change.task for change in changes if change.task},
         )  # fmt: skip
         return _with_order(room, tip, changes, found, rules)
 

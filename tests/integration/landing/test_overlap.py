@@ -17,15 +17,17 @@ from ecluse.model import Change, ChangeState, Event
 from ecluse.trunk import open_trunk
 
 
-def put(bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, **files: str) -> str:
+def put(
+    bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, task: str = "", **files: str
+) -> str:
     """A pending change with these files, made on main."""
     bench.git("checkout", "-q", "--detach", "main")
     head = bench.commit(name, **files)
     bench.git("checkout", "-q", "main")
     bench.git("update-ref", f"refs/ecluse/changes/{name}/1", head)
     change = Change(
-        f"{name}/1", name, 1, state, name, "ada", "refs/heads/main", name, name, instant(), instant(), head=head
-    )
+        f"{name}/1", name, 1, state, name, "ada", "refs/heads/main", name, name, instant(), instant(), head=head, task=task,
+    )  # fmt: skip
     history.record(change, Event(f"change.{state}", change.subject, name))
     return change.key
 
@@ -115,3 +117,15 @@ def test_the_door_says_what_each_change_is_and_why_one_cannot_land(bench: Any, h
     assert f"{late} cannot land as it is: it conflicts in README.md with main\n" in said
     assert f"{second} cannot land as it is: it conflicts in x.py with {first}, which the order puts first" in said
     assert said.count("ecluse sync ada --to trunk.bundle") == 2
+    assert "attempts" not in said
+
+
+def test_the_order_says_which_are_attempts_at_one_task(bench: Any, history: History) -> None:
+    for name, task in (("c-1", "ISSUE-7"), ("c-2", "ISSUE-7"), ("c-3", "alone"), ("c-4", "")):
+        put(bench, history, name, task=task, **{f"{name[2:]}_dot_txt": "x\n"})
+    said = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    ).stdout  # fmt: skip
+    assert "1. ecluse land c-1/1  (one of several attempts at ISSUE-7)" in said
+    assert said.count("one of several") == 2
