@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli.follow import DETAILS
-from ecluse.cli.frame import Frame, door
+from ecluse.cli.frame import Frame, door, put_data
 from ecluse.errors import ExitStatus
 from ecluse.model import Event
 
@@ -62,7 +62,7 @@ def list_events(
         kind=kind, subject=subject, after=after, limit=limit, newest_first=True, without=without
     )
     if form == "csv" and not frame.as_json:
-        click.echo(_events_csv(found[::-1]), nl=False)
+        put_data(_events_csv(found[::-1]))
         return
     _emit(frame, found[::-1])
 
@@ -78,7 +78,7 @@ def _emit_syncs(frame: Frame, rows: list[SyncRecord], form: str) -> None:
     from ecluse.cli.history_text import sync_document, syncs_csv, syncs_text
 
     if form == "csv" and not frame.as_json:
-        click.echo(syncs_csv(rows), nl=False)
+        put_data(syncs_csv(rows))
         return
     frame.emit(
         {"syncs": [sync_document(row) for row in rows]}, syncs_text(rows) or "Nothing was handed over yet that fits."
@@ -109,7 +109,7 @@ def export_events(frame: Frame, form: str, target: str, syncs: bool) -> None:
 
     text = _all_syncs(frame, form) if syncs else _as_csv(frame) if form == "csv" else _as_json(frame)
     if target == "-":
-        click.echo(text, nl=False)
+        put_data(text)
         return
     write_atomically(frame.folder / target, text.encode())
     frame.say(f"{target} written", "ok")
@@ -138,6 +138,10 @@ def merge_journals(frame: Frame, folder: str) -> None:
 
     top = frame.repository.work_tree or frame.folder
     place = frame.folder / folder if folder else top / ".sync" / "logs"
+    if folder and not place.is_dir():
+        from ecluse.errors import Invalid
+
+        raise Invalid("file.missing", f"There is no folder {folder}.", "name the folder that export_*.log lie in")
     new = merge(frame.history, place)
     frame.emit({"folder": str(place), "new": new}, "" if frame.quiet else f"{new} new from {place}")
 
@@ -153,7 +157,7 @@ def show_stats(frame: Frame, days: int, form: str) -> None:
 
     found = stats.gather(frame.history, days)
     if form == "csv" and not frame.as_json:
-        click.echo(stats_csv(found), nl=False)
+        put_data(stats_csv(found))
         return
     frame.emit(stats_document(found), stats_text(found))
 
@@ -175,7 +179,7 @@ def find_word(frame: Frame, word: str, limit: int, form: str) -> int:
 
     found = find(frame.history, word, limit)
     if form == "csv" and not frame.as_json:
-        click.echo(found_csv(found.changes, found.events), nl=False)
+        put_data(found_csv(found.changes, found.events))
     else:
         rows = [change_line(change) for change in found.changes] + [line(event) for event in found.events]
         documents = {"changes": plain(found.changes), "events": [document(event) for event in found.events]}

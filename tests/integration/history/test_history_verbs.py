@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ecluse.history import History
 from ecluse.model import Event
 
@@ -65,3 +67,34 @@ def test_hand_overs_are_listed_and_exported_with_the_fields_of_the_specification
         assert ",=" not in table
     for words in (["--syncs", "--brief"], ["--agent", "ada"]):
         assert ecluse(bench.folder, "history", "list", *words).returncode == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_data_is_whole_on_every_console(bench: Any, history: History, encoding: str) -> None:
+    name = "Équipe 水"
+    history.note(Event("export.refused", "export/x.1", "refusé", name, {"patch_name": "é.patch"}))
+
+    def said(*words: str) -> bytes:
+        done = subprocess.run(
+            [sys.executable, "-m", "ecluse", "history", *words],
+            cwd=bench.folder, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        return done.stdout
+
+    assert json.loads(said("list", "--syncs", "--json").decode(encoding))["syncs"][0]["agent"] == name
+    assert json.loads(said("export", "--syncs"))["syncs"][0]["agent"] == name
+    assert f",{name}," in said("export", "--format", "csv").decode()
+    shown = said("list", "--syncs").decode(encoding)
+    assert (name in shown) == (encoding == "utf-8")
+    assert ("é.patch" in shown) == (encoding != "ascii")
+
+
+def test_journals_are_merged_from_a_folder_that_is_there(bench: Any, history: History, tmp_path: Path) -> None:
+    assert ecluse(bench.folder, "history", "merge").returncode == 0
+    missing = ecluse(bench.folder, "history", "merge", "nowhere", "--json")
+    assert (missing.returncode, json.loads(missing.stdout)["error"]["code"]) == (2, "file.missing")
+    row = {"action": "export", "status": "success", "agent": "jules", "patch": "p.patch", "message": "feat"}
+    (tmp_path / "export_1.log").write_text(f"{json.dumps(row)}\nno json\n")
+    (tmp_path / "export_2.log").write_bytes(b"\0" * 70_000)
+    for new in (1, 0):
+        assert json.loads(ecluse(bench.folder, "history", "merge", str(tmp_path), "--json").stdout)["new"] == new
