@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "keys": (
         ("ecluse keys make ada --role human --key ../ada", "Make a key for a person who approves"),
         ("ecluse keys list", "See who is who, and what is not on the trunk yet"),
+        ("ecluse keys remove ada", "Take a key off the list"),
     ),
     "run": (
         ("ecluse run", "Run what a push would start"),
