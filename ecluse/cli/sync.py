@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--have", default=None, metavar="REV", help="What the sandbox has (default: the base of AGENT's last change)."
 )
+@click.option(
+    "--branch", default="", metavar="NAME", help="Which branch (default: where AGENT's last change goes, or the trunk)."
+)
 @click.option("--to", "target", default="trunk.bundle", show_default=True, metavar="FILE", help="Where to write it.")
 @click.option("--take", default="", metavar="FILE", help="In the sandbox: take such a bundle in.")
 @click.option("--folder", default="", metavar="DIR", help="Both directions, through a folder that both sides see.")
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--every", default="", metavar="TIME", help="With --watch: how often, 5m or 30s (default: config, 1m).")
 @door()
 def command(
-    frame: Frame, agent: str | None, have: str | None, target: str, take: str, folder: str, land: bool, name: str,
+    frame: Frame, agent: str | None, have: str | None, branch: str, target: str, take: str, folder: str, land: bool, name: str,
     watch: bool, every: str,
 ) -> int:  # fmt: skip
     """Write a bundle with what AGENT lacks of the trunk. In the sandbox, `ecluse sync --take FILE` puts it under
@@ -44,12 +47,14 @@ def command(
     lies there as a checkpoint. With --watch either side, or --take, goes on until a signal ends it.
     """
     _check_words(frame, agent, have, take, folder, land, name, watch, every)
+    if branch and (take or folder):
+        raise Invalid("usage", "--branch goes with AGENT or --have, and one file.", "ecluse sync --help")
     look = (
         _folder_look(frame, agent, frame.folder / folder, name, land=land, watch=watch)
         if folder
         else _take_look(frame, frame.folder / take, watch=watch)
         if take
-        else _send_look(frame, agent or "", (frame.folder / target).resolve(), have, watch=watch)
+        else _send_look(frame, agent or "", (frame.folder / target).resolve(), have, branch, watch=watch)
     )
     if not watch:
         document, text = look()
@@ -104,12 +109,12 @@ def _watch(frame: Frame, look: Look, every: str) -> int:
 # -- one file, one direction -------------------------------------------------------------------------------------
 
 
-def _send_look(frame: Frame, agent: str, to: Path, have: str | None, *, watch: bool) -> Look:
+def _send_look(frame: Frame, agent: str, to: Path, have: str | None, branch: str, *, watch: bool) -> Look:
     from ecluse.cli.land import person
     from ecluse.intake.homeward import make_homeward
 
     def look() -> tuple[dict[str, Any], str]:
-        done = make_homeward(frame.repository, frame.history, agent, to, have=have, actor=person(frame))
+        done = make_homeward(frame.repository, frame.history, agent, to, have=have, branch=branch, actor=person(frame))
         return _sent_document(done), "" if watch and (done.path is None or not done.fresh) else _sent_text(done)
 
     return look

@@ -61,30 +61,63 @@ class Taken:
 
 
 def make_homeward(
-    repository: Repository, history: History, agent: str, to: Path, *, have: str | None = None, actor: str = ""
+    repository: Repository,
+    history: History,
+    agent: str,
+    to: Path,
+    *,
+    have: str | None = None,
+    branch: str = "",
+    actor: str = "",
 ) -> Homeward:
-    """Write a bundle of the trunk beyond what ``agent`` has (or beyond ``have``, a revision) to the file ``to``.
+    """Write a bundle of what ``agent`` lacks to the file ``to``: of ``branch``, else of the branch that its last change
+    is for, else of the trunk; beyond what it has, or beyond ``have``, a revision.
 
-    Raises :class:`Invalid` (``sync.agent``: nothing ever came from this agent; ``sync.to``: ``to`` is a folder).
+    Raises :class:`Invalid` (``sync.agent``: nothing ever came from this agent; ``sync.to``: ``to`` is a folder;
+    ``sync.branch``: there is no such branch).
     """
     trunk = open_trunk(repository)
+    ref, end = _branch_for(repository, history, agent, branch, (trunk.ref, trunk.tip))
+    name = ref.removeprefix("refs/heads/")
     known = repository.commit_id(have) if have else _last_base(repository, history, agent)
-    base = repository.merge_base(known, trunk.tip) if known else None
+    base = repository.merge_base(known, end) if known else None
     told = _outcomes(repository, history, agent) if agent else ()
-    if base == trunk.tip:
+    if base == end:
         if all(one.state in (ChangeState.RECEIVED, ChangeState.READY) for one in told):
-            return Homeward(agent, None, trunk.branch, base, trunk.tip, 0)
-        base = repository.resolve(f"{trunk.tip}^")  # only news of its changes: the tip goes along once more
+            return Homeward(agent, None, name, base, end, 0)
+        base = repository.resolve(f"{end}^")  # only news of its changes: the tip goes along once more
     if to.is_dir():
         raise Invalid(
             "sync.to", f"{to} is a folder; the bundle is one file.", f"ecluse sync --to {to / 'trunk.bundle'}"
         )
-    notes = outcomes.write(repository, told, trunk.tip) if told else ""
-    refs = {trunk.ref: trunk.tip, **({outcomes.REF: notes} if notes else {})}
-    if _is_there(to, refs, base or ""):
-        return Homeward(
-            agent, to, trunk.branch, base or "", trunk.tip, _count(repository, trunk.tip, base or ""), False
+    notes = outcomes.write(repository, told, end) if told else ""
+    refs = {ref: end, **({outcomes.REF: notes} if notes else {})}
+    fresh = not _is_there(to, refs, base or "")
+    count = _count(repository, end, base or "")
+    if fresh:
+        _write(repository, to, refs, base or "")
+        text = (
+            f"{count} commit{'s' if count != 1 else ''} of {name} bundled for {clean(agent) or 'an agent'}: {to.name}"
         )
+        data = {"agent": clean(agent), "base": base or "", "tip": end, "names": [to.name], "to": str(to)}
+        history.note(Event("sync.made", "repository", text, actor, data))
+    return Homeward(agent, to, name, base or "", end, count, fresh)
+
+
+def _branch_for(
+    repository: Repository, history: History, agent: str, asked: str, trunk: tuple[str, str]
+) -> tuple[str, str]:
+    """The branch to carry, as ref and tip: as asked, else where the agent's last change goes, else the trunk."""
+    newest = history.find(Change, agent=agent, newest_first=True, limit=1) if agent and not asked else []
+    ref = f"refs/heads/{asked.removeprefix('refs/heads/')}" if asked else newest[0].target if newest else trunk[0]
+    tip = trunk[1] if ref == trunk[0] else repository.refs(ref).get(ref, "")
+    if not tip and asked:
+        raise Invalid("sync.branch", f"There is no branch {asked!r} here.", "git branch --list")
+    return (ref, tip) if tip else trunk
+
+
+def _write(repository: Repository, to: Path, refs: dict[str, str], base: str) -> None:
+    """Make the bundle aside and rename it."""
     part = to.with_name(f".{to.name}.part")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -97,11 +130,6 @@ def make_homeward(
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-    count = _count(repository, trunk.tip, base or "")
-    text = f"{count} commit{'s' if count != 1 else ''} of {trunk.branch} bundled for {clean(agent) or 'an agent'}: {to.name}"
-    data = {"agent": clean(agent), "base": base or "", "tip": trunk.tip, "names": [to.name], "to": str(to)}
-    history.note(Event("sync.made", "repository", text, actor, data))
-    return Homeward(agent, to, trunk.branch, base or "", trunk.tip, count)
 
 
 def take_homeward(repository: Repository, path: Path) -> Taken:

@@ -67,6 +67,29 @@ def test_nothing_to_carry_and_mistakes(bench: Any, history: History, sandbox: An
         take_homeward(bench.repository, tmp_path / "y")
 
 
+def test_an_agent_gets_the_branch_that_it_works_on(
+    bench: Any, history: History, sandbox: Any, helpers: Any, tmp_path: Path
+) -> None:
+    bench.commit("policy", ecluse_dot_toml='[landing]\ntargets = ["stable"]\n')
+    bench.git("branch", "stable")
+    box = sandbox("box", "--branch", "stable")
+    box.commit("fix: s", s_dot_txt="s\n")
+    change = helpers.take_in(bench, history, helpers.export(box, to=tmp_path / "o").path)
+    assert change.target == "refs/heads/stable"
+    bench.commit("on main", m_dot_txt="m\n")
+    bench.git("update-ref", "refs/heads/stable", change.head)
+    done = make_homeward(bench.repository, history, "a1", tmp_path / "b", branch="")
+    assert (done.branch, done.tip, done.commits) == ("stable", change.head, 1)
+    assert take_homeward(box.repository, tmp_path / "b").ref == "refs/remotes/ecluse/stable"
+    asked = make_homeward(bench.repository, history, "a1", tmp_path / "c", branch="main")
+    assert (asked.branch, asked.tip) == ("main", bench.git("rev-parse", "main"))
+    with pytest.raises(Invalid) as unknown:
+        make_homeward(bench.repository, history, "a1", tmp_path / "d", branch="nope")
+    assert unknown.value.code == "sync.branch"
+    bench.git("update-ref", "-d", "refs/heads/stable")
+    assert make_homeward(bench.repository, history, "a1", tmp_path / "e").branch == "main"
+
+
 def test_the_trunk_of_another_repository_is_refused_and_named(
     bench: Any, history: History, sandbox: Any, tmp_path: Path
 ) -> None:
