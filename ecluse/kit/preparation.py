@@ -55,7 +55,7 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
             planned, found = _with_kits(repository.work_tree, planned, options.kits, branch)
     settings = _settings(repository, branch)
     actions = [_history_action(repository), *(action for action, _ in settings), *(piece.action for piece in planned)]
-    actions += _notes(repository)
+    actions += [*_notes(repository), *_ignored(repository, planned)]
     if not options.dry_run:
         _carry_out(repository, branch, settings, planned, actions)
     return InitReport(
@@ -174,6 +174,21 @@ def _notes(repository: Repository) -> list[Action]:
     if path.is_symlink() or path.parent.is_symlink():
         return [Action(ActionKind.SKIPPED, place, "it is reached by a symbolic link")]
     return [_copy_action(place, sync_old.look(path))]
+
+
+def _ignored(repository: Repository, planned: list[pieces.Piece]) -> list[Action]:
+    """What git would leave out of every clone, because a rule of the repository's own ignores it."""
+    paths = [piece.path for piece in planned if piece.path not in pieces.FOLDERS]
+    if not paths:
+        return []
+    asked = "".join(f"{path}\0" for path in paths).encode()
+    said = repository.run("check-ignore", "-z", "--stdin", stdin=asked, check=False).stdout
+    found = [path for path in said.decode("utf-8", "replace").split("\0") if path]
+    if not found:
+        return []
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    why = "a rule of yours ignores them, so that clones will lack them; to carry them along: git add -f PATH"
+    return [Action(ActionKind.SKIPPED, f"git add {shlex.join(found[:NAMED])}{more}", why)]
 
 
 def _copy_action(place: str, found: sync_old.Found) -> Action:
