@@ -101,7 +101,7 @@ def from_change(change: Change, carrier: str = "") -> SyncRecord:
         files_modified=len(change.files),
         patch_size=change.size_bytes,
         status=status,
-        error_message="" if status == "success" else change.reason,
+        error_message="" if status == "success" else change.reason or f"the change is {change.state}",
         metadata=_json(facts),
     )
 

@@ -108,6 +108,10 @@ def test_a_folder_is_named_by_its_patch(busy: History) -> None:
     assert all(row.patch_name.endswith(".patch") for row in taken)
 
 
+def test_whatever_was_no_success_says_why(busy: History) -> None:
+    assert all(row.error_message for row in all_records(busy) if row.status != "success" and row.sync_type in TYPES)
+
+
 def test_nothing_is_a_row_before_anything_happened(tmp_path: Path) -> None:
     history = History.open(tmp_path, create=True)
     assert (all_records(history), newest_records(history, 5), sync_counts.by_agent(history)) == ([], [], ())
