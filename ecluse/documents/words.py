@@ -68,6 +68,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "based_recorded": ("recorded", "enregistrée"),
     "based_asked": ("asked for", "demandée"),
     "based_upstream": ("upstream", "branche suivie"),
+    "based_trunk": ("the trunk", "tronc"),
     "based_clone": ("the clone", "clonage"),
     "based_shallow": ("where a shallow clone ends", "fin d'un clone superficiel"),
     "quiet_left_out": (
