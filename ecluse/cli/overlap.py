@@ -9,6 +9,9 @@ from ecluse.cli.words import count
 from ecluse.git.resolving import told
 from ecluse.landing.overlap import Overlap, Pair
 
+_CLEAN_SHOWN = 12
+"""How many pairs that merge cleanly, no function in common, are listed one by one."""
+
 
 @click.command("overlap")
 @door()
@@ -37,8 +40,7 @@ def _told(one: Overlap) -> str:
     lines = [f"{branch}: {count(len(one.changes), 'change')} pending"]
     lines += [f"  {key}  {one.agents.get(key) or 'nobody'}: {one.titles.get(key, '')}" for key in one.changes]
     if len(one.changes) > 1:
-        lines += ["", *(line for pair in one.pairs for line in _pair(pair))]
-        lines += [] if one.pairs else ["  no two of them touch the same file"]
+        lines += ["", *_pairs(one.pairs)]
     if one.order:
         lines += ["", "  they can land in this order:" if len(one.order) > 1 else "  this can land:"]
         for number, key in enumerate(one.order, 1):
@@ -51,6 +53,20 @@ def _told(one: Overlap) -> str:
     if one.left_out:
         lines += ["", f"  not compared, because there are too many: {_some(one.left_out)}"]
     return "\n".join(lines)
+
+
+def _pairs(pairs: tuple[Pair, ...]) -> list[str]:
+    """What there is to say of pairs; of many that only share files without trouble, how many there are."""
+    if not pairs:
+        return ["  no two of them touch the same file"]
+    telling = [pair for pair in pairs if pair.conflicts or pair.resolved or pair.symbols]
+    shown = pairs if len(pairs) - len(telling) <= _CLEAN_SHOWN else telling
+    lines = [line for pair in shown for line in _pair(pair)]
+    if len(shown) < len(pairs):
+        lines.append(
+            f"  {len(pairs) - len(shown):,} more pairs touch the same files and merge cleanly (--json lists them)"
+        )
+    return lines
 
 
 def _pair(pair: Pair) -> list[str]:

@@ -129,3 +129,19 @@ def test_the_order_says_which_are_attempts_at_one_task(bench: Any, history: Hist
     ).stdout  # fmt: skip
     assert "1. ecluse land c-1/1  (one of several attempts at ISSUE-7)" in said
     assert said.count("one of several") == 2
+
+
+def test_many_pairs_without_trouble_are_counted_and_not_listed(bench: Any, history: History) -> None:
+    bench.commit("begin", x_dot_txt="".join(f"{number}\n\n\n\n" for number in range(6)))
+    for number in range(6):
+        text = "".join(f"{n}{' changed' if n == number else ''}\n\n\n\n" for n in range(6))
+        put(bench, history, f"c-{number}", x_dot_txt=text)
+    (found,) = compare(bench.repository, history)
+    assert len(found.pairs) == 15
+    assert [pair.one for pair in found.pairs] == sorted(pair.one for pair in found.pairs), "in the order of their age"
+    said = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    ).stdout  # fmt: skip
+    assert "15 more pairs touch the same files and merge cleanly" in said
+    assert "6. ecluse land c-5/1" in said
