@@ -133,14 +133,19 @@ def make_copy(frame: Frame) -> None:
 @click.argument("folder", default="")
 @door()
 def merge_journals(frame: Frame, folder: str) -> None:
-    """Take exports made without Écluse into the history: the journals export_*.log in FOLDER (default: .sync/logs)."""
+    """Take exports made without Écluse into the history: the journals export_*.log in FOLDER (default: .sync/logs,
+    or where SYNC_DIR says)."""
+    from ecluse.errors import Invalid
     from ecluse.intake.journals import merge
+    from ecluse.intake.publication import default_folder
 
-    top = frame.repository.work_tree or frame.folder
-    place = frame.folder / folder if folder else top / ".sync" / "logs"
+    if folder:
+        place = frame.folder / folder
+    elif frame.repository.work_tree is not None:
+        place = default_folder(frame.repository).parent / "logs"
+    else:
+        raise Invalid("history.folder", "A bare repository has no .sync/logs.", "ecluse history merge FOLDER")
     if folder and not place.is_dir():
-        from ecluse.errors import Invalid
-
         raise Invalid("file.missing", f"There is no folder {folder}.", "name the folder that export_*.log lie in")
     new = merge(frame.history, place)
     frame.emit({"folder": str(place), "new": new}, "" if frame.quiet else f"{new} new from {place}")

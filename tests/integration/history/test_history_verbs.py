@@ -96,5 +96,10 @@ def test_journals_are_merged_from_a_folder_that_is_there(bench: Any, history: Hi
     row = {"action": "export", "status": "success", "agent": "jules", "patch": "p.patch", "message": "feat"}
     (tmp_path / "export_1.log").write_text(f"{json.dumps(row)}\nno json\n")
     (tmp_path / "export_2.log").write_bytes(b"\0" * 70_000)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "export_3.log").write_text(json.dumps({**row, "patch": "q.patch"}))
+    words = [sys.executable, "-m", "ecluse", "history", "merge", "--json"]
+    named = subprocess.run(words, cwd=bench.folder, capture_output=True, env={**os.environ, "SYNC_DIR": str(tmp_path)})
+    assert json.loads(named.stdout)["new"] == 1
     for new in (1, 0):
         assert json.loads(ecluse(bench.folder, "history", "merge", str(tmp_path), "--json").stdout)["new"] == new
