@@ -209,8 +209,22 @@ def show_one(frame: Frame, thing: str) -> None:
         show_record(frame, thing)
         return
     facts = document(event)
-    lines = [f"  {name:<8} {value}" for name, value in facts.items() if value not in ("", {}, [])]
-    frame.emit({"event": facts}, "\n".join("".join(c if c.isprintable() else " " for c in one) for one in lines))
+    frame.emit({"event": facts}, _event_text(facts))
+
+
+def _event_text(facts: dict[str, Any]) -> str:
+    """An event with all its facts, one on each line; lists and the like as JSON."""
+    import json
+
+    own = {name: value for name, value in facts.items() if name != "data"}
+    whole = {**own, **{f"data.{name}" if name in own else name: value for name, value in facts["data"].items()}}
+    width = max(len(name) for name in whole)
+    lines = []
+    for name, value in whole.items():
+        if value not in ("", {}, []):
+            said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            lines.append(f"  {name:<{width}}  {said}")
+    return "\n".join("".join(c if c.isprintable() else " " for c in one) for one in lines)
 
 
 def document(event: Event) -> dict[str, Any]:

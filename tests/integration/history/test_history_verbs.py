@@ -103,3 +103,14 @@ def test_journals_are_merged_from_a_folder_that_is_there(bench: Any, history: Hi
     assert json.loads(named.stdout)["new"] == 1
     for new in (1, 0):
         assert json.loads(ecluse(bench.folder, "history", "merge", str(tmp_path), "--json").stdout)["new"] == new
+
+
+def test_an_event_is_shown_with_every_fact_on_its_line(bench: Any, history: History) -> None:
+    facts = {"names": ["a.patch", "é\x1b[31m"], "kind": "of data", "size": 3, "none": ""}
+    number = history.note(Event("change.note", "change/c-1", "said", "ada", facts))
+    shown = ecluse(bench.folder, "history", "show", str(number)).stdout
+    lines = [line.split(maxsplit=1) for line in shown.splitlines()]
+    assert dict(line for line in lines if len(line) == 2) == {
+        "number": str(number), "at": lines[1][1], "kind": "change.note", "subject": "change/c-1", "text": "said",
+        "actor": "ada", "names": '["a.patch", "é\\u001b[31m"]', "data.kind": "of data", "size": "3",
+    }  # fmt: skip
