@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Collection
 
 from ecluse.dataclass import dataclass
 from ecluse.history.records import columns, event_of, from_row
@@ -72,6 +73,20 @@ def export_known(history: History, change_id: str, revision: int) -> bool:
         "SELECT 1 FROM events WHERE kind = 'export.done' AND data LIKE ? ESCAPE '\\' LIMIT 1", (f"%{_escaped(part)}%",)
     )
     return bool(rows)
+
+
+def received_with(history: History, sender: str, marks: Collection[str]) -> list[Change]:
+    """The changes that were received with the mark ``sender`` and one of ``marks``, newest first."""
+    if not sender or not marks:
+        return []
+    near = "data LIKE ? ESCAPE '\\'"
+    rows = history.execute(
+        f"SELECT subject FROM events WHERE kind = 'change.received' AND {near} AND ({' OR '.join(near for _ in marks)}) "  # noqa: S608 - marks only
+        "ORDER BY number DESC LIMIT 100",
+        tuple(f'%"{_escaped(mark)}"%' for mark in (sender, *marks)),
+    )
+    keys = dict.fromkeys(str(row[0]).removeprefix("change/") for row in rows)
+    return [change for key in keys if (change := history.get(Change, key))]
 
 
 def event_number(history: History, number: int) -> Event | None:
