@@ -15,6 +15,8 @@ from ecluse.model import Change, Event
 INDENT = 18
 """Where the second line of a hand-over begins, and where long lines go on: below what follows the time."""
 
+NAME_WIDTH = 20
+
 _SYNC_COUNTS = ("exports", "imports", "undos", "pushes", "others", "success", "partial", "failed")
 
 
@@ -37,12 +39,12 @@ def stats_text(found: Statistics) -> str:
     parts = [
         _table(
             ("agent", "changes", "landed", "waiting", "refused", "red"),
-            [(a.agent or "(nobody)", a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
+            [(_short(a.agent), a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
         ),
         _table(
             ("hand-overs of", "exports", "imports", "undos", "pushes", "success", "partial", "failed"),
             [
-                (s.agent or "(nobody)", s.exports, s.imports, s.undos, s.pushes, s.success, s.partial, s.failed)
+                (_short(s.agent), s.exports, s.imports, s.undos, s.pushes, s.success, s.partial, s.failed)
                 for s in found.syncs
             ],
         ),
@@ -55,7 +57,7 @@ def stats_text(found: Statistics) -> str:
             [_spread(name, spread, divisor) for name, spread, divisor in _measures(found) if spread],
         ),
         _table(
-            ("checks of the landing", "change", "came to", "tests", "passed", "took", "coverage"),
+            ("checks of landing", "change", "came to", "tests", "passed", "took", "coverage"),
             [
                 (c.landing, c.change, c.state, _known(c.tests), _share(c.pass_rate), _s(c.duration_ms), _of(c.coverage))
                 for c in found.checks
@@ -79,6 +81,11 @@ def stats_text(found: Statistics) -> str:
         _table(("flaky test", "failed", "of runs"), [(f.name, f.failed, f.runs) for f in found.flaky]),
     ]
     return "\n\n".join(part for part in parts if part) + f"\n\n{found.events} events recorded"
+
+
+def _short(name: str) -> str:
+    """A name of at most :data:`NAME_WIDTH` characters, so that the tables fit 80 columns; ``--json`` has it whole."""
+    return (name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}...") or "(nobody)"
 
 
 def _days(found: Statistics) -> str:

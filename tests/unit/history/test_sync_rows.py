@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.cli.history_text import sync_document, syncs_csv, syncs_text
-from ecluse.history import History, sync_counts
+from ecluse.cli.history_text import stats_text, sync_document, syncs_csv, syncs_text
+from ecluse.history import History, stats, sync_counts
 from ecluse.history.sync_records import COLUMNS, TYPES, all_records, newest_records
 from ecluse.model import Change, ChangeState, Event
 
@@ -110,6 +110,13 @@ def test_a_folder_is_named_by_its_patch(busy: History) -> None:
 
 def test_whatever_was_no_success_says_why(busy: History) -> None:
     assert all(row.error_message for row in all_records(busy) if row.status != "success" and row.sync_type in TYPES)
+
+
+def test_the_tables_of_statistics_fit_80_columns(busy: History) -> None:
+    busy.note(Event("push.done", "landing/l", "pushed", "A Person With Many Names <person@example.invalid>"))
+    text = stats_text(stats.gather(busy))
+    assert "A Person With Man...  " in text
+    assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_nothing_is_a_row_before_anything_happened(tmp_path: Path) -> None:
