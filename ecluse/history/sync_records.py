@@ -201,6 +201,11 @@ def _own_events(history: History, before: int, limit: int) -> list[Event]:
     return [event_of(row) for row in history.execute(sql, (before, *kinds, limit))]
 
 
+def carrier_of(history: History, change: Change) -> str:
+    """The file that carried a change: as it was recorded on receipt, else the last part of its source."""
+    return _received_in(history, change) or posixpath.basename(change.source.replace("\\", "/"))
+
+
 def _received_in(history: History, change: Change) -> str:
     events = history.events(subject=change.subject, kind="change.received", limit=1)
     return str(events[0].data.get("patch_name", "")) if events else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import random
@@ -15,6 +16,7 @@ import pytest
 from ecluse.cli.history_text import stats_text, sync_document, syncs_csv, syncs_text
 from ecluse.history import History, stats, sync_counts
 from ecluse.history.sync_records import COLUMNS, TYPES, all_records, newest_records
+from ecluse.landing.publish import facts_of
 from ecluse.model import Change, ChangeState, Event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,6 +108,15 @@ def test_a_folder_is_named_by_its_patch(busy: History) -> None:
     taken = [row for row in all_records(busy) if row.record_key.startswith("change/c")]
     assert taken
     assert all(row.patch_name.endswith(".patch") for row in taken)
+
+
+def test_records_about_a_change_name_the_same_file(busy: History) -> None:
+    row = next(row for row in all_records(busy) if row.record_key.startswith("change/c"))
+    change = busy.get(Change, row.record_key.removeprefix("change/"))
+    assert change is not None
+    assert facts_of(busy, change)["patch_name"] == row.patch_name
+    unheard = dataclasses.replace(change, key="never/1", source="C:\\in\\x.tar")
+    assert facts_of(busy, unheard)["patch_name"] == "x.tar"
 
 
 def test_whatever_was_no_success_says_why(busy: History) -> None:
