@@ -123,11 +123,19 @@ class Frame:
 
 
 def _json(document: dict[str, Any]) -> str:
+    """The document as JSON; where the console cannot print all of it, with JSON's own escapes."""
     import json
 
-    return printable(
-        json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
-    )
+    whole = {"schema_version": SCHEMA_VERSION, **document}
+    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    return text if _prints(text, sys.stdout) else json.dumps(whole, ensure_ascii=True, indent=2)
+
+
+def put_data(text: str) -> None:
+    """A file's worth of data on standard output: in UTF-8 whatever the console is, for it goes on into a program."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 def sign(mark: str) -> str:

@@ -90,6 +90,14 @@ def find_home(roots: tuple[str, ...]) -> Path | None:
     return None
 
 
+def home_elsewhere(repository: Repository, commits: tuple[str, ...]) -> Path | None:
+    """The repository on this machine that holds one of ``commits`` and has no history in common with this one."""
+    head = repository.resolve("HEAD")
+    roots = roots_of(repository, head) if head else ()
+    home = find_home(commits) if roots else None
+    return home if home is not None and not _holds_any(Repository.discover(home), roots) else None
+
+
 def _holds_any(repository: Repository, roots: tuple[str, ...]) -> bool:
     """Whether one of these commits is here, asked in one question."""
     asked = "".join(f"{root}\n" for root in roots[:_ROOTS]).encode("ascii")

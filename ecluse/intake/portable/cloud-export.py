@@ -160,9 +160,12 @@ def find_base(repo, head, asked):
             raise Stop(2, "export.base", "%r is no commit that HEAD comes from." % asked, "git log --oneline --graph")
         return common[0], "asked", target
     cloned = [oid for oid, words in log if words.startswith("clone:")]
+    trunk = repo.ask("config", "--local", "--get", "ecluse.trunk")  # in a work tree of the repository that `init` saw
+    trunk = "" if trunk == repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") else trunk
     for how, revision in (
         ("recorded", repo.ask("config", "--local", "--get", "ecluse.base")),
         ("upstream", "@{upstream}"),
+        ("trunk", "refs/heads/" + trunk if trunk else ""),
         ("origin/HEAD", "refs/remotes/origin/HEAD"),
         ("clone", cloned[-1] if cloned else ""),
         ("shallow", shallow_end(repo)),
@@ -170,7 +173,7 @@ def find_base(repo, head, asked):
         found = repo.resolve(revision) if revision else ""
         common = repo.ask("merge-base", "--end-of-options", found, head).split() if found else []
         if common:
-            return common[0], how, target
+            return common[0], how, trunk if how == "trunk" else target
     return "", "none: whole history", target
 
 
