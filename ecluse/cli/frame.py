@@ -125,9 +125,9 @@ class Frame:
 def _json(document: dict[str, Any]) -> str:
     import json
 
-    return printable(
-        json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
-    )
+    whole = {"schema_version": SCHEMA_VERSION, **document}
+    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    return text if _prints(text, sys.stdout) else json.dumps(whole, indent=2)
 
 
 def sign(mark: str) -> str:

@@ -13,7 +13,7 @@ from typing import IO
 from ecluse import process
 from ecluse.errors import Failed, Invalid, Refused, Waits
 from ecluse.git.invocation import clean_environment, git
-from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
+from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry, names_somebody
 
 _ON_BRANCH = "ref: refs/heads/"
 
@@ -137,7 +137,8 @@ class Repository:
         asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
         items = (item.partition("\n") for item in asked.stdout.decode("utf-8", "replace").split("\0"))
         said = {key: value.strip() for key, newline, value in items if newline}
-        return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
+        name, email = said.get("user.name", ""), said.get("user.email", "")
+        return Identity(name, email) if names_somebody(name) and email else None
 
     def identity(self) -> Identity | None:
         """The user's own name and mail address, asked once, or ``None`` when git has none."""

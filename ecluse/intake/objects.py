@@ -136,7 +136,7 @@ class Blobs:
         self._wanted = {*former, *(change.new_id for change in changes)}
         self._kept: dict[str, bytes] = {}
         self._held = 0
-        for _ in self.each(former, READ_CAP):
+        for _ in self.each((oid for oid in former if self.has(oid)), READ_CAP):
             pass
 
     def __call__(self, oid: str) -> bytes:
@@ -167,6 +167,10 @@ class Blobs:
             yield oid, data
         for oid in kept:
             yield oid, self._kept[oid]
+
+    def has(self, oid: str) -> bool:
+        """Whether a file is there. In a partial clone those of the base that nobody looked at are not."""
+        return bool(self.size(oid)) or oid in self.sizes
 
     def size(self, oid: str) -> int:
         """The bytes of a file; 0 for one that is not there, which shows when it is read."""

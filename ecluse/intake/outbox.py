@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ecluse import __version__
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass
-from ecluse.errors import Invalid, Red, Refused
+from ecluse.errors import Invalid, Red, Refused, Unsupported
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
@@ -24,7 +24,7 @@ from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
-from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
+from ecluse.intake.snapshot import QUIET_REASONS, SUBMODULE, Snapshot, committer, take
 from ecluse.model import Agent
 from ecluse.process import background
 
@@ -89,17 +89,23 @@ class _Found:
     remote: str
     base_tree: str
     bundle: Path
-    patch: Path
+    patch: Path | None
     lines: tuple[int, int] | None
 
 
 def export(repository: Repository, request: ExportRequest) -> Exported:
     """Write one bundle with all committed, staged, unstaged and untracked work since the base.
 
-    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``export.base``), :class:`Refused` (``secret.found``),
+    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``repo.format``, ``export.base``), :class:`Refused` (``secret.found``),
     :class:`Red` (``export.red``), :class:`ecluse.errors.Failed` when the target folder cannot be written.
     """
     head = repository.commit_id("HEAD")
+    if len(head) != len(EMPTY_TREE):
+        raise Unsupported(
+            "repo.format",
+            "This repository names its objects by SHA-256; Écluse carries changes of SHA-1 repositories only.",
+            "git bundle create FILE.bundle HEAD",
+        )
     with repository.temporary_clone() as temporary:
         found = _find(repository, temporary, head, request)
         path, described = _publish(repository, temporary, head, found, request)
@@ -120,8 +126,9 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
         bundle = stack.enter_context(background(lambda: _make_bundle(temporary, based.commit, tip)))
-        patch = stack.enter_context(background(lambda: _make_patch(temporary, based.commit, tip)))
+        patch = stack.enter_context(background(lambda: _make_patch(repository, temporary, based.commit, tip)))
         changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
+        work = _with_submodules(work, changes)
         commits, by_commit = listed()
         if work.commit:
             commits = [*commits, *temporary.commits(f"^{head}", tip)]
@@ -190,9 +197,17 @@ def _publish(
 
 def _take(repository: Repository, temporary: Repository, head: str, request: ExportRequest) -> Snapshot:
     def who() -> Identity:
-        return repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+        return committer(repository, clean(request.agent.name))
 
     return take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+
+
+def _with_submodules(work: Snapshot, changes: Sequence[ChangedPath]) -> Snapshot:
+    """The snapshot that says of each submodule whose pointer the change moves that its content is not carried."""
+    said = {one["path"] for one in work.not_carried if one["reason"] == "submodule"}
+    moved = [shown(change.path) for change in changes if change.new_mode == "160000"]
+    rows = [{"path": path, "reason": "submodule", "detail": SUBMODULE} for path in moved if path not in said]
+    return Snapshot(work.commit, work.origins, (*work.not_carried, *rows)) if rows else work
 
 
 def _origin(repository: Repository, base: str, head: str) -> tuple[tuple[str, ...], str, str]:
@@ -260,24 +275,35 @@ def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
     return bundle
 
 
-def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple[int, int] | None]:
-    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear."""
+def _make_patch(
+    repository: Repository, temporary: Repository, base: str, tip: str
+) -> tuple[Path | None, tuple[int, int] | None]:
+    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear.
+
+    There is none where a partial clone lacks the former content of what the change touches.
+    """
     from ecluse.intake.sessiondocs import LINES_CAP, count_lines
 
     patch = temporary.git_dir / "payload.patch"
-    temporary.run(
+    partial = any((repository.common_dir / "objects" / "pack").glob("*.promisor"))
+    done = temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
+        check=not partial,
     )  # fmt: skip
+    if done.code:
+        return None, None
     return patch, count_lines(patch) if patch.stat().st_size <= LINES_CAP else None
 
 
-def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
-    """Hand the payloads to the publication; a patch that is too large is left out, and that is said."""
+def _take_payloads(publication: Publication, made: Path, patch: Path | None) -> tuple[list[Payload], dict[str, Any]]:
+    """Hand the payloads to the publication; a patch that is too large or cannot be is left out, and that is said."""
     from ecluse.intake.publication import make_payload
 
     bundle = publication.take("bundle", made)
     payloads = [make_payload("bundle", bundle, publication)]
+    if patch is None:
+        return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "objects missing", "size": 0}]}
     size = patch.stat().st_size
     if size > PATCH_CAP:
         return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "too large", "size": size}]}

@@ -38,6 +38,7 @@ QUIET = ("ignored", "own")
 FIXED = (
     ("safe.directory", "*"), ("core.hooksPath", os.devnull), ("core.fsmonitor", "false"),
     ("core.attributesFile", os.devnull), ("core.quotePath", "false"), ("color.ui", "false"),
+    ("core.safecrlf", "false"), ("core.splitIndex", "false"), ("diff.orderFile", os.devnull),
     ("commit.gpgSign", "false"), ("gc.auto", "0"), ("maintenance.auto", "false"), ("protocol.ext.allow", "never"),
     ("diff.noprefix", "false"), ("diff.mnemonicPrefix", "false"), ("diff.renames", "false"),
     ("submodule.recurse", "false"),
@@ -331,7 +332,7 @@ def sensitive(path):
     parts = path.decode("utf-8", "surrogateescape").lower().split("/")
     name, folders = parts[-1], parts[:-1]
     stem, _, suffix = name.rpartition(".")
-    if name == ".env" or name.startswith(".env.") or (suffix == "env" and stem):
+    if (name.startswith(".env") and name != ".envrc") or (suffix == "env" and stem):
         return "" if any(HARMLESS.search(word) for word in name.split(".") if word != "env") else "env-file"
     if name in NAMED:
         return "credential-file"
@@ -366,7 +367,7 @@ def refuse_secrets(repo, commits, changes):
             new.setdefault(oid, (old if old_mode.startswith("100") else "", path))
     for oid, data in read_blobs(repo, new):
         hits = scan(data, new[oid][1])
-        before = repo.out("cat-file", "blob", new[oid][0]) if hits and new[oid][0] else b""
+        before = repo.run("cat-file", "blob", new[oid][0], check=False)[1] if hits and new[oid][0] else b""
         for rule, line, value in hits:
             if value not in before:
                 text = "%s line %d: %s" % (shown(new[oid][1]), line, rule)
@@ -423,8 +424,17 @@ def read_blobs(repo, oids, cap=SCAN_CAP):
 OWN = re.compile(
     rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     rb"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
-    rb"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
+    rb"|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
+
+
+SUBMODULE = "only its commit id is carried, not its content"
+STILL = "what lies here is carried, commits that are still to come are not"
+UNFINISHED = {  # what git keeps of work that it was stopped in: the change would be less than the work
+    "MERGE_HEAD": ("unfinished merge", "what lies here is carried, that it comes from another branch too is not"),
+    "rebase-merge": ("unfinished rebase", STILL),
+    "rebase-apply": ("unfinished rebase", STILL),
+}
 
 
 class Snapshot:
@@ -432,7 +442,7 @@ class Snapshot:
 
     def __init__(self, repo, temporary, head, who):
         self.repo, self.top = repo, os.fsencode(repo.top)
-        self.tracked, self.untracked, self.left, self.commit = {}, [], [], ""
+        self.tracked, self.untracked, self.left, self.unfit, self.commit = {}, [], [], [], ""
         self.env = {
             "GIT_INDEX_FILE": os.path.join(temporary.git_dir, "index-aside"),
             "GIT_OBJECT_DIRECTORY": os.path.join(temporary.git_dir, "objects"),
@@ -440,12 +450,17 @@ class Snapshot:
         self.settings = self.user_settings()
         self.copy_index(head)
         self.survey()
+        for name in sorted(UNFINISHED):
+            if os.path.exists(os.path.join(repo.git_dir, name)):
+                self.leave(name.encode(), *UNFINISHED[name])
         self.sift()
         self.store(self.settings, list(self.tracked))
-        self.store(self.settings + ["-c", "core.autocrlf=false"], self.untracked)
+        self.store(self.settings + ["-c", "core.autocrlf=false"], list(self.untracked))
+        self.put_back(head)
         tree = repo.text("write-tree", "--missing-ok", **self.env)
-        self.origins = {**self.tracked, **{path: "untracked" for path in self.untracked}}
+        self.origins = {}
         if tree != repo.resolve(head, "tree"):
+            self.origins = {**self.tracked, **{path: "untracked" for path in self.untracked}}
             message = "Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\n" + MARK
             when = "%d +0000" % self.moment(head)
             people = {}
@@ -476,9 +491,13 @@ class Snapshot:
         else:
             self.repo.run("read-tree", head, **self.env)
         listed = self.repo.out("ls-files", "-v", "-z", **self.env).split(b"\0")
-        hidden = b"".join(line[2:] + b"\0" for line in listed if line[:1].islower())
-        if hidden:
-            self.repo.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=hidden, **self.env)
+        hidden = [line[2:] for line in listed if line[:1].islower()]
+        skipped = [line[2:] for line in listed if line[:1] in (b"S", b"s")]  # those of a sparse checkout are not there
+        skipped = [path for path in skipped if os.path.lexists(os.path.join(self.top, path))]
+        for option, paths in (("--no-assume-unchanged", hidden), ("--no-skip-worktree", skipped)):
+            names = b"".join(path + b"\0" for path in paths)
+            if names:
+                self.repo.run("update-index", option, "-z", "--stdin", stdin=names, **self.env)
 
     def survey(self):
         words = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames")
@@ -508,7 +527,7 @@ class Snapshot:
 
     def note_changed(self, states, submodule, path):
         if submodule.startswith("S"):
-            self.leave(path, "submodule", "only its commit id is carried, not its content")
+            self.leave(path, "submodule", SUBMODULE)
             if states == ".M" and submodule[1] != "C":
                 return
         words = [word for state, word in zip(states, ("staged", "unstaged")) if state != "."]
@@ -518,6 +537,8 @@ class Snapshot:
         kept = []
         for path in self.untracked:
             full, rule, obstacle = os.path.join(self.top, path), sensitive(path), self.obstacle(path)
+            if path.rpartition(b"/")[2].lower() == b".envrc":  # a committed one travels: a person looks at it there
+                rule = "env-file"
             if rule:
                 self.leave(path, "sensitive", rule)
             elif obstacle:
@@ -540,6 +561,7 @@ class Snapshot:
             if obstacle:
                 self.leave(path, *obstacle)
                 del self.tracked[path]
+                self.unfit.append(path)
 
     def obstacle(self, path):
         full = os.path.join(self.top, path)
@@ -557,14 +579,31 @@ class Snapshot:
             return
         for path in paths:  # one of them cannot be stored: find out which, keep the others
             status, _, said = self.repo.run(*words, stdin=path + b"\0", check=False, **self.env)
-            full = os.path.join(self.top, path)
-            if status and os.path.isdir(full) and not os.path.islink(full) and not os.path.exists(full + b"/.git"):
+            if status and self.gave_way(path):
                 self.repo.run("update-index", "--force-remove", "-z", "--stdin", stdin=path + b"\0", **self.env)
             elif status:
                 self.leave(path, "not storable", (said.decode("utf-8", "replace").strip().splitlines() or [""])[0])
                 self.tracked.pop(path, None)
                 if path in self.untracked:
                     self.untracked.remove(path)
+                self.unfit.append(path)
+
+    def gave_way(self, path):
+        """Whether a tracked file is gone because a plain folder took its place, or a link that of a folder above it."""
+        full, above = os.path.join(self.top, path), os.path.dirname(path)
+        if os.path.isdir(full) and not os.path.islink(full) and not os.path.exists(os.path.join(full, b".git")):
+            return True
+        while above and not os.path.islink(os.path.join(self.top, above)):
+            above = os.path.dirname(above)
+        return bool(above)
+
+    def put_back(self, head):
+        """Give paths that are not carried what HEAD has there: something of them may have been staged."""
+        if self.unfit:
+            rows = self.repo.out("ls-tree", "-r", "-z", "--full-tree", head).split(b"\0")
+            there = {row.partition(b"\t")[2]: row for row in rows}
+            lines = [there.get(path, b"0 " + b"0" * 40 + b"\t" + path) + b"\0" for path in self.unfit]
+            self.repo.run("update-index", "-z", "--index-info", stdin=b"".join(lines), **self.env)
 
     def moment(self, head):
         """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
@@ -595,6 +634,11 @@ def clean(text, lines=False):
 def shown(path):
     text = path.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() and ord(c) not in BIDI else ascii(c)[1:-1] for c in text)
+
+
+def names_somebody(name):
+    """Whether git takes it for somebody's name: it is more than blanks and the marks that git cuts off."""
+    return bool(name.strip("".join(map(chr, range(33))) + ".,:;<>\"\\'"))
 
 
 def in_utf8(text):
@@ -772,17 +816,21 @@ def digest(path):
     return told.hexdigest()
 
 
-def write_payloads(repo, base, tip, aside, stem):
-    """The payloads' descriptions, and those that were left out for their size."""
+def write_payloads(repo, base, tip, aside, stem, partial):
+    """The payloads' descriptions, and those that were left out: too large, or a partial clone lacks what they need."""
     names = {kind: os.path.join(aside, "%s.%s" % (stem, kind)) for kind in ("bundle", "patch")}
     repo.run("update-ref", REF, tip)
     repo.run("bundle", "create", "-q", "--version=2", names["bundle"], *(["^" + base] if base else []), REF)
-    repo.run(
+    status = repo.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "--output=" + names["patch"], base or EMPTY_TREE, tip,
-    )  # fmt: skip
+        check=not partial,
+    )[0]  # fmt: skip
     size, omitted = os.path.getsize(names["patch"]), []
-    if size > PATCH_CAP:
+    if status:
+        os.unlink(names.pop("patch"))
+        omitted = [{"kind": "patch", "reason": "objects missing", "size": 0}]
+    elif size > PATCH_CAP:
         os.unlink(names.pop("patch"))
         omitted = [{"kind": "patch", "reason": "too large", "size": size}]
     payloads = [
@@ -866,9 +914,14 @@ def export(options, record):
     head = repo.resolve("HEAD")
     if not head:
         raise Stop(2, "repo.empty", "This repository has no commits yet.", "git add -A && git commit -m 'first commit'")
+    if len(head) != len(EMPTY_TREE):
+        message = "This repository names its objects by SHA-256; only changes of SHA-1 repositories are carried."
+        raise Stop(2, "repo.format", message, "git bundle create FILE.bundle HEAD")
     name = repo.ask("config", "--get", "user.name", user_config=True)
     mail = repo.ask("config", "--get", "user.email", user_config=True)
+    name = name if names_somebody(name) else ""
     agent = clean(in_utf8(options.agent or os.environ.get("ECLUSE_AGENT", "") or (name if mail else ""))) or "agent"
+    stand_in = (agent if names_somebody(agent) else "agent", "agent@localhost")
     branch = repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") or "(detached)"
     record.update(agent=agent, branch=in_utf8(branch))
     note = clean(read_note(options), lines=True)
@@ -878,7 +931,7 @@ def export(options, record):
     place = os.path.abspath(os.path.join(options.folder, options.to) if options.to else default)
     with tempfile.TemporaryDirectory(prefix="ecluse-clone-") as scratch:
         temporary = borrow(repo, scratch)
-        work = Snapshot(repo, temporary, head, (name, mail) if name and mail else (agent, "agent@localhost"))
+        work = Snapshot(repo, temporary, head, (name, mail) if name and mail else stand_in)
         tip = work.commit or head
         record.update(head=tip, not_carried=len(work.left))
         if options.watch and (tip == base or [base, tip, branch] == options.seen):
@@ -887,6 +940,9 @@ def export(options, record):
         if tip == base:
             refuse_empty(work)
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
+        listed = [one["path"] for one in work.left if one["reason"] == "submodule"]
+        for path in [change[5] for change in changes if change[2] == "160000" and shown(change[5]) not in listed]:
+            work.leave(path, "submodule", SUBMODULE)
         refuse_secrets(temporary, commits, changes)
         checks = validate(temporary, changes, temporary.resolve(tip, "tree"), tip, work, scratch) if options.validate == "minimal" else []
         refuse_red(checks, options)
@@ -901,7 +957,9 @@ def export(options, record):
         said.update(agent=agent, target=clean(in_utf8(target)), uncommitted=work.commit, note=note, validations=checks)
         said.update(files=[describe(change, work, base) for change in changes], not_carried=work.left)
         kind = "mixed" if real and work.commit else "uncommitted" if work.commit else "commits"
-        path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default))
+        packs = os.path.join(repo.common, "objects", "pack")
+        partial = os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))
+        path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default), partial)
     record.update(change_id=identity, revision=revision, patch=said["patch"]["filename"], files=len(changes))
     record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path=path)
     return said, path, how
@@ -967,7 +1025,7 @@ def remote(repo):
     return clean(in_utf8(re.sub(r"(?i)^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1@", url)))
 
 
-def put(said, temporary, kind, folder, tar, ours):
+def put(said, temporary, kind, folder, tar, ours, partial):
     """Claim a name, write the payloads aside, publish. The claim of a failed export is taken back."""
     own_folder(folder or ".") if ours else os.makedirs(folder or ".", exist_ok=True)
     aside = tempfile.mkdtemp(prefix=".export-", dir=folder or ".")
@@ -976,7 +1034,8 @@ def put(said, temporary, kind, folder, tar, ours):
         stamp, held = (time.strftime("%Y%m%d_%H%M%S"), "") if tar else claim(folder, "sync_cloud_", ".bundle")
         base, tip = said["base"]["commit"], said["head"]["commit"]
         said["export_timestamp"] = stamp
-        said["payloads"], omitted = write_payloads(temporary, base, tip, os.path.abspath(aside), "sync_cloud_" + stamp)
+        place = os.path.abspath(aside)
+        said["payloads"], omitted = write_payloads(temporary, base, tip, place, "sync_cloud_" + stamp, partial)
         if omitted:
             said["omitted_payloads"] = omitted
         patch = said["payloads"][1] if len(said["payloads"]) > 1 else {"name": "", "size": 0}

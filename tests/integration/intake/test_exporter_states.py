@@ -1,0 +1,158 @@
+"""The three exporters where work hides or cannot be stored: nothing is left out without being named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse.history import History
+
+from .exporters import Exporter, accept, landed
+
+
+def left(said: dict[str, Any]) -> dict[str, str]:
+    return {one["path"]: one["reason"] for one in said["not_carried"] if not one["path"].startswith(".sync/")}
+
+
+def test_work_that_git_does_not_show(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any
+) -> None:
+    """Skip-worktree and assume-unchanged, a folder that became a link, settings of the repository that stop git."""
+    bench.commit("more", b_dot_txt="b\n", d__x="x\n", d__y="y\n", e_dot_txt="e\n", c_dot_txt="c\n")
+    box = sandbox()
+    for words in (
+        ("core.autocrlf", "true"), ("core.safecrlf", "true"), ("core.splitIndex", "true"),
+        ("diff.external", "false"), ("status.showUntrackedFiles", "no"),
+    ):  # fmt: skip
+        box.git("config", *words)
+    box.git("update-index", "--split-index")
+    box.git("update-index", "--skip-worktree", "a.txt", "e.txt")
+    box.git("update-index", "--assume-unchanged", "b.txt", "a.txt")
+    box.write("a.txt", "hidden\n")
+    box.write("b.txt", "hidden too\n")
+    (box.folder / "e.txt").unlink()  # as a sparse checkout leaves it: not deleted by anybody
+    (box.folder / "d").rename(box.folder / "moved")
+    (box.folder / "d").symlink_to("moved")
+    before = {path.name for path in (box.folder / ".git").iterdir()} | {"ecluse"}
+    said = exporter.export(box)
+    assert not left(said)
+    assert {path.name for path in (box.folder / ".git").iterdir()} <= before
+    found = landed(bench, accept(bench, history, helpers, said).ref)
+    assert (found[b"a.txt"][1], found[b"b.txt"][1], found[b"e.txt"][1]) == (b"hidden\n", b"hidden too\n", b"e\n")
+    assert found[b"d"] == ("120000", b"moved")
+    assert found[b"moved/x"][1] == b"x\n"
+    assert b"d/x" not in found
+
+
+def test_what_cannot_be_stored_takes_nothing_with_it(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any
+) -> None:
+    box = sandbox()
+    box.git("config", "filter.gone.clean", "/nowhere/filter")
+    box.git("config", "filter.gone.required", "true")
+    box.write(".git/info/attributes", "*.odd filter=gone\n")
+    for name in ("f.odd", "g.odd", "g.txt", "h.odd", "i.txt"):
+        box.write(name, f"{name}\n")
+    box.write("big.bin", b"\0" * (21 << 20))
+    box.git("add", "big.bin")
+    box.write(".envrc", "export A=1\n")
+    box.write(".env-production", "A=1\n")
+    box.write("out/.export-x/whole", "what a death left behind\n")
+    said = exporter.export(box, status=3)
+    assert left(said) == {
+        "f.odd": "not storable", "g.odd": "not storable", "h.odd": "not storable", "big.bin": "too large",
+        ".envrc": "sensitive", ".env-production": "sensitive", "out/.export-x/whole": "own",
+    }  # fmt: skip
+    assert next(one for one in said["not_carried"] if one["path"] == "big.bin")["detail"] == (
+        "22,020,096 bytes, the cap is 20,971,520"
+    )
+    assert [(one["path"], one["origin"]) for one in said["files"]] == [("g.txt", "untracked"), ("i.txt", "untracked")]
+    accept(bench, history, helpers, said)
+
+
+def test_unfinished_work_is_named(exporter: Exporter, sandbox: Any) -> None:
+    box = sandbox()
+    box.git("checkout", "-q", "-b", "side")
+    box.commit("side", a_dot_txt="SIDE\n", b_dot_txt="b\n")
+    box.git("checkout", "-q", "main")
+    box.commit("main", a_dot_txt="MAIN\n")
+    subprocess.run(["git", "merge", "-q", "side"], cwd=box.folder, capture_output=True, check=False)
+    box.write("a.txt", "BOTH\n")
+    box.git("add", "a.txt")
+    said = exporter.export(box, status=3)
+    assert left(said) == {"MERGE_HEAD": "unfinished merge"}
+    assert {one["path"]: one["origin"] for one in said["files"]} == {"a.txt": "staged", "b.txt": "staged"}
+    box.git("reset", "-q", "--hard")
+    subprocess.run(["git", "rebase", "-q", "side"], cwd=box.folder, capture_output=True, check=False)
+    said = exporter.export(box, status=3)
+    assert left(said) == {"a.txt": "unmerged", "rebase-merge": "unfinished rebase"}
+
+
+def test_a_pointer_that_was_committed_is_not_its_content(exporter: Exporter, bench: Any, sandbox: Any) -> None:
+    box = sandbox()
+    oid = bench.git("rev-parse", "HEAD")
+    box.git("update-index", "--add", "--cacheinfo", f"160000,{oid},sub")
+    (box.folder / "sub").mkdir()
+    box.git("commit", "-qm", "a pointer")
+    said = exporter.export(box, status=3)
+    assert left(said) == {"sub": "submodule"}
+    done = exporter.run(box, "--to", str(box.folder.parent / "out"), "--accept-omissions")
+    assert done.returncode == 0
+    assert b"A sub  (committed)" in done.stderr, "the contents are listed"
+
+
+def test_a_partial_clone_that_lost_its_remote(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any
+) -> None:
+    bench.commit("more", d__x="x\n", d__y="y\n", s__z="z\n")
+    bench.git("config", "uploadpack.allowFilter", "true")
+    box = sandbox("partial", "--filter=blob:none", "--sparse")
+    box.git("rm", "-q", "--cached", "--sparse", "d/x")
+    box.write("b.txt", "b\n")
+    said = exporter.export(box)
+    assert [one["kind"] for one in said["payloads"]] == ["bundle"]
+    manifest = json.loads(Path(said["path"]).read_bytes())
+    assert manifest["omitted_payloads"] == [{"kind": "patch", "reason": "objects missing", "size": 0}]
+    found = landed(bench, accept(bench, history, helpers, said).ref)
+    assert b"d/x" not in found
+    assert found[b"b.txt"][1] == b"b\n"
+
+
+@pytest.mark.parametrize("name", ["", " . ", "<>"])
+def test_a_name_that_git_takes_for_none(name: str, exporter: Exporter, sandbox: Any, own_home: Path) -> None:
+    box = sandbox()
+    (own_home / ".gitconfig").write_text(f'[user]\n name = "{name}"\n email = a@example.invalid\n')
+    box.write("b.txt", "b\n")
+    done = exporter.run(box, "--agent", "...", "--to", str(box.folder.parent / "out"))
+    assert done.returncode == 0, done.stderr.decode()
+    bundle = Path(json.loads(done.stdout)["path"]).with_suffix(".bundle")
+    box.git("fetch", "-q", str(bundle), "refs/heads/change:refs/heads/got")
+    assert box.git("log", "-1", "--format=%an <%ae>", "got") == "agent <agent@localhost>"
+
+
+def test_a_repository_of_another_kind(exporter: Exporter, bench: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "sha256"
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", str(folder)], check=True)
+    box = type(bench)(folder)
+    box.commit("first", a_dot_txt="a\n")
+    done = exporter.run(box)
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "repo.format")
+    (folder / ".git" / "index").write_bytes(b"not an index")
+    box = type(bench)(tmp_path / "broken")
+    box.commit("first", a_dot_txt="a\n")
+    (box.folder / ".git" / "index").write_bytes(b"not an index")
+    broken = exporter.run(box)
+    assert broken.returncode == 1
+    assert json.loads(broken.stdout)["error"]["code"].endswith(".failed")
+
+
+def test_the_answer_is_json_on_a_console_that_knows_only_ascii(exporter: Exporter, sandbox: Any) -> None:
+    box = sandbox()
+    box.write("été.txt", "x\n")
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    assert exporter.export(box, env=env)["files"][0]["path"] == "été.txt"
