@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecluse.cli.frame import Frame, door
-from ecluse.errors import ExitStatus, Invalid
+from ecluse.errors import ExitStatus, Failed, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +83,7 @@ def command(
         try:
             done = intake.export_recorded(frame.repository, request())
         finally:
-            if (frame.repository.state_dir / "history.db").exists():
-                frame.history.written = True  # by export_recorded, through an object of its own
+            _note_written(frame)
         if text:
             done = _as_text(frame, done, "" if to_stdout else target)
         elif to_stdout:
@@ -92,6 +92,13 @@ def command(
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
+
+
+def _note_written(frame: Frame) -> None:
+    """The history was written by the export, through an object of its own; where it may not be, it was not."""
+    if (frame.repository.state_dir / "history.db").exists():
+        with contextlib.suppress(Failed):
+            frame.history.written = True
 
 
 def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> int:
@@ -106,8 +113,7 @@ def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> in
 
     def look() -> None:
         done = keeper.take(request())
-        if (frame.repository.state_dir / "history.db").exists():
-            frame.history.written = True
+        _note_written(frame)
         if done is not None:
             said = f"{done.change_id} revision {done.revision}: {len(done.files)} files, head {done.head[:12]}"
             red = [one["name"] for one in done.validations if one["result"] == "failure"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from ecluse import __version__
 from ecluse.clock import instant, new_id, now
-from ecluse.errors import Problem
+from ecluse.errors import Failed, Problem
 from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.intake.manifest import clean
@@ -23,19 +23,32 @@ LOGS = ".sync/logs"
 def export_recorded(repository: Repository, request: ExportRequest) -> Exported:
     """:func:`ecluse.intake.outbox.export`, recorded: ``export.begun`` before, ``export.done`` or ``export.refused`` after.
 
-    Where there is no history, one JSON line goes to ``.sync/logs/export_*.log`` (without ``.sync``: to
+    Where there is no history, or none that may be written, one JSON line goes to ``.sync/logs/export_*.log`` (without ``.sync``: to
     ``.git/ecluse/logs``); a log that cannot be written does not stop an export. Raises what ``export`` raises.
     """
     subject = f"export/{new_id('exp')}"
     agent = clean(request.agent.name)
-    if not (repository.state_dir / "history.db").exists():
-        return _follow(repository, request, subject, lambda event: _write_log(repository, event), agent)
-    from ecluse.history import History
-
-    with History.open(repository.state_dir) as history:
+    with contextlib.ExitStack() as stack:
         branch = repository.branch() or "(detached)"
-        history.note(Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch}))
-        return _follow(repository, request, subject, history.note, agent)
+        begun = Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch})
+        return _follow(repository, request, subject, _journal(repository, begun, stack), agent)
+
+
+def _journal(repository: Repository, begun: Event, stack: contextlib.ExitStack) -> Callable[[Event], object]:
+    """Where events go: the history, once it has taken that the export begun; else, and where it is not ours to write,
+    the log files."""
+    if (repository.state_dir / "history.db").exists():
+        from ecluse.history import History
+
+        try:
+            history = stack.enter_context(History.open(repository.state_dir))
+            history.note(begun)
+        except Failed as problem:
+            if not problem.code.startswith("disk."):
+                raise
+        else:
+            return history.note
+    return lambda event: _write_log(repository, event)
 
 
 def _follow(

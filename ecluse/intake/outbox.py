@@ -96,7 +96,7 @@ class _Found:
 def export(repository: Repository, request: ExportRequest) -> Exported:
     """Write one bundle with all committed, staged, unstaged and untracked work since the base.
 
-    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``repo.format``, ``export.base``), :class:`Refused` (``secret.found``),
+    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``repo.format``, ``export.base``, ``export.bare``), :class:`Refused` (``secret.found``),
     :class:`Red` (``export.red``), :class:`ecluse.errors.Failed` when the target folder cannot be written.
     """
     head = repository.commit_id("HEAD")
@@ -144,8 +144,7 @@ def _prepare(repository: Repository, request: ExportRequest) -> None:
     from ecluse.intake.validation import check_level
 
     check_level(request.validate)
-    if request.to is None:
-        default_folder(repository)
+    default_folder(repository)  # there is none without a work tree
 
 
 def _publish(

@@ -26,6 +26,7 @@ _OWN = expression(
     r"|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
 _LIST_CAP = 500
+_NO_PERMISSION = "no permission to read it"
 SUBMODULE = "only its commit id is carried, not its content"
 """Why a submodule is listed as not carried."""
 
@@ -162,6 +163,8 @@ def _survey(repository: Repository, env: dict[str, str], settings: Sequence[str]
             found.ignored += 1
             if found.ignored <= _LIST_CAP:
                 found.leave_out(line[2:], "own" if _OWN.search(line[2:]) else "ignored")
+    for name in re.findall(rb"^warning: could not open directory '(.+)': ", listed.stderr, re.MULTILINE):
+        found.leave_out(os.fsdecode(name), "unreadable", _NO_PERMISSION)
     if found.ignored > _LIST_CAP:
         found.leave_out("", "ignored", f"and {found.ignored - _LIST_CAP} more ignored paths")
     return found
@@ -237,7 +240,7 @@ def _obstacle(path: Path, max_file_bytes: int) -> tuple[str, str] | None:
     size = path.stat().st_size
     if size > max_file_bytes:
         return "too large", f"{size:,} bytes, the cap is {max_file_bytes:,}"
-    return None if os.access(path, os.R_OK) else ("unreadable", "no permission to read it")
+    return None if os.access(path, os.R_OK) else ("unreadable", _NO_PERMISSION)
 
 
 def _is_our_tar(path: Path) -> bool:

@@ -76,6 +76,8 @@ def call(words, cwd, stdin=b"", check=True, user_config=False, **extra):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     except FileNotFoundError:
+        if not os.path.isdir(cwd):
+            raise Stop(2, "file.missing", "There is no folder %s." % cwd, "check the name with: ls") from None
         raise Stop(1, "git.missing", "There is no git on the PATH.", "install git, then type the same again") from None
     if check and done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
@@ -501,8 +503,10 @@ class Snapshot:
 
     def survey(self):
         words = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames")
-        listed = self.repo.out(*self.settings, *words, "--ignore-submodules=none", **self.env)
+        _, listed, said = self.repo.run(*self.settings, *words, "--ignore-submodules=none", **self.env)
         ignored = 0
+        for name in re.findall(rb"^warning: could not open directory '(.+)': ", said, re.M):
+            self.leave(name, "unreadable", "no permission to read it")
         for line in listed.split(b"\0"):
             path = line[2:]
             if line.startswith(b"1 "):

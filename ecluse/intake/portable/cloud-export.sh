@@ -266,7 +266,9 @@ TOP=$(printf '%s\n' "$ROOM" | sed -n 3p)
 cd -- "$TOP" || stop 1 storage "$TOP cannot be entered." 'ls -ld on that folder'
 trap 'clean_up' EXIT
 trap 'clean_up; trap - EXIT; exit 130' HUP INT TERM
-SCRATCH=${TMPDIR:-/tmp}/ecluse-clone-$$-$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' \n')
+SCRATCH=${TMPDIR:-/tmp}
+[ -d "$SCRATCH" ] && [ -w "$SCRATCH" ] || SCRATCH=/tmp
+SCRATCH=$SCRATCH/ecluse-clone-$$-$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' \n')
 (umask 077 && mkdir -- "$SCRATCH") || { lost=$SCRATCH; SCRATCH=''; stop 1 storage "$lost cannot be made." 'set TMPDIR to a folder with room'; }
 
 HEAD=$(resolve HEAD) || stop 2 repo.empty 'This repository has no commits yet.' "git add -A && git commit -m 'first commit'"
@@ -374,6 +376,7 @@ END { if (ignored > 500) leave("ignored", "and " (ignored - 500) " more ignored 
 unfinished() { # NAME WHAT DETAIL: git keeps this of work that it was stopped in; the change would be less than the work
 	[ ! -e "$GITDIR/$1" ] || printf 'unfinished %s\t%s\t%s\n' "$2" "$3" "$1" >>"$SCRATCH/left"
 }
+sed -n "s/^warning: could not open directory '\(.*\)': .*/unreadable${TAB}no permission to read it$TAB\1/p" "$SCRATCH/said" >>"$SCRATCH/left"
 unfinished MERGE_HEAD merge 'what lies here is carried, that it comes from another branch too is not'
 unfinished rebase-apply rebase "$STILL"
 unfinished rebase-merge rebase "$STILL"
@@ -391,7 +394,10 @@ store() { # LIST [-c SETTING]: put the files into the index aside; what cannot b
 			printf '%s\n' "$path" | x update-index --force-remove --stdin # a folder or a link took the place of a file
 			printf '%s\n' "$path" >>"$list"
 		else
-			printf 'not storable\t%s\t%s\n' "$(printf %s "$said" | tr '\t' ' ' | sed -n 1p)" "$path" >>"$SCRATCH/left"
+			case $said in
+			*': Permission denied'*) printf 'unreadable\tno permission to read it\t%s\n' "$path" ;;
+			*) printf 'not storable\t%s\t%s\n' "$(printf %s "$said" | tr '\t' ' ' | sed -n 1p)" "$path" ;;
+			esac >>"$SCRATCH/left"
 			printf '%s\n' "$path" >>"$SCRATCH/unfit"
 		fi
 	done <"$list.all"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,59 @@ def test_the_answer_is_json_on_a_console_that_knows_only_ascii(exporter: Exporte
     box.write("été.txt", "x\n")
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     assert exporter.export(box, env=env)["files"][0]["path"] == "été.txt"
+
+
+def test_a_history_that_may_not_be_written_stops_no_export(bench: Any, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    state = box.repository.state_dir
+    History.open(state, create=True).close()
+    whole = bytearray((state / "history.db").read_bytes())
+    whole[18] = 3  # the format's mark of what this SQLite may read and not write: it holds for root too
+    (state / "history.db").write_bytes(whole)
+    box.write("b.txt", "b\n")
+    said = Exporter("ecluse", tmp_path / "tool").export(box)
+    (log,) = (state / "logs").glob("export_*.log")
+    assert json.loads(log.read_bytes())["change_id"] == said["change_id"]
+
+
+def test_where_there_is_no_work_tree_nothing_is_said_to_be_complete(exporter: Exporter, sandbox: Any) -> None:
+    box = sandbox()
+    box.commit("more", b_dot_txt="b\n")
+    inside = exporter.run(box, "-C", ".git", "--to", str(box.folder.parent / "out"))
+    nowhere = exporter.run(box, "-C", "nowhere")
+    assert [json.loads(one.stdout)["error"]["code"] for one in (inside, nowhere)] == [
+        "export.bare" if exporter.kind == "ecluse" else "repo.none", "file.missing",
+    ]  # fmt: skip
+    env = {**os.environ, "TMPDIR": "/nonexistent"}
+    assert exporter.run(box, "--to", str(box.folder.parent / "out"), env=env).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else here")
+def test_folders_and_files_that_may_not_be_read_are_named(portable: Exporter, sandbox: Any, tmp_path: Path) -> None:
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+    if portable.kind == "py" and python is None:
+        pytest.skip("no Python that somebody else may run")
+    box = sandbox()
+    for name in ("closed/x.txt", "b.txt", "c.txt"):
+        box.write(name, "x\n")
+    for path in (box.folder / "closed", box.folder / "b.txt", box.folder / "a.txt"):
+        path.chmod(0)
+    room = Path(tempfile.mkdtemp(prefix="ecluse-states-"))
+    try:
+        box.folder.rename(room / "box")
+        script = shutil.copy(portable.words[-1], room)
+        room.chmod(0o777)
+        words = [
+            "setpriv",
+            "--reuid=12345",
+            "--regid=12345",
+            "--clear-groups",
+            python if portable.kind == "py" else "sh",
+        ]
+        done = subprocess.run(
+            [*words, str(script), "--json", "--to", str(room / "out")], cwd=room / "box", capture_output=True, check=False
+        )  # fmt: skip
+        assert done.returncode == 3, done.stderr.decode()
+        assert left(json.loads(done.stdout)) == {"closed/": "unreadable", "b.txt": "unreadable", "a.txt": "unreadable"}
+    finally:
+        shutil.rmtree(room)
