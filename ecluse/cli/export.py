@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 @click.option("--allow-red", is_flag=True, help="Export although a check is red; it is recorded.")
 @click.option("--watch", is_flag=True, help="Keep a rolling checkpoint until a signal (Ctrl-C) ends it.")
 @click.option("--every", default="", metavar="TIME", help="With --watch: how often, 30m or 90s (default: config, 5m).")
+@click.argument("place", required=False, default="", metavar="[-]")
 @door()
 def command(
-    frame: Frame, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
+    frame: Frame, place: str, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
     accept_omissions: bool, allow_red: bool, watch: bool, every: str,
 ) -> int:  # fmt: skip
     """Write one bundle with all commits since the base and all uncommitted work: staged, unstaged, untracked. Your
-    index, HEAD and files are not touched. Secrets are never carried.
+    index, HEAD and files are not touched. Secrets are never carried. A lone - is --to -: on standard output.
 
     With --watch the work is looked at again and again; whenever it has changed, a new revision of the same change takes
     the place of the checkpoint before it. A signal ends it, after a last look.
@@ -52,6 +53,11 @@ def command(
     """
     from ecluse import intake
 
+    if place not in ("", "-"):
+        raise Invalid("usage", f"An export takes no argument but -, not {place!r}.", "ecluse export --to DIR")
+    if place and target not in ("", "-"):
+        raise Invalid("usage", "- and --to name two places.", "ecluse export --to DIR")
+    target = target or place
     to_stdout = target == "-" or (text and not target)
     if every and not watch:
         raise Invalid("usage", "--every goes with --watch.", "ecluse export --watch --every 30m")
@@ -62,7 +68,7 @@ def command(
     if to_stdout and frame.as_json:
         raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
     with tempfile.TemporaryDirectory(prefix="ecluse-out-") as scratch:
-        place = (
+        outputs = (
             Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
         )
 
@@ -71,7 +77,7 @@ def command(
                 agent=agent_of(frame, agent, task),
                 base=base,
                 note=_note(frame, note),
-                to=place,
+                to=outputs,
                 validate=level,
                 accept_omissions=accept_omissions,
                 allow_red=allow_red,

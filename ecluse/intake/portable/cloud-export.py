@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hand over everything done in this checkout as one change bundle, with nothing installed but Python 3.8+ and git.
 
-    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar|-]
                                           [--watch SECONDS]
 
 Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged, unstaged
@@ -854,9 +854,11 @@ def instructions(said, stamp, what, data):
         lines += ["   %s  %d bytes" % (row["name"], row["size"]), "     sha256 %s" % row["sha256"]]
     lines += ["", "2. In the repository that receives it, type:", "   ecluse import %s --land" % what]
     bundle, ref = said["payloads"][0]["name"], "incoming/" + change["id"]
-    lines += ["", "Without Ecluse, with plain git (you judge it yourself):", "   git bundle verify " + bundle]
-    lines += ["   git fetch %s %s:%s" % (bundle, REF, ref)]
-    lines += ["   git log -p %s%s" % (base + ".." if base else "", ref)]
+    lines += ["", "Without Ecluse, with plain git (you judge it yourself):"]
+    lines += ["   tar xf " + what] if what.endswith(".tar") else []
+    lines += ["   git bundle verify " + bundle]
+    lines += ["   git fetch %s +%s:%s" % (bundle, REF, ref)]
+    lines += ["   git log -p %s%s" % (base + ".." if base else "", ref), "   git merge " + ref]
     if said["not_carried"]:
         lines += ["", "Not carried:"] + ["   %(path)s  (%(reason)s)" % one for one in said["not_carried"]]
     if said["note"]:
@@ -933,6 +935,7 @@ def export(options, record):
     record.update(base=base, target=in_utf8(target))
     default = os.path.join(repo.top, os.environ.get("SYNC_DIR") or ".sync", "patches")
     place = os.path.abspath(os.path.join(options.folder, options.to) if options.to else default)
+    refuse_file(place)
     with tempfile.TemporaryDirectory(prefix="ecluse-clone-") as scratch:
         temporary = borrow(repo, scratch)
         work = Snapshot(repo, temporary, head, (name, mail) if name and mail else stand_in)
@@ -965,7 +968,7 @@ def export(options, record):
         partial = os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))
         path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default), partial)
     record.update(change_id=identity, revision=revision, patch=said["patch"]["filename"], files=len(changes))
-    record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path=path)
+    record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path="-" if options.stream else path)
     return said, path, how
 
 
@@ -975,6 +978,18 @@ def refuse_empty(work):
     message = "There is nothing to hand over: no commit since the base and no uncommitted work." + but
     hint = "make a change first, or name an older start with --base REV"
     raise Stop(2, "export.empty", message, hint, not_carried=work.left)
+
+
+def refuse_file(place):
+    """Refuse what is a file already, or by its name is meant to be one that an export is not."""
+    if place.endswith(".tar") or os.path.isdir(place):
+        return
+    if os.path.exists(place):
+        raise Stop(2, "export.to", "%s is a file." % place, "name a folder with --to, or a FILE.tar")
+    if re.search(r"\.(?:gz|tgz|zip|xz|bz2|json|bundle|patch|txt)$", place, re.I):
+        name = os.path.basename(place)
+        message = "An export is a folder or one file that ends in .tar, not %s." % name
+        raise Stop(2, "export.to", message, "name a folder with --to, or a FILE.tar")
 
 
 def refuse_red(checks, options):
@@ -1153,14 +1168,16 @@ def parse():
     parser.add_argument("--base", default="", metavar="REV", help="where the change starts (default: found)")
     parser.add_argument("--note", default="", metavar="FILE|-", help="what was done, what is left, what to watch")
     parser.add_argument("--validate", default="minimal", choices=("none", "minimal"), help="the checks before it")
-    parser.add_argument("--to", default="", metavar="DIR|FILE.tar", help="where to (default: .sync/patches)")
+    parser.add_argument("--to", default="", metavar="DIR|FILE.tar|-", help="where to (default: .sync/patches)")
     parser.add_argument("--accept-omissions", action="store_true", help="what cannot be carried is known: exit 0")
     parser.add_argument("--allow-red", action="store_true", help="export although a check is red")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--watch", type=float, default=0, metavar="SECONDS", help="keep a rolling checkpoint")
     parser.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
     options = parser.parse_args()
-    options.seen = None
+    options.seen, options.stream = None, False
+    if options.to == "-" and (options.watch or options.json):
+        parser.error("--to - wants standard output for itself: it goes without --watch and --json")
     if options.watch and (options.watch < 0.05 or options.json or options.note == "-"):
         parser.error("--watch needs a positive number of seconds, and goes without --json and --note -")
     options.allow_red = options.allow_red or bool(options.watch)  # half-done work is what a checkpoint is for
@@ -1179,7 +1196,11 @@ def report(options, said, path, how):
         say("  [!] NOT carried: %s (%s: %s)" % (one["path"], one["reason"], one.get("detail", "")))
     for one in said["validations"]:
         say("  %s: %s (%s)" % (one["name"], one["result"], one["detail"]))
-    if options.json:
+    if options.stream:
+        with open(path, "rb") as whole:
+            shutil.copyfileobj(whole, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+    elif options.json:
         document = {"schema_version": 1, "change_id": change["id"], "revision": change["revision"], "path": path}
         document.update(base=said["base"]["commit"], head=said["head"]["commit"], tree=said["head"]["tree"])
         document.update({key: said[key] for key in ("files", "not_carried", "payloads")})
@@ -1198,7 +1219,11 @@ def main():
     if options.watch:
         options.seen = seen_before(options)
         return watch(options)
-    return once(options)
+    if options.to != "-":
+        return once(options)
+    with tempfile.TemporaryDirectory(prefix="ecluse-out-") as room:
+        options.to, options.stream = os.path.join(room, "change.tar"), True
+        return once(options)
 
 
 def once(options):

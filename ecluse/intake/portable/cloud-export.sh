@@ -219,6 +219,7 @@ while [ $# -gt 0 ]; do
 done
 case $LEVEL in none | minimal) ;; *) stop 2 validate.level "There is no validation level $LEVEL here." 'choose none or minimal' ;; esac
 case $TO in *.tar | -) stop 2 export.to "This exporter writes into a folder, not $TO." 'name a folder with --to, or use cloud-export.py' ;; esac
+case $TO in *.gz | *.tgz | *.zip | *.xz | *.bz2 | *.json | *.bundle | *.patch | *.txt) [ -d "$TO" ] || stop 2 export.to "An export is a folder, not $TO." 'name a folder with --to' ;; esac
 
 for name in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 cd -- "$FOLDER" 2>/dev/null || stop 2 file.missing "There is no folder $FOLDER." 'check the name with: ls'
@@ -637,6 +638,7 @@ sha() { # FILE
 # -- publication: written aside, renamed into place, the manifest last ---------------------------------------------
 
 no_room() { stop 1 storage "$TO cannot be written to." 'make room, or name another folder with --to'; }
+if [ -e "$TO" ] && [ ! -d "$TO" ]; then stop 2 export.to "$TO is a file." 'name a folder with --to'; fi
 case $TO in
 "$TOP/${SYNC_DIR:-.sync}/patches") own_folder "$TO" || no_room ;;
 *) mkdir -p -- "$TO" 2>/dev/null || no_room ;;
@@ -740,7 +742,8 @@ plain() { printf %s "$1" | jtext raw; }
 	done
 	printf '\n2. In the repository that receives it, type:\n   ecluse import %s --land\n' "$STEM.json"
 	printf '\nWithout Ecluse, with plain git (you judge it yourself):\n   git bundle verify %s\n' "$STEM.bundle"
-	printf '   git fetch %s %s:incoming/%s\n   git log -p %sincoming/%s\n' "$STEM.bundle" "$REF" "$ID" "${BASE:+$BASE..}" "$ID"
+	printf '   git fetch %s +%s:incoming/%s\n   git log -p %sincoming/%s\n' "$STEM.bundle" "$REF" "$ID" "${BASE:+$BASE..}" "$ID"
+	printf '   git merge incoming/%s\n' "$ID"
 	[ ! -s "$SCRATCH/left" ] || { printf '\nNot carried:\n'; awk -F '\t' '{ print "   " $3 "  (" $1 ")" }' "$SCRATCH/left"; }
 	[ -z "$NOTETEXT" ] || printf '\nNote:\n%s\n' "$NOTETEXT"
 } >"$ASIDE/INSTRUCTIONS_$STAMP.txt" || no_room
