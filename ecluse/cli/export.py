@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
 @click.option(
-    "--validate", "level", default="minimal", metavar="LEVEL", help="none, minimal (default), standard or complete."
+    "--validate", "level", default="", metavar="LEVEL", help="none, minimal (or what config says), standard, complete."
 )
 @click.option("--to", "target", default="", metavar="DIR|FILE.tar|-", help="Where to (default: .sync/patches).")
 @click.option("--text", is_flag=True, help="As numbered text chunks on standard output (--to FILE: into a file).")
@@ -52,6 +52,7 @@ def command(
     Exit: 0 done; 3 something was left out and nobody accepted that; 4 refused (a secret); 5 a check is red.
     """
     from ecluse import intake
+    from ecluse.config import of_checkout
 
     if place not in ("", "-"):
         raise Invalid("usage", f"An export takes no argument but -, not {place!r}.", "ecluse export --to DIR")
@@ -78,7 +79,7 @@ def command(
                 base=base,
                 note=_note(frame, note),
                 to=outputs,
-                validate=level,
+                validate=level or of_checkout(frame.repository.work_tree).export.validate,
                 accept_omissions=accept_omissions,
                 allow_red=allow_red,
                 sign=(frame.folder / key) if key else None,
@@ -157,7 +158,10 @@ def agent_of(frame: Frame, name: str, task: str = "") -> Agent:
 
     who = frame.repository.identity()
     chosen = name or os.environ.get("ECLUSE_AGENT", "") or (who.name if who else "agent")
-    told = {word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "") for word in ("tool", "model", "session", "task")}
+    told = {
+        word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "")
+        for word in ("tool", "model", "session", "task", "cost")
+    }
     told["task"] = task or told["task"]
     return Agent(_in_utf8(chosen), **{word: _in_utf8(text) for word, text in told.items()})
 

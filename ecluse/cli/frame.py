@@ -5,6 +5,7 @@ Data goes to standard output, progress and problems to standard error; ``--json`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -216,7 +217,8 @@ click.Context.formatter_class = PlainFormatter
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        print(_json({"error": problem.as_dict()}))
+        with contextlib.suppress(BrokenPipeError):  # whoever read has gone; what happened is said below all the same
+            print(_json({"error": problem.as_dict()}), flush=True)
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
     click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:

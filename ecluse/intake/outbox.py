@@ -316,7 +316,8 @@ def _title(commits: list[Commit], work: Snapshot, request: ExportRequest) -> str
 
 
 def _clean_agent(agent: Agent) -> Agent:
-    return Agent(*(clean(text) for text in (agent.name or "agent", agent.tool, agent.model, agent.session, agent.task)))
+    said = {word: clean(getattr(agent, word)) for word in ("tool", "model", "session", "task", "cost")}
+    return Agent(clean(agent.name or "agent"), **said)
 
 
 def _describe(change: ChangedPath, work: Snapshot) -> dict[str, Any]:

@@ -1012,7 +1012,7 @@ def declare(options, repo, temporary, branch, head, base, tip):
         "agent": "",
         "agent_details": {
             word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
-            for word in ("tool", "model", "session", "task")
+            for word in ("tool", "model", "session", "task", "cost")
         },
         "change": {},
         "base": {"commit": base, "tree": temporary.resolve(base, "tree") if base else ""},

@@ -716,7 +716,7 @@ word() { printf %s "$1" | jtext clean; }
 	printf ' "patch": {\n  "filename": "%s",\n  "type": "%s",\n  "size_bytes": %s,\n  "modified_files": ' "$PATCHNAME" "$KIND" "$PATCHSIZE"
 	cat "$SCRATCH/modified"
 	printf '\n },\n "status": "exported",\n "agent": %s,\n' "$AGENTJSON"
-	printf ' "agent_details": {\n  "tool": %s,\n  "model": %s,\n  "session": %s,\n  "task": %s\n },\n' "$(word "${ECLUSE_AGENT_TOOL:-}")" "$(word "${ECLUSE_AGENT_MODEL:-}")" "$(word "${ECLUSE_AGENT_SESSION:-}")" "$(word "${ECLUSE_AGENT_TASK:-}")"
+	printf ' "agent_details": {\n  "tool": %s,\n  "model": %s,\n  "session": %s,\n  "task": %s,\n  "cost": %s\n },\n' "$(word "${ECLUSE_AGENT_TOOL:-}")" "$(word "${ECLUSE_AGENT_MODEL:-}")" "$(word "${ECLUSE_AGENT_SESSION:-}")" "$(word "${ECLUSE_AGENT_TASK:-}")" "$(word "${ECLUSE_AGENT_COST:-}")"
 	printf ' "change": {\n  "id": "%s",\n  "revision": %s,\n  "title": %s\n },\n' "$ID" "$REVISION" "$TITLE"
 	printf ' "base": {\n  "commit": "%s",\n  "tree": "%s"\n },\n' "$BASE" "$([ -z "$BASE" ] || t rev-parse "$BASE^{tree}")"
 	printf ' "head": {\n  "commit": "%s",\n  "tree": "%s"\n },\n' "$TIP" "$TREE"
