@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +15,7 @@ from ecluse import __version__
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Red, Refused, Unsupported
+from ecluse.files import storage_problem
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
@@ -106,9 +109,14 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
             "This repository names its objects by SHA-256; Écluse carries changes of SHA-1 repositories only.",
             "git bundle create FILE.bundle HEAD",
         )
-    with repository.temporary_clone() as temporary:
-        found = _find(repository, temporary, head, request)
-        path, described = _publish(repository, temporary, head, found, request)
+    try:
+        with repository.temporary_clone() as temporary:
+            found = _find(repository, temporary, head, request)
+            path, described = _publish(repository, temporary, head, found, request)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise storage_problem(error, error.filename or tempfile.gettempdir()) from error
     return _exported(described, path, found, request)
 
 

@@ -14,7 +14,7 @@ from ecluse.git import Identity, Repository
 from ecluse.git.nouns import ZERO, names_somebody
 from ecluse.intake.pathrules import shown
 from ecluse.patterns import expression
-from ecluse.process import background
+from ecluse.process import CommandFailed, background
 
 MARK = "Ecluse-Uncommitted: yes"
 QUIET_REASONS = ("ignored", "own")
@@ -263,6 +263,8 @@ def _store(
         if done.code and _gave_way(repository, path):
             _update(repository, env, ("update-index", "--force-remove", "-z", "--stdin"), [path])
         elif done.code:
+            if (failed := CommandFailed(done)).code == "disk.full":
+                raise failed
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             survey.leave_out(path, "not storable", said[0] if said else "")
             survey.tracked.pop(path, None)

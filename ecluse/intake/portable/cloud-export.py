@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import collections
+import contextlib
 import hashlib
 import json
 import math
@@ -81,8 +82,16 @@ def call(words, cwd, stdin=b"", check=True, user_config=False, **extra):
         raise Stop(1, "git.missing", "There is no git on the PATH.", "install git, then type the same again") from None
     if check and done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise Stop(1, "git.failed", "git %s failed: %s" % (words[0], said), "git fsck, then type the same again")
+        refuse_full(said)
+        raise Stop(1, "git.failed", "git %s failed: %s" % (next(word for word in words if not word.startswith(("-", "/"))), said), "git fsck, then type the same again")
     return done.returncode, done.stdout, done.stderr
+
+
+def refuse_full(said):
+    """Stop when a full disk is what git complains of."""
+    if "No space left" in said or "Out of diskspace" in said:
+        hint = "make room, or name another folder with --to (and TMPDIR), then type the same again"
+        raise Stop(1, "storage", "The disk is full: %s" % said, hint)
 
 
 class Repo:
@@ -196,6 +205,25 @@ def shallow_end(repo):
             return next((oid for oid in handle.read().split() if repo.is_ancestor(oid, "HEAD")), "")
     except OSError:
         return ""
+
+
+@contextlib.contextmanager
+def alone(repo):
+    """Two exports at once never get the same number; where nothing can be locked, there is no lock."""
+    handle = None
+    try:
+        import fcntl
+
+        os.makedirs(os.path.join(repo.common, "ecluse"), exist_ok=True)
+        handle = open(os.path.join(repo.common, "ecluse", "exports.lock"), "ab")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass  # Windows, or a read-only .git
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.close()
 
 
 def next_revision(repo, branch, base, head, outputs):
@@ -586,6 +614,7 @@ class Snapshot:
             if status and self.gave_way(path):
                 self.repo.run("update-index", "--force-remove", "-z", "--stdin", stdin=path + b"\0", **self.env)
             elif status:
+                refuse_full(said.decode("utf-8", "replace"))
                 self.leave(path, "not storable", (said.decode("utf-8", "replace").strip().splitlines() or [""])[0])
                 self.tracked.pop(path, None)
                 if path in self.untracked:
@@ -955,7 +984,8 @@ def export(options, record):
         refuse_red(checks, options)
         tar = place if place.endswith(".tar") else ""
         folder = os.path.dirname(place) if tar else place
-        identity, revision = next_revision(repo, branch, base, tip, "" if tar else folder)
+        with alone(repo):
+            identity, revision = next_revision(repo, branch, base, tip, "" if tar else folder)
         real = [one for one in commits if one["id"] != work.commit]
         words = real[-1]["message"].decode("utf-8", "replace") if real else note
         said = declare(options, repo, temporary, branch, head, base, tip)

@@ -24,7 +24,7 @@ TAB=$(printf '\t')
 NL='
 '
 SCRATCH='' ASIDE='' CLAIM='' TOP='' AGENT='' BRANCH='' BASE='' TARGET='' TIP='' ID='' REVISION=0 STAMP='' FILES=0 SIZE=0
-PATCHNAME='' REAL=0 PLACE=''
+PATCHNAME='' REAL=0 PLACE='' BUSY=''
 
 # -- words as JSON: bytes in, ASCII out --------------------------------------------------------------------------
 
@@ -147,7 +147,8 @@ clean_up() {
 	[ -z "$ASIDE" ] || rm -rf "$ASIDE"
 	[ -z "$CLAIM" ] || [ -s "$CLAIM" ] || rm -f "$CLAIM"
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
-	SCRATCH='' ASIDE='' CLAIM=''
+	[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
+	BUSY='' SCRATCH='' ASIDE='' CLAIM=''
 }
 
 claim() { # FOLDER BEFORE AFTER: make a file of a name that nobody else has; sets STAMP and CLAIMED
@@ -195,7 +196,19 @@ stop() { # STATUS CODE MESSAGE HINT
 }
 
 must() { # run it, or stop with what it said
-	"$@" 2>"$SCRATCH/said" || stop 1 git.failed "$1 $2 $3 failed: $(cat "$SCRATCH/said")" 'git fsck, then type the same again'
+	"$@" 2>"$SCRATCH/said" || broken "$1 $2 $3 failed: $(cat "$SCRATCH/said")"
+}
+
+broken() { # MESSAGE: git failed; where there is no room left, that is why
+	have_room
+	case $1 in
+	*'No space left'* | *'Out of diskspace'*) stop 1 storage "The disk is full: $1" 'make room, or name another folder with --to (and TMPDIR), then type the same again' ;;
+	*) stop 1 git.failed "$1" 'git fsck, then type the same again' ;;
+	esac
+}
+
+have_room() { # what does not fit into the folder for what is temporary would be missing in the bundle
+	dd if=/dev/zero of="$SCRATCH/room" bs=1024 count=64 2>/dev/null && rm -f "$SCRATCH/room" || stop 1 storage "There is no room left in $SCRATCH." 'make room, or set TMPDIR to a folder with room, then type the same again'
 }
 
 # -- arguments ---------------------------------------------------------------------------------------------------
@@ -385,16 +398,17 @@ unfinished rebase-merge rebase "$STILL"
 store() { # LIST [-c SETTING]: put the files into the index aside; what cannot be stored is left out and listed
 	list=$1
 	shift
-	if [ ! -s "$list" ] || x "$@" update-index --add --remove --replace --stdin <"$list" 2>/dev/null; then return 0; fi
-	cp "$list" "$list.all"
+	if [ ! -s "$list" ] || x ${1+"$@"} update-index --add --remove --replace --stdin <"$list" 2>/dev/null; then return 0; fi
+	cp "$list" "$list.all" || have_room
 	: >"$list"
 	while IFS= read -r path; do
-		if said=$(printf '%s\n' "$path" | x "$@" update-index --add --remove --replace --stdin 2>&1); then
+		if said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1); then
 			printf '%s\n' "$path" >>"$list"
 		elif printf %s "$said" | grep -q 'is beyond a symbolic link' || { printf %s "$said" | grep -q 'is a directory' && ! grep -qF "$TAB$path" "$SCRATCH/left"; }; then
 			printf '%s\n' "$path" | x update-index --force-remove --stdin # a folder or a link took the place of a file
 			printf '%s\n' "$path" >>"$list"
 		else
+			case $said in *'No space left'* | *'Out of diskspace'*) broken "git update-index failed: $said" ;; esac
 			case $said in
 			*': Permission denied'*) printf 'unreadable\tno permission to read it\t%s\n' "$path" ;;
 			*) printf 'not storable\t%s\t%s\n' "$(printf %s "$said" | tr '\t' ' ' | sed -n 1p)" "$path" ;;
@@ -470,7 +484,7 @@ scan_diff() { # standard input: a patch; prints LINE TAB RULE TAB PATH for every
 	END { flush() }' "$SCRATCH/hits" "$SCRATCH/diff"
 }
 patch_of() { t diff-tree -r -p --text --no-renames --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ "$@"; }
-make_tree() { TREE=$(x write-tree --missing-ok 2>"$SCRATCH/said") || stop 1 git.failed "git write-tree failed: $(cat "$SCRATCH/said")" 'git status'; }
+make_tree() { TREE=$(x write-tree --missing-ok 2>"$SCRATCH/said") || broken "git write-tree failed: $(cat "$SCRATCH/said")"; }
 make_tree
 if [ -s "$SCRATCH/untracked" ]; then
 	patch_of "$HEAD^{tree}" "$TREE" | scan_diff >"$SCRATCH/found"
@@ -493,7 +507,7 @@ if [ "$TREE" != "$(t rev-parse "$HEAD^{tree}")" ]; then
 	WORK=$(printf 'Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\nEcluse-Uncommitted: yes\n' |
 		GIT_AUTHOR_NAME=$NAME GIT_AUTHOR_EMAIL=$EMAIL GIT_COMMITTER_NAME=$NAME GIT_COMMITTER_EMAIL=$EMAIL \
 			GIT_AUTHOR_DATE="$WHEN +0000" GIT_COMMITTER_DATE="$WHEN +0000" git --git-dir="$SCRATCH/r" commit-tree -p "$HEAD" "$TREE" 2>"$SCRATCH/said") ||
-		stop 1 git.failed "git commit-tree failed: $(cat "$SCRATCH/said")" 'git status'
+		broken "git commit-tree failed: $(cat "$SCRATCH/said")"
 	TIP=$WORK
 else
 	: >"$SCRATCH/origins"
@@ -555,6 +569,14 @@ LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[
 # -- which change it is: an id that stays over re-exports ----------------------------------------------------------
 
 MEMORY=$COMMON/ecluse/exports.json
+if mkdir -p "$COMMON/ecluse" 2>/dev/null && [ -w "$COMMON/ecluse" ]; then # two exports at once never get the same number
+	number=0
+	until mkdir "$COMMON/ecluse/exports.busy" 2>/dev/null || [ "$number" -ge 3 ]; do # whoever holds it for longer is dead
+		number=$((number + 1))
+		sleep 1
+	done
+	BUSY=$COMMON/ecluse/exports.busy
+fi
 KEY=$(printf %s "$BRANCH" | jtext name)
 : >"$SCRATCH/memory"
 [ ! -f "$MEMORY" ] || awk '
@@ -593,6 +615,8 @@ if [ -n "$MEMORY" ] && mkdir -p "$COMMON/ecluse" 2>/dev/null; then
 		awk -F '\t' 'BEGIN { print "{" } { printf "%s %s: {\n  \"id\": \"%s\",\n  \"revision\": %s,\n  \"head\": \"%s\",\n  \"base\": \"%s\"\n }", (NR > 1 ? ",\n" : ""), $1, $2, $3, $4, $5 } END { printf "\n}" }' >"$SCRATCH/new" &&
 		cp "$SCRATCH/new" "$MEMORY.$$.part" 2>/dev/null && mv -f "$MEMORY.$$.part" "$MEMORY" || rm -f "$MEMORY.$$.part" 2>/dev/null
 fi
+[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
+BUSY=''
 
 # -- digests: SHA-256 by a tool that is there, else by the shell's own arithmetic (64 bits, slow) --------------------
 
@@ -644,6 +668,7 @@ case $TO in
 *) mkdir -p -- "$TO" 2>/dev/null || no_room ;;
 esac
 TO=$(cd -- "$TO" && pwd) || no_room
+have_room
 claim "$TO" sync_cloud_ .bundle || no_room
 CLAIM=$CLAIMED
 ASIDE=$TO/.export-$STAMP-$$
@@ -659,7 +684,7 @@ PATCHED=yes
 if ! t -c core.quotePath=false diff-tree -r -p --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ \
 	--output="$ASIDE/$STEM.patch" "${BASE:-$EMPTY_TREE}" "$TIP" 2>"$SCRATCH/said"; then
 	# a partial clone may lack the former content of what the change touches
-	ls "$COMMON/objects/pack" | grep -q '[.]promisor$' || stop 1 git.failed "git diff-tree failed: $(cat "$SCRATCH/said")" 'git fsck, then type the same again'
+	ls "$COMMON/objects/pack" | grep -q '[.]promisor$' || broken "git diff-tree failed: $(cat "$SCRATCH/said")"
 	PATCHED=no
 fi
 payload() { # KIND: its row, and the totals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -214,3 +215,42 @@ def test_folders_and_files_that_may_not_be_read_are_named(portable: Exporter, sa
         assert left(json.loads(done.stdout)) == {"closed/": "unreadable", "b.txt": "unreadable", "a.txt": "unreadable"}
     finally:
         shutil.rmtree(room)
+
+
+@pytest.mark.parametrize("full", ["TMPDIR", "--to"])
+def test_a_full_disk_is_said_and_leaves_nothing(full: str, exporter: Exporter, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.write("big.bin", random.Random(7).randbytes(300_000))
+    at = tmp_path / "small"
+    at.mkdir()
+    size = "size=60k"
+    place = f"--to '{tmp_path}/out'" if full == "TMPDIR" else f"--to '{at}/out'"
+    words = " ".join(f"'{word}'" for word in exporter.words)
+    script = (
+        f"mount -t tmpfs -o {size} none '{at}' || exit 90; {f'TMPDIR={at}' if full == 'TMPDIR' else ''} "
+        f"{words} --json {place}; code=$?; find '{at}' -type f ! -name .gitignore >&2; exit $code"
+    )
+    if shutil.which("unshare") is None:
+        pytest.skip("no unshare here")
+    argv = ["unshare", "-rm", "sh", "-c", script]
+    done = subprocess.run(argv, cwd=box.folder, capture_output=True, check=False)
+    if done.returncode in (90, 1) and not done.stdout:
+        pytest.skip("no mount namespace here, so no small disk to fill")
+    assert done.returncode == 1, done.stderr.decode()
+    assert json.loads(done.stdout)["error"]["code"] in ("disk.full", "storage")
+    assert str(at).encode() not in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.glob("out/sync_cloud_*"))
+
+
+def test_no_number_comes_twice(bench: Any, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    tools = [Exporter(kind, tmp_path / "tool") for kind in ("py", "sh")] * 3
+    argvs = [[*tool.words, "--to", str(tmp_path / "out")] for tool in tools]
+    several = [
+        subprocess.Popen(argv, cwd=box.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for argv in argvs
+    ]
+    assert [one.wait() for one in several] == [0] * 6
+    found = [json.loads(path.read_bytes())["change"]["revision"] for path in tmp_path.glob("out/*.json")]
+    assert sorted(found)[:2] == [1, 2]
+    assert len(found) == 6
