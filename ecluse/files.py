@@ -116,6 +116,11 @@ def remove_stale(folder: Path, pattern: str) -> int:
     return found
 
 
+def sync_room(top: Path) -> Path:
+    """``.sync`` of a work tree, or the folder that ``SYNC_DIR`` names instead."""
+    return top / (os.environ.get("SYNC_DIR") or ".sync")
+
+
 def read_capped(path: Path, cap: int) -> bytes:
     """The bytes of ``path``. Raises :class:`Invalid` when it is missing, a folder, or larger than ``cap`` bytes."""
     try:

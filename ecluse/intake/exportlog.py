@@ -11,13 +11,11 @@ from typing import Any
 from ecluse import __version__
 from ecluse.clock import instant, new_id, now
 from ecluse.errors import Failed, Problem
-from ecluse.files import write_atomically
+from ecluse.files import sync_room, write_atomically
 from ecluse.git import Repository
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest, export
 from ecluse.model import Event
-
-LOGS = ".sync/logs"
 
 
 def export_recorded(repository: Repository, request: ExportRequest) -> Exported:
@@ -91,7 +89,8 @@ def _facts(done: Exported, branch: str) -> dict[str, Any]:
 def _write_log(repository: Repository, event: Event) -> Path | None:
     """One export, one file: names do not collide, because the subject's id is in them."""
     top = repository.work_tree
-    folder = top / LOGS if top is not None and (top / ".sync").is_dir() else repository.state_dir / "logs"
+    room = sync_room(top) if top is not None else None
+    folder = room / "logs" if room is not None and room.is_dir() else repository.state_dir / "logs"
     path = folder / f"export_{now():%Y%m%d_%H%M%S}_{event.subject[-4:]}.log"
     data, refused = event.data, event.kind == "export.refused"
     row = {

@@ -27,7 +27,7 @@ from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
-from ecluse.intake.snapshot import QUIET_REASONS, SUBMODULE, Snapshot, committer, take
+from ecluse.intake.snapshot import FILE_CAP, QUIET_REASONS, SUBMODULE, Snapshot, committer, take
 from ecluse.model import Agent
 from ecluse.process import background
 
@@ -54,7 +54,7 @@ class ExportRequest:
     accept_omissions: bool = False
     allow_red: bool = False
     sign: Path | None = None
-    max_file_bytes: int = 20 << 20
+    max_file_bytes: int = FILE_CAP
     checkpoint: bool = False
 
 

@@ -15,7 +15,7 @@ from ecluse import signing
 from ecluse.clock import now
 from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
-from ecluse.files import remove_stale, storage_problem, sync_folder
+from ecluse.files import remove_stale, storage_problem, sync_folder, sync_room
 from ecluse.git import Repository
 from ecluse.intake.manifest import Manifest, Payload
 
@@ -27,7 +27,7 @@ def default_folder(repository: Repository) -> Path:
     """
     if repository.work_tree is None:
         raise Invalid("export.bare", "This repository has no work tree to export from.", "ecluse export -C A_CHECKOUT")
-    return repository.work_tree / (os.environ.get("SYNC_DIR") or ".sync") / "patches"
+    return sync_room(repository.work_tree) / "patches"
 
 
 SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt", *(f"{name}.md" for name in DOCUMENTS))

@@ -23,9 +23,11 @@ QUIET_REASONS = ("ignored", "own")
 _OWN = expression(
     r"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     r"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
-    r"|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
+    r"|(?:^|/)logs/(?:ex|im)port_\d{8}_\d{6}(?:_\w+)?\.log$|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
 _LIST_CAP = 500
+FILE_CAP = 20 << 20
+"""An uncommitted file above this many bytes is not carried."""
 _NO_PERMISSION = "no permission to read it"
 SUBMODULE = "only its commit id is carried, not its content"
 """Why a submodule is listed as not carried."""

@@ -115,7 +115,7 @@ function base64(n,  i, v, s, a) {
 function bare(p) { return substr(p, 1, 1) == "\"" ? substr(p, 2, length(p) - 2) : p }
 function own(p) {
   p = bare(p)
-  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ ("(^|/)(sync-session-summary|agent-handoff|checklist-pre-sync)_" D8 "_" D6 "(_[0-9]+)?\\.md$") || p ~ /(^|\/)\.export-[^\/]+\// || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
+  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ ("(^|/)(sync-session-summary|agent-handoff|checklist-pre-sync)_" D8 "_" D6 "(_[0-9]+)?\\.md$") || p ~ ("(^|/)logs/(ex|im)port_" D8 "_" D6 "(_[A-Za-z0-9_]+)?\\.log$") || p ~ /(^|\/)\.export-[^\/]+\// || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
 }
 BEGIN { D6 = "[0-9][0-9][0-9][0-9][0-9][0-9]"; D8 = D6 "[0-9][0-9]"; init() }
 function sensitive(p,  k, i, part, name, suffix, stem, w, words, seen) { # the rule by which a name holds secrets

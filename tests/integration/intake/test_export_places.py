@@ -100,3 +100,18 @@ def test_the_level_of_a_project(sandbox: Any) -> None:
         subprocess.run([*words, "--validate", "minimal"], cwd=box.folder, capture_output=True, check=False).returncode
         == 5
     )
+
+
+@pytest.mark.parametrize("room", [".handoff", "elsewhere"])
+def test_another_folder_than_sync_holds_exports_and_logs(
+    room: str, exporter: Exporter, sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    place = tmp_path / room if room == "elsewhere" else box.folder / room
+    monkeypatch.setenv("SYNC_DIR", str(place) if room == "elsewhere" else room)
+    one, two = (json.loads(exporter.run(box).stdout) for _ in range(2))
+    assert Path(one["path"]).parent == place / "patches"
+    assert [[file["path"] for file in said["files"]] for said in (one, two)] == [["b.txt"]] * 2
+    assert len(list((place / "logs").glob("export_*.log"))) == 2
+    assert not (box.folder / ".sync").exists()
