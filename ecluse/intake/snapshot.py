@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ _OWN = expression(
     r"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
     r"|(?:^|/)logs/(?:ex|im)port_\d{8}_\d{6}(?:_\w+)?\.log$|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
+_OUR_TAR = re.compile(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0")
 _LIST_CAP = 500
 FILE_CAP = 20 << 20
 """An uncommitted file above this many bytes is not carried."""
@@ -209,22 +212,16 @@ def _sift(survey: _Survey, top: Path, max_file_bytes: int) -> list[str]:
 
     Returns the tracked ones among it, of which the index may hold something already.
     """
-    from ecluse.secrets.scan import scan, sensitive_path
-
     kept: list[str] = []
     for path in survey.untracked:
-        reason = _obstacle(top / path, max_file_bytes)
-        rule = sensitive_path(path) or ("env-file" if path.rpartition("/")[2].lower() == ".envrc" else "")
-        if rule:  # an .envrc is a program as well: one that was committed travels, and a person looks at it there
-            survey.leave_out(path, "sensitive", rule)
-        elif reason:
+        try:
+            reason = _reason(top, path, max_file_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # gone since git listed it: something is at work here
+        if reason:
             survey.leave_out(path, *reason)
-        elif _is_our_tar(top / path):
-            survey.leave_out(path, "own")
-        elif (top / path).is_symlink() or not (hits := scan((top / path).read_bytes(), path)):
-            kept.append(path)
         else:
-            survey.leave_out(path, "sensitive", f"line {hits[0].line}: {hits[0].rule}")
+            kept.append(path)
     survey.untracked = kept
     unfit: list[str] = []
     for path in list(survey.tracked):
@@ -236,20 +233,36 @@ def _sift(survey: _Survey, top: Path, max_file_bytes: int) -> list[str]:
     return unfit
 
 
-def _obstacle(path: Path, max_file_bytes: int) -> tuple[str, str] | None:
-    if path.is_symlink() or not path.is_file():
+def _reason(top: Path, path: str, max_file_bytes: int) -> tuple[str, str] | None:
+    """Why an untracked file stays here, if it does."""
+    from ecluse.secrets.scan import scan, sensitive_path
+
+    place = top / path
+    rule = sensitive_path(path) or ("env-file" if path.rpartition("/")[2].lower() == ".envrc" else "")
+    if rule:  # an .envrc is a program as well: one that was committed travels, and a person looks at it there
+        return "sensitive", rule
+    if obstacle := _obstacle(place, max_file_bytes):
+        return obstacle
+    if place.is_symlink():
         return None
-    size = path.stat().st_size
+    data = place.read_bytes()
+    if path.endswith(".tar") and _OUR_TAR.match(data):
+        return "own", ""
+    hits = scan(data, path)
+    return ("sensitive", f"line {hits[0].line}: {hits[0].rule}") if hits else None
+
+
+def _obstacle(path: Path, max_file_bytes: int) -> tuple[str, str] | None:
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    size = found.st_size
     if size > max_file_bytes:
         return "too large", f"{size:,} bytes, the cap is {max_file_bytes:,}"
     return None if os.access(path, os.R_OK) else ("unreadable", _NO_PERMISSION)
-
-
-def _is_our_tar(path: Path) -> bool:
-    if path.suffix != ".tar" or path.is_symlink():
-        return False
-    with path.open("rb") as handle:
-        return bool(re.match(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0", handle.read(100)))
 
 
 def _store(
@@ -262,6 +275,8 @@ def _store(
         return unfit
     for path in paths:  # one of them cannot be stored: find out which, keep the others
         done = _update(repository, env, words, [path])
+        if done.code and not os.path.lexists((repository.work_tree or Path()) / path):
+            done = _update(repository, env, words, [path])  # it went while git looked at it
         if done.code and _gave_way(repository, path):
             _update(repository, env, ("update-index", "--force-remove", "-z", "--stdin"), [path])
         elif done.code:
@@ -304,6 +319,6 @@ def _when(repository: Repository, head: str, top: Path, paths: dict[str, str]) -
     """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
     moments = [int(repository.text("log", "-1", "--format=%ct", "--end-of-options", head))]
     for path in paths:
-        if os.path.lexists(top / path):
+        with contextlib.suppress(OSError):
             moments.append(int((top / path).lstat().st_mtime))
     return f"{max(moments)} +0000"

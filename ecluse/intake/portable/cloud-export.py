@@ -23,6 +23,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -568,25 +569,14 @@ class Snapshot:
     def sift(self):
         kept = []
         for path in self.untracked:
-            full, rule, obstacle = os.path.join(self.top, path), sensitive(path), self.obstacle(path)
-            if path.rpartition(b"/")[2].lower() == b".envrc":  # a committed one travels: a person looks at it there
-                rule = "env-file"
-            if rule:
-                self.leave(path, "sensitive", rule)
-            elif obstacle:
-                self.leave(path, *obstacle)
-            elif os.path.islink(full):
-                kept.append(path)
+            try:
+                reason = self.reason(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # gone since git listed it: something is at work here
+            if reason:
+                self.leave(path, *reason)
             else:
-                with open(full, "rb") as handle:
-                    data = handle.read()
-                hits = scan(data, path)
-                if path.endswith(b".tar") and re.match(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0", data[:100]):
-                    self.leave(path, "own")
-                elif hits:
-                    self.leave(path, "sensitive", "line %d: %s" % (hits[0][1], hits[0][0]))
-                else:
-                    kept.append(path)
+                kept.append(path)
         self.untracked = kept
         for path in list(self.tracked):
             obstacle = self.obstacle(path)
@@ -595,11 +585,30 @@ class Snapshot:
                 del self.tracked[path]
                 self.unfit.append(path)
 
+    def reason(self, path):
+        """Why an untracked file stays here, if it does."""
+        full, rule = os.path.join(self.top, path), sensitive(path)
+        if path.rpartition(b"/")[2].lower() == b".envrc":  # a committed one travels: a person looks at it there
+            rule = "env-file"
+        obstacle = ("sensitive", rule) if rule else self.obstacle(path)
+        if obstacle or os.path.islink(full):
+            return obstacle
+        with open(full, "rb") as handle:
+            data = handle.read()
+        if path.endswith(b".tar") and re.match(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0", data[:100]):
+            return ("own",)
+        hits = scan(data, path)
+        return ("sensitive", "line %d: %s" % (hits[0][1], hits[0][0])) if hits else None
+
     def obstacle(self, path):
         full = os.path.join(self.top, path)
-        if os.path.islink(full) or not os.path.isfile(full):
+        try:
+            found = os.lstat(full)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        size = os.stat(full).st_size
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        size = found.st_size
         if size > FILE_CAP:
             return "too large", "{:,} bytes, the cap is {:,}".format(size, FILE_CAP)
         return None if os.access(full, os.R_OK) else ("unreadable", "no permission to read it")
@@ -611,6 +620,8 @@ class Snapshot:
             return
         for path in paths:  # one of them cannot be stored: find out which, keep the others
             status, _, said = self.repo.run(*words, stdin=path + b"\0", check=False, **self.env)
+            if status and not os.path.lexists(os.path.join(self.top, path)):  # it went while git looked at it
+                status, _, said = self.repo.run(*words, stdin=path + b"\0", check=False, **self.env)
             if status and self.gave_way(path):
                 self.repo.run("update-index", "--force-remove", "-z", "--stdin", stdin=path + b"\0", **self.env)
             elif status:
@@ -642,8 +653,10 @@ class Snapshot:
         """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
         moments = [int(self.repo.text("log", "-1", "--format=%ct", "--end-of-options", head))]
         for path in self.origins:
-            if os.path.lexists(os.path.join(self.top, path)):
+            try:
                 moments.append(int(os.lstat(os.path.join(self.top, path)).st_mtime))
+            except OSError:
+                continue  # deleted
         return max(moments)
 
 

@@ -402,7 +402,9 @@ store() { # LIST [-c SETTING]: put the files into the index aside; what cannot b
 	cp "$list" "$list.all" || have_room
 	: >"$list"
 	while IFS= read -r path; do
-		if said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1); then
+		said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1) && said=''
+		case $said in *': No such file or directory'*) said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1) && said='' ;; esac # it went while git looked at it
+		if [ -z "$said" ]; then
 			printf '%s\n' "$path" >>"$list"
 		elif printf %s "$said" | grep -q 'is beyond a symbolic link' || { printf %s "$said" | grep -q 'is a directory' && ! grep -qF "$TAB$path" "$SCRATCH/left"; }; then
 			printf '%s\n' "$path" | x update-index --force-remove --stdin # a folder or a link took the place of a file
@@ -540,6 +542,7 @@ fi
 
 TREE=$(t rev-parse "$TIP^{tree}")
 CHECK=skipped DETAIL='no Python file changed'
+BEGAN=$(date +%s)
 if [ "$LEVEL" = minimal ] && awk -F '\t' '$1 !~ /D$/ && $1 ~ /^:[0-9]* 100/ && $2 ~ /\.pyi?"?$/ { split($1, f, " "); print f[4] "\t" $2 }' "$SCRATCH/raw" >"$SCRATCH/python" && [ -s "$SCRATCH/python" ]; then
 	if command -v python3 >/dev/null; then
 		wrong='' count=0
@@ -562,6 +565,7 @@ except Exception as error:
 		DETAIL='there is no python3 here; checked at import'
 	fi
 fi
+SPENT=$(($(date +%s) - BEGAN))000
 LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[o], o }' "$SCRATCH/origins" | LC_ALL=C sort -k 2; awk -F '\t' '$1 != "ignored" && $1 != "own" { n++ } END { if (n) print n, "left out" }' "$SCRATCH/left"; } |
 	awk '{ n = $1; sub(/^ *[0-9]+ /, ""); s = s (s == "" ? "" : ", ") n " " $0 } END { print (s == "" ? "clean" : s) }')
 [ "$CHECK" != failure ] || [ "$RED" = yes ] || stop 5 export.red "Nothing was exported, because a check is red: python-syntax: $DETAIL." 'fix it, or add --allow-red'
@@ -730,8 +734,8 @@ fi
 REMOTE=$(g remote | awk '$0 == "origin" { o = 1 } !n++ { first = $0 } END { print o ? "origin" : first }')
 [ -z "$REMOTE" ] || REMOTE=$(g config --local --get "remote.$REMOTE.url") || REMOTE=''
 REMOTE=$(printf %s "$REMOTE" | sed -e '/:\/\//s/[?].*//' -e 's/^\([Hh][Tt][Tt][Pp][Ss]\{0,1\}:\/\/\)[^/@]*@/\1/' -e 's/^\([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*\):[^/@]*@/\1@/' | jtext clean)
-check() { # NAME RESULT DETAIL
-	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": 0,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "$TREE"
+check() { # NAME RESULT DETAIL MILLISECONDS
+	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": %s,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "${4:-0}" "$TREE"
 }
 word() { printf %s "$1" | jtext clean; }
 {
@@ -750,7 +754,7 @@ word() { printf %s "$1" | jtext clean; }
 	printf ',\n "not_carried": '
 	cat "$SCRATCH/not_carried"
 	printf ',\n "validations": '
-	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL")"; fi
+	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL" "$((SPENT + 0))")"; fi
 	if [ "$LEVEL" != none ]; then
 		printf '%s,\n' "$(check git-status success "$LYING")"
 		[ -z "$(t ls-tree "$TIP" -- package.json)" ] || printf '%s,\n' "$(check build skipped 'not checked: this exporter runs nothing of the change; ecluse validate does')"

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,28 @@ def test_no_number_comes_twice(bench: Any, sandbox: Any, tmp_path: Path) -> None
     found = [json.loads(path.read_bytes())["change"]["revision"] for path in tmp_path.glob("out/*.json")]
     assert sorted(found)[:2] == [1, 2]
     assert len(found) == 6
+
+
+def test_files_that_come_and_go_meanwhile_stop_nothing(exporter: Exporter, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    room = box.folder / "build"
+    room.mkdir()
+    done = threading.Event()
+
+    def churn() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            path = room / f"{number % 300}.tmp"
+            path.unlink() if path.exists() else path.write_bytes(b"x" * 40_000)
+
+    worker = threading.Thread(target=churn)
+    worker.start()
+    try:
+        said = exporter.run(box, "--to", str(tmp_path / "out"))
+    finally:
+        done.set()
+        worker.join()
+    assert said.returncode == 0, said.stderr.decode()
+    assert "b.txt" in {one["path"] for one in json.loads(said.stdout)["files"]}
