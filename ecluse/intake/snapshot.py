@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ecluse.clock import now
 from ecluse.dataclass import dataclass, field
 from ecluse.git import Identity, Repository
 from ecluse.git.nouns import ZERO, names_somebody
@@ -316,9 +317,10 @@ def _update(repository: Repository, env: dict[str, str], words: Sequence[str], p
 
 
 def _when(repository: Repository, head: str, top: Path, paths: dict[str, str]) -> str:
-    """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
+    """The newest change among the files, not before HEAD nor ahead of the clock: truthful, the same for the same work."""
+    latest = now().timestamp()
     moments = [int(repository.text("log", "-1", "--format=%ct", "--end-of-options", head))]
     for path in paths:
         with contextlib.suppress(OSError):
             moments.append(int((top / path).lstat().st_mtime))
-    return f"{max(moments)} +0000"
+    return f"{max(moments[:1] + [one for one in moments if one <= latest])} +0000"

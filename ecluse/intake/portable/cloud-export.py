@@ -163,7 +163,7 @@ def borrow(repo, scratch):
 
 def find_base(repo, head, asked):
     """(commit or nothing, how it was found, the branch it lay on)."""
-    lines = repo.ask("log", "-g", "--format=%H %gs", "HEAD").split("\n")
+    lines = repo.ask("log", "-g", "--format=%H %gs", "HEAD", "--").split("\n")
     log = [(line[:40], line[41:]) for line in lines if line]
     target = find_target(repo, log)
     if asked:
@@ -650,14 +650,14 @@ class Snapshot:
             self.repo.run("update-index", "-z", "--index-info", stdin=b"".join(lines), **self.env)
 
     def moment(self, head):
-        """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
+        """The newest change among the files, not before HEAD nor ahead of the clock: the same for the same work."""
         moments = [int(self.repo.text("log", "-1", "--format=%ct", "--end-of-options", head))]
         for path in self.origins:
             try:
                 moments.append(int(os.lstat(os.path.join(self.top, path)).st_mtime))
             except OSError:
                 continue  # deleted
-        return max(moments)
+        return max(moments[:1] + [one for one in moments if one <= time.time()])
 
 
 # -- words -------------------------------------------------------------------------------------------------------
@@ -1044,7 +1044,7 @@ def refuse_red(checks, options):
 
 def declare(options, repo, temporary, branch, head, base, tip):
     """The manifest as far as the repository says it; the keys stand in the order in which they are written."""
-    last = repo.out("log", "-1", "--format=%s", "HEAD").decode("utf-8", "replace")
+    last = repo.out("log", "-1", "--format=%s", "HEAD", "--").decode("utf-8", "replace")
     return {
         "schema": "ecluse-change/1",
         "export_timestamp": "",

@@ -313,7 +313,7 @@ case $TO in /*) ;; *) TO=$START/$TO ;; esac
 
 # -- where the change starts -------------------------------------------------------------------------------------
 
-g log -g --format='%H %gs' HEAD >"$SCRATCH/reflog" 2>/dev/null || : >"$SCRATCH/reflog"
+g log -g --format='%H %gs' HEAD -- >"$SCRATCH/reflog" 2>/dev/null || : >"$SCRATCH/reflog"
 TARGET=$(g rev-parse --abbrev-ref --symbolic-full-name '@{upstream}' 2>/dev/null) || TARGET=''
 case $TARGET in
 */*) TARGET=${TARGET#*/} ;;
@@ -503,7 +503,7 @@ WORK=''
 TIP=$HEAD
 if [ "$TREE" != "$(t rev-parse "$HEAD^{tree}")" ]; then
 	WHEN=$({ t log -1 --format='  mtime: %ct:0' "$HEAD"; x ls-files --debug | awk -F '\t' 'NR == FNR { mine[$2] = 1; next } /^  mtime: [0-9]+:/ { if (use) print; next } /^  / { next } { use = ($0 in mine) }' "$SCRATCH/origins" -; } |
-		awk -F '[ :]+' '$3 + 0 > m { m = $3 + 0 } END { printf "%d", m }')
+		awk -F '[ :]+' -v now="$(date +%s)" '$3 + 0 > m && (NR == 1 || $3 + 0 <= now + 0) { m = $3 + 0 } END { printf "%.0f", m }')
 	NAME=${WHO:-$(somebody "$AGENT")} EMAIL=${MAIL:-agent@localhost}
 	NAME=${NAME:-agent}
 	WORK=$(printf 'Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\nEcluse-Uncommitted: yes\n' |
@@ -740,7 +740,7 @@ check() { # NAME RESULT DETAIL MILLISECONDS
 word() { printf %s "$1" | jtext clean; }
 {
 	printf '{\n "schema": "ecluse-change/1",\n "export_timestamp": "%s",\n "export_date": "%s",\n' "$STAMP" "$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)"
-	printf ' "git": {\n  "branch": %s,\n  "last_commit": "%s",\n  "last_commit_message": %s,\n' "$(printf %s "$BRANCH" | jtext name)" "$HEAD" "$(g log -1 --format=%s HEAD | jtext clean)"
+	printf ' "git": {\n  "branch": %s,\n  "last_commit": "%s",\n  "last_commit_message": %s,\n' "$(printf %s "$BRANCH" | jtext name)" "$HEAD" "$(g log -1 --format=%s HEAD -- | jtext clean)"
 	printf '  "commits_ahead": %s,\n  "uncommitted_changes": %s\n },\n' "$REAL" "$([ -n "$WORK" ] && echo true || echo false)"
 	printf ' "patch": {\n  "filename": "%s",\n  "type": "%s",\n  "size_bytes": %s,\n  "modified_files": ' "$PATCHNAME" "$KIND" "$PATCHSIZE"
 	cat "$SCRATCH/modified"

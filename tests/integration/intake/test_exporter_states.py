@@ -280,3 +280,16 @@ def test_files_that_come_and_go_meanwhile_stop_nothing(exporter: Exporter, sandb
         worker.join()
     assert said.returncode == 0, said.stderr.decode()
     assert "b.txt" in {one["path"] for one in json.loads(said.stdout)["files"]}
+
+
+def test_files_of_the_future_and_files_called_like_revisions(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any
+) -> None:
+    box = sandbox()
+    for name in ("HEAD", "refs", "@"):
+        box.write(name, f"{name}\n")
+    os.utime(box.folder / "HEAD", (4_000_000_000, 4_000_000_000))
+    os.utime(box.folder / "@", (-4_000_000, -4_000_000))
+    said = exporter.export(box)
+    assert said["base"] == bench.git("rev-parse", "HEAD")
+    assert sorted(accept(bench, history, helpers, said).files) == ["@", "HEAD", "refs"]
