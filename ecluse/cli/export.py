@@ -196,13 +196,16 @@ def _say(frame: Frame, done: Exported, *, to_stdout: bool) -> None:
     loud = [one for one in done.not_carried if one not in quiet]
     for one in loud:
         detail = f": {one['detail']}" if one.get("detail") else ""
-        frame.say(f"  NOT carried: {_shown(one['path'])} ({one['reason']}{detail})", "warn")
+        frame.say(
+            f"  NOT carried: {_shown(one['path'])} ({one['reason']}{detail})", "warn", always=bool(done.omissions)
+        )
     if quiet:
         frame.say(f"  not carried, as expected: {len(quiet)} ignored or Écluse's own (listed in the manifest)")
     for check in done.validations:
         frame.say(f"  {check['name']}: {check['result']} ({check['detail']})")
     if done.omissions:
-        frame.say("  something was left out: look at the list, then type the same with --accept-omissions", "wait")
+        words = "  something was left out: look at the list, then type the same with --accept-omissions"
+        frame.say(words, "wait", always=True)
     document = {
         "change_id": done.change_id,
         "revision": done.revision,

@@ -85,9 +85,9 @@ class Frame:
 
     # -- speaking ----------------------------------------------------------------------------------------------
 
-    def say(self, text: str = "", mark: str = "") -> None:
-        """A line of progress on standard error; silent with ``-q``."""
-        if not self.quiet:
+    def say(self, text: str = "", mark: str = "", *, always: bool = False) -> None:
+        """A line of progress on standard error; silent with ``-q``, unless it says why the exit status is not 0."""
+        if always or not self.quiet:
             click.echo(printable(self.marked(text, mark), sys.stderr), err=True)
 
     def detail(self, text: str) -> None:

@@ -115,3 +115,15 @@ def test_another_folder_than_sync_holds_exports_and_logs(
     assert [[file["path"] for file in said["files"]] for said in (one, two)] == [["b.txt"]] * 2
     assert len(list((place / "logs").glob("export_*.log"))) == 2
     assert not (box.folder / ".sync").exists()
+
+
+def test_quiet_says_why_it_is_not_done(sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    box.write(".env", "A=1\n")
+    words = [sys.executable, "-m", "ecluse", "export", "-q", "--to", str(tmp_path / "out")]
+    done = subprocess.run(words, cwd=box.folder, capture_output=True, check=False)
+    assert done.returncode == 3
+    assert b".env (sensitive" in done.stderr
+    assert b"--accept-omissions" in done.stderr
+    assert b"revision" not in done.stderr
