@@ -99,14 +99,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_stale(folder: Path, pattern: str) -> int:
-    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour.
+def remove_stale(folder: Path, pattern: str, age_s: float = STALE_S) -> int:
+    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour
+    (``age_s`` seconds).
 
     Returns how many there were; what cannot be removed stays.
     """
     import shutil
 
-    latest = now().timestamp() - STALE_S
+    latest = now().timestamp() - age_s
     found = 0
     for entry in folder.glob(pattern):
         with contextlib.suppress(OSError):

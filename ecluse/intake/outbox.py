@@ -15,7 +15,7 @@ from ecluse import __version__
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass
 from ecluse.errors import Invalid, Red, Refused, Unsupported
-from ecluse.files import storage_problem
+from ecluse.files import remove_stale, storage_problem
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 BUNDLE_REF = "refs/heads/change"
 PATCH_CAP = 64 << 20
 """A patch payload above this many bytes is left out, and the manifest says so."""
+_DEAD_S = 24 * 3600.0
+"""A temporary clone that has been there for so long belongs to nobody any more; checks in one may take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
             "This repository names its objects by SHA-256; Écluse carries changes of SHA-1 repositories only.",
             "git bundle create FILE.bundle HEAD",
         )
+    remove_stale(Path(tempfile.gettempdir()), "ecluse-clone-*", _DEAD_S)
     try:
         with repository.temporary_clone() as temporary:
             found = _find(repository, temporary, head, request)

@@ -978,6 +978,7 @@ def export(options, record):
     default = os.path.join(repo.top, os.environ.get("SYNC_DIR") or ".sync", "patches")
     place = os.path.abspath(os.path.join(options.folder, options.to) if options.to else default)
     refuse_file(place)
+    remove_dead(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="ecluse-clone-") as scratch:
         temporary = borrow(repo, scratch)
         work = Snapshot(repo, temporary, head, (name, mail) if name and mail else stand_in)
@@ -1021,6 +1022,15 @@ def refuse_empty(work):
     message = "There is nothing to hand over: no commit since the base and no uncommitted work." + but
     hint = "make a change first, or name an older start with --base REV"
     raise Stop(2, "export.empty", message, hint, not_carried=work.left)
+
+
+def remove_dead(folder):
+    """Remove what exports that died left among the temporary files, after a day."""
+    with contextlib.suppress(OSError):  # somebody else's, or gone meanwhile: the next export looks again
+        for name in [one for one in os.listdir(folder) if one.startswith("ecluse-clone-")]:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path) and os.lstat(path).st_mtime < time.time() - 24 * 3600:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def refuse_file(place):
