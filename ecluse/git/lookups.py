@@ -24,7 +24,7 @@ def reflog(repository: Repository) -> list[tuple[str, str]]:
     with contextlib.suppress(OSError):  # mostly a file of lines: old, new, who, when, a tab, words
         said = (repository.git_dir / "logs" / "HEAD").read_bytes().decode("utf-8", "replace").split("\n")
         return [(line[41:81], line.partition("\t")[2]) for line in reversed(said) if line]
-    listed = repository.run("log", "-g", "--format=%H %gs", "HEAD", check=False)
+    listed = repository.run("log", "-g", "--format=%H %gs", "HEAD", "--", check=False)
     lines = listed.stdout.decode("utf-8", "replace").splitlines() if listed.code == 0 else []
     return [(line[:40], line[41:]) for line in lines]
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ecluse.git.nouns import Identity
+from ecluse.git.nouns import Identity, names_somebody
 from ecluse.process import Completed
 
 LIST = ("config", "--list", "--show-origin", "--null")
@@ -65,9 +65,9 @@ class Settings:
         return found[-1] if found else None
 
     def identity(self) -> Identity | None:
-        """The user's name and mail address, or ``None`` when one of them is missing."""
-        name, email = self.effective("user.name"), self.effective("user.email")
-        return None if name is None or email is None else Identity(_readable(name), _readable(email))
+        """The user's name and mail address, or ``None`` when one of them is missing, or is none that git takes."""
+        name, email = _readable(self.effective("user.name") or ""), _readable(self.effective("user.email") or "")
+        return Identity(name, email) if names_somebody(name) and email else None
 
 
 def look(run: Callable[..., Completed], own: Path, seen: Seen | None) -> Seen | None:

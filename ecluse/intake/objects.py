@@ -142,7 +142,7 @@ class Blobs:
     def weigh(self) -> dict[str, int]:
         """The bytes of everything that the change brings, by id. What it starts from is read as well: it is compared."""
         self._known = self._reader.sizes((*self._former, *self._brought))
-        for _ in self.each(self._former, READ_CAP):
+        for _ in self.each((oid for oid in self._former if oid in self._known), READ_CAP):
             pass
         return self._known
 
@@ -174,6 +174,10 @@ class Blobs:
             yield oid, data
         for oid in kept:
             yield oid, self._kept[oid]
+
+    def has(self, oid: str) -> bool:
+        """Whether a file is there. In a partial clone those of the base that nobody looked at are not."""
+        return bool(self.size(oid)) or oid in self._known
 
     def size(self, oid: str) -> int:
         """The bytes of a file; 0 for one that is not there, which shows when it is read."""

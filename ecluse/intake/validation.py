@@ -71,7 +71,7 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
     skipped. Raises :class:`Waits` (``validate.trust``) when the level runs code of a change that nobody trusts here.
     """
     from ecluse.intake.baseline import find_baseline
-    from ecluse.intake.snapshot import take
+    from ecluse.intake.snapshot import FILE_CAP, take
 
     check_level(level)
     with repository.temporary_clone() as temporary:
@@ -83,7 +83,7 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
         lying = None
         if revision is None:
             who = Identity("Écluse", "ecluse@localhost")
-            lying = take(repository, temporary, commit, who=lambda: who, max_file_bytes=_FILE_CAP)
+            lying = take(repository, temporary, commit, who=lambda: who, max_file_bytes=FILE_CAP)
             commit = lying.commit or commit
         return validate_tree(
             temporary, base, commit, level, checkout=repository.work_tree, execute=doubt is None, lying=lying
