@@ -11,6 +11,7 @@ from ecluse.clock import now
 from ecluse.git import ChangedPath, Commit, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI, INVISIBLE
+from ecluse.intake.textrules import is_mixed
 from ecluse.model import Finding, Role, Verdict
 from ecluse.patterns import expression
 from ecluse.signing import Principal
@@ -18,34 +19,49 @@ from ecluse.signing import Principal
 _FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
     r"|(?:[0-9]+\+)?[^@+]*\[bot\]@users\.noreply\.github\.com"
+    r"|(?:no-?reply|actions|support)@(?:github|gitlab)\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
-_FORGE_NAME = expression(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
+_FORGE_NAME = expression(
+    r"\[bot\]$|^(?:github|gitlab|web-flow|github[ -]actions?(?: bot)?|gitlab[ -]ci)$", re.IGNORECASE
+)
 _CONTROL = expression(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
 _LINE_ENDS = expression(r"\r\n|[\n\t]")
 _FUTURE = timedelta(days=366)
+_HEADER = expression(
+    rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author [^\n]*\ncommitter [^\n]*\n(?!(?:[^\n]*\n)*(?:tree|parent|author|committer) )"
+)
 _SKIP = expression(
-    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
+    r"\[\s*(?:skip|no)[ _-](?:ci|cd|actions?|checks?|tests?|builds?|deploy|travis|circle(?:ci)?|azp|azurepipelines|appveyor|netlify|vercel)\s*\]"
+    r"|\[\s*(?:ci|cd|actions?|travis|circle(?:ci)?|azp|azurepipelines|appveyor)[ _-]skip\s*\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
     re.IGNORECASE | re.M,
 )
 _TRAILER = expression(
-    r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
+    r"^(?:(?:[a-z]+-)*(?:approved|reviewed|acked|tested|verified|merged|lgtm)(?:-by)?|ecluse-[a-z-]+|change-trusted|code-review)\s*:",
     re.IGNORECASE | re.M,
 )
 _MARKUP = expression(
-    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
-    re.IGNORECASE,
+    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base|math|video|audio|details|a\s+href)\b|</\s*[a-z][\w-]*\s*>|<!--"
+    r"|(?:javascript|vbscript):|data:text/html|<[^>]*\bon[a-z]{3,20}\s*=\s*\S|\{\{.*\}\}"
+    r"|^[=+@-](?:[A-Z]{2,}\(|cmd\|)|^::[a-z-]+(?: [^:]*)?::",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SPEAKS_TO_US = expression(
-    r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
-    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
-    r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
+    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:previous|prior|above|earlier|preceding|your|system)\s+(?:\w+\s+)?"
+    r"(?:instructions?|rules|prompts?|directions|guidelines)|forget (?:everything|all)\b|\bsystem prompt: "
+    r"|ignore[rz]? (?:\w+ )?(?:les |toutes les )?(?:instructions|consignes) pr|ignorier\w* (?:alle )?(?:vorherigen|bisherigen|obigen)"
+    r"|(?:you are|as) (?:now )?an? (?:ai|assistant|reviewer|agent|language model)\b|\b(?:ai|llm) (?:reviewers?|assistants?|agents?)\s*[:,]"
+    r"|^\s*(?-i:SYSTEM|ASSISTANT|DEVELOPER)\s*:|\n\s*(?:system|assistant|developer)\s*:"
+    r"|\bcall (?:the )?(?:tool|function) \w+\s*\(|<\|[a-z_]+\|>|<(?:tool_call|function_calls|invoke)\b|\[/?INST\]", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
-_BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you are", "assistant", "developer", "call")
-"""Each of the two expressions needs one of these words, in lower case."""
+_BEGINNINGS = (
+    "<", "script:", "data:text", "{{", "(", "|", "::", "ignor", "disregard", "forget", "override", "system", "you are", "as a",
+    "assistant", "developer", "ai ", "llm ", "[inst", "[/inst",
+)  # fmt: skip
+"""Each of the two expressions needs one of these pieces, in lower case."""
 
 
 def judge_commits(
@@ -76,6 +92,9 @@ def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
             found.append(
                 _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
             )
+        if is_mixed(who.name):
+            text = f"is by {who.name!a}, a name that mixes look-alike alphabets"
+            found.append(_finding("text.homoglyph", Verdict.QUARANTINE, commit, text))
         if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
             found.append(
                 _finding(
@@ -135,11 +154,11 @@ def _judge_message(commit: Commit) -> list[Finding]:
             )
         )
     lower = text.lower()
-    if (not text.isascii() or any(word in lower for word in ("skip", "no ci", "no_ci"))) and _SKIP.search(text):
+    if (not text.isascii() or any(word in lower for word in ("skip", "[no", "[ no", "no_ci"))) and _SKIP.search(text):
         found.append(
             _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
         )
-    if ("-" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+    if (":" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
         found.append(
             _finding(
                 "message.trailer",
@@ -164,6 +183,9 @@ def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
     found = []
     head = data.partition(b"\n\n")[0]
     latest = now() + _FUTURE
+    if not _HEADER.match(head + b"\n"):
+        text = "has header lines missing, twice, or in another order than git writes them"
+        found.append(_finding("commit.malformed", Verdict.REJECT, commit, text))
     for line in head.split(b"\n"):
         stamp = re.match(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$", line)
         if line.startswith((b"author ", b"committer ")):

@@ -295,7 +295,10 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     header = bundlefile.read_header(bundle)
     declared = case.claims.head if case.claims else ""
     branches = frozenset(case.trunk.repository.refs("refs/heads"))
-    case.head, _ = bundlefile.choose_ref(header, declared, branches)
+    case.head, name = bundlefile.choose_ref(header, declared, branches)
+    if bundlefile.tempts_a_shell(name):
+        text = f"the ref {name[:80]!a} holds characters that a shell would act on"
+        case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
     _check_prerequisites(case, header)
     facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes

@@ -24,7 +24,7 @@ FOREIGN_SCHEMA = "change/1"
 KINDS = ("bundle", "patch")
 _ROOTS_CAP = 100
 
-ID = expression(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
+ID = expression(r"(?!.*(?:\.\.|\.lock\Z|\.\Z))[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
 _OID = expression(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _INSTANT = expression(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")

@@ -128,6 +128,8 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
         found = [path for path in every if path.suffix in suffixes]
         if suffixes == (".json",) and len(found) > 1:
             found = [path for path in found if path.name.startswith("sync_cloud_")] or found
+        if suffixes == (".json",) and len(found) > 1:
+            found = _naming_others(found) or found
         if len(found) > 1:
             names = ", ".join(path.name for path in found[:5])
             raise Invalid("intake.ambiguous", f"{folder} holds several bundles: {names}.", f"ecluse import {found[-1]}")
@@ -143,6 +145,17 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
     if patches:
         return _parcel(folder, "", tuple(path.name for path in patches), "")
     raise Invalid("intake.none", f"There is no bundle and no patch in the folder {folder}.", _GIVE)
+
+
+def _naming_others(found: list[Path]) -> list[Path]:
+    """The one manifest of several JSON files, where it names the others as its payload."""
+    for path in found:
+        said = read_claims(path)
+        if isinstance(said, Manifest) and {one.name for one in found} - {path.name} <= {
+            one.name for one in said.payloads
+        }:
+            return [path]
+    return []
 
 
 def _from_manifest(path: Path, cap: int) -> Parcel:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -132,10 +133,14 @@ def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, help
         ([{"path": "a.txt/b", "content": "1"}], "quarantine", "base.does_not_apply"),
         ([{"path": "a.txt", "content": "1", "mode": "100755"}], "reject", "edits.shape"),
         ([{"path": "a.txt", "content": None}], "reject", "edits.shape"),
+        ([{"path": "b.bin", "find": "\x02", "replace": "x"}], "reject", "edits.binary"),
         ([], "reject", "edits.shape"),
     ],
 )
 def test_edit_lists(bench: Any, edits: Any, verdict: str, reason: str) -> None:
+    bench.write("b.bin", b"\x00\x01\x02")
+    bench.git("add", "b.bin")
+    bench.git("commit", "-q", "-m", "binary")
     judgement = intake.examine(bench.repository, piped(json.dumps(edits).encode()))[0]
     assert (judgement.verdict, judgement.reason) == (verdict, reason)
 
@@ -159,6 +164,10 @@ def test_archives_of_an_export(
                 tar.add(one, one.name)
     change = helpers.take_in(bench, history, path)
     assert (change.state, change.method, change.head) == (ChangeState.READY, "bundle", done.head)
+    whole = shutil.make_archive(
+        str(tmp_path / "folder"), {"tar.gz": "gztar"}.get(suffix, suffix), done.path.parent.parent, "o"
+    )
+    assert intake.examine(bench.repository, Path(whole))[0].head == done.head
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
         outer.write(path, path.name)
     assert refusal(bench, tmp_path / "outer.zip") == "archive.nested"
@@ -185,6 +194,10 @@ def test_hostile_archives(bench: Any, tmp_path: Path) -> None:
     assert refusal(bench, made("fifo.zip", ("a.patch", b""), kind=0o010644)) == "archive.special_file"
     assert refusal(bench, made("win.zip", ("..\\a.patch", b"x"))) == "path.dotdot"
     plain = made("ok.zip", ("a.patch", b"x")).read_bytes()
+    (tmp_path / "more.zip").write_bytes(plain + b"more")
+    assert refusal(bench, tmp_path / "more.zip") == "bundle.corrupt"
+    assert refusal(bench, made("two.zip", ("a/a.patch", b"x"), ("b/b.patch", b"x"))) == "path.payload"
+    assert refusal(bench, made("dir.zip", ("a/", b""), ("b.patch", b"x"), kind=0o040755)) == "archive.special_file"
     (tmp_path / "tail.zip").write_bytes(plain[:-30])
     assert refusal(bench, tmp_path / "tail.zip") == "bundle.corrupt"
     header = tarfile.TarInfo("a.patch")

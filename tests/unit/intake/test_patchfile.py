@@ -85,6 +85,8 @@ def test_plain_unified_diffs(old: bytes, new: bytes, name: str, action: str) -> 
         (HEAD + EDIT.replace(b"-1 +1", b"-1,2 +1"), "patch.malformed"),
         (HEAD + EDIT.replace(b"-1 +1", b"-1 +1,9999999"), "patch.malformed"),
         (HEAD + EDIT.replace(b"-1 +1", b"-1 +99999999999"), "patch.malformed"),
+        (HEAD + b"old mode 100644\nnew mode 120000\n", "mode.unknown"),
+        (HEAD + EDIT.replace(b"-1 +1", b"-0,1 +1"), "patch.malformed"),
         (HEAD + b"GIT binary patch\nnothing\n", "patch.malformed"),
         (b'diff --git "a/x\\q" "b/x\\q"\n', "patch.malformed"),
         (b"".join(b"diff --git a/%d b/%d\nold mode 100644\nnew mode 100755\n" % (n, n) for n in range(102)), "limit.files"),
