@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.import_ask import Asker, show_findings, show_plan, show_resolved
 from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
-from ecluse.cli.import_leave import lay_late, take_back
+from ecluse.cli.import_leave import lay_late, left_text, take_back
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
@@ -73,7 +74,7 @@ def command(
 
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
-    wishes = Wishes(land, branch, push, message, leave)
+    wishes = Wishes(land, branch, push, message, leave, shlex.quote(bundle))
     _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
         return _undo(frame, bundle, push=push)
@@ -150,13 +151,13 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
         frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
         return course.status
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
-        frame.emit(change_document(frame, judged), _outcome(judged))
+        frame.emit(change_document(frame, judged), _outcome(judged, wishes.source))
         return _STATUS[judged.state]
     try:
         course = go_on(frame, judged, wishes)
     except (click.Abort, KeyboardInterrupt):
         frame.say()
-        frame.say(kept_text(frame, _get(frame, change.key)), "warn")
+        frame.say(kept_text(frame, _get(frame, change.key), wishes.source), "warn")
         return ExitStatus.INTERRUPTED
     frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
     return course.status
@@ -185,6 +186,8 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
         return undo_by_revert(frame, found, push=push)
     branch = change.target.removeprefix("refs/heads/")
     text = f"{change.key} is undone; {branch} is where it was before it landed."
+    if taken:
+        text += f"\n  {taken.splitlines()[0]}"
     document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}
     if push:
         with landing.under_the_lock(frame.repository).held():
@@ -283,7 +286,7 @@ def _reroll(frame: Frame, change: Change) -> Reroll | None:
     return compare_revisions(frame.repository, frame.history, change)
 
 
-def _outcome(change: Change) -> str:
+def _outcome(change: Change, source: str) -> str:
     key = change.key
     if change.state is ChangeState.READY and change.trusted_by:
         return f"{key} is ready ({count(len(change.files), 'file')}, {change.trusted_by}).\n  next: ecluse land {key}"
@@ -303,7 +306,9 @@ def _outcome(change: Change) -> str:
         return f"{key} {change.reason}; it is kept at {change.ref}.\n  next: have it made again on the new state, then import that"
     if change.state is ChangeState.REJECTED:
         return f"{key} is refused: {change.reason}\n  next: ecluse show {key}"
-    return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}"
+    left = left_text(change, source) if change.state is ChangeState.LANDED else ""
+    waits = f"\n  {left}" if left else ""
+    return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}{waits}"
 
 
 def _show_trial(frame: Frame, judgement: Judgement, key: str, into: str) -> int:
