@@ -206,11 +206,11 @@ def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
 
-    kept = (frame.repository.state_dir / "history.db").exists()  # a trial makes no history
+    from ecluse.history import History
+
+    history = History.look(frame.repository.state_dir)  # a trial makes no history
     try:
-        judgement, key, into = intake.examine(
-            frame.repository, source, target=target, history=frame.history if kept else None
-        )
+        judgement, key, into = intake.examine(frame.repository, source, target=target, history=history)
     except Refused as problem:
         if not frame.as_json:
             raise
@@ -219,6 +219,9 @@ def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
         document = {"change_id": "", "revision": 0, "verdict": "reject", "reason": problem.code, "findings": [found]}
         frame.emit({**document, "method": "", "ref": "", "tree": "", "commits": {}, "receipt": ""}, "")
         return ExitStatus.REFUSED
+    finally:
+        if history is not None:
+            history.close()
     return _show_trial(frame, judgement, key, into)
 
 

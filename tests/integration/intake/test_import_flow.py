@@ -185,6 +185,19 @@ def test_interrupted_at_each_question(ready: Any, dirty: Path, question: str) ->
     assert [one.state for one in kept] == ([] if question.startswith("Keep") else [ChangeState.READY])
 
 
+def test_a_trial_leaves_no_byte(ready: Any, history: History, dirty: Path) -> None:
+    history.close()  # the last to close it takes the write-ahead log away
+
+    def everything() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in ready.folder.rglob("*") if path.is_file()}
+
+    before = everything()
+    assert not any(path.name.endswith("-wal") for path in before)
+    for words in ((), ("--json",), ("--land",), ("--branch", "x")):
+        ecluse(ready.folder, "import", str(dirty), "--dry-run", *words)
+    assert everything() == before
+
+
 def test_u_leaves_it_uncommitted(ready: Any, sandbox: Any, tmp_path: Path) -> None:
     """Nonsense is asked again, whole words are answers; who stops at the last question has all that was answered before."""
     remote = tmp_path / "remote.git"
