@@ -205,7 +205,6 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
 def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
-
     from ecluse.history import History
 
     history = History.look(frame.repository.state_dir)  # a trial makes no history
