@@ -152,6 +152,8 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
         return course.status
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
         frame.emit(change_document(frame, judged), _outcome(judged, wishes.source))
+        if judged.state is ChangeState.UNDONE and (wishes.land or wishes.branch):
+            return ExitStatus.REFUSED  # what was taken back stays so
         return _STATUS[judged.state]
     try:
         course = go_on(frame, judged, wishes)
@@ -190,8 +192,12 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
         text += f"\n  {taken.splitlines()[0]}"
     document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}
     if push:
-        with landing.under_the_lock(frame.repository).held():
-            done = landing.push_back(frame.repository, frame.history, change.key, actor=actor)
+        try:
+            with landing.under_the_lock(frame.repository).held():
+                done = landing.push_back(frame.repository, frame.history, change.key, actor=actor)
+        except Problem:
+            frame.say(text, "ok")  # that much is done, whatever the remote says
+            raise
         document["push"] = {"remote": done.remote, "address": done.address, "ref": done.ref, "new": done.new}
         text += f"\n{push_text(done)}"
     elif frame.history.events(kind="push.done", subject=landing.landed_subject(frame.history, change.key)):
@@ -308,6 +314,8 @@ def _outcome(change: Change, source: str) -> str:
         return f"{key} {change.reason}; it is kept at {change.ref}.\n  next: have it made again on the new state, then import that"
     if change.state is ChangeState.REJECTED:
         return f"{key} is refused: {change.reason}\n  next: ecluse show {key}"
+    if change.state is ChangeState.UNDONE:
+        return f"{key} was taken back, and stays so: {change.title}\n  next: have it exported again as a new revision, or: git merge {change.ref}"
     left = left_text(change, source) if change.state is ChangeState.LANDED else ""
     waits = f"\n  {left}" if left else ""
     return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}{waits}"
