@@ -103,7 +103,8 @@ def _split(data: bytes) -> list[bytes]:
         if not _FROM_LINE.match(line.rstrip(b"\r")):
             continue
         follows = lines[number + 1] if number + 1 < len(lines) else b""
-        clear = number == 0 or not lines[number - 1].strip()
+        signed = number > 1 and lines[number - 2].rstrip(b"\r") == b"-- "  # b4 writes no blank line after a signature
+        clear = number == 0 or signed or not lines[number - 1].strip()
         if not clear or not _HEADER.match(follows.rstrip(b"\r")):
             raise refuse(
                 "mail.count_mismatch", f"Line {number + 1} is a bare `From ` line that would split a mail in two"

@@ -61,6 +61,7 @@ def test_a_series_and_its_cover_letter() -> None:
     pieces, _ = read(cover + first + second)
     assert [piece.message for piece in pieces] == ["one\n", "two\n"]
     assert [piece.message for piece in read(first, second)[0]] == ["one\n", "two\n"]
+    assert len(read(cover.rstrip(b"\n") + b"\n" + first.rstrip(b"\n") + b"\n" + second)[0]) == 2  # as b4 writes them
     for wrong in ((first,), (second, first), (first, first), (first, second, mail())):
         with pytest.raises(Refused) as caught:
             read(*wrong)
