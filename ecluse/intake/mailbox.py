@@ -103,7 +103,7 @@ def _split(data: bytes) -> list[bytes]:
         if not _FROM_LINE.match(line.rstrip(b"\r")):
             continue
         follows = lines[number + 1] if number + 1 < len(lines) else b""
-        signed = number > 1 and lines[number - 2].rstrip(b"\r") == b"-- "  # b4 writes no blank line after a signature
+        signed = number > 1 and lines[number - 2].rstrip() == b"--"  # b4 writes no blank line after a signature
         clear = number == 0 or signed or not lines[number - 1].strip()
         if not clear or not _HEADER.match(follows.rstrip(b"\r")):
             raise refuse(

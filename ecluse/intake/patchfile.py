@@ -138,7 +138,7 @@ class _Parser:
         elif self._git is not True and line.startswith(b"--- ") and self._line(self._at + 1).startswith(b"+++ "):
             self._git = False
             self._files.append(self._plain_section())
-        elif line in (b"-- ", b"--"):
+        elif line.rstrip(b" ") == b"--":
             self._check_trailer()
             return False
         elif line in (b"---", b"Best regards,") and self._ends_here():
@@ -160,7 +160,7 @@ class _Parser:
         """Whether nothing but what b4 writes below a patch follows, up to the signature."""
         for at in range(self._at + 1, len(self._lines)):
             line = self._line(at)
-            if line in (b"-- ", b"--"):
+            if line.rstrip(b" ") == b"--":
                 break
             if line and line != b"Best regards," and not _BETWEEN.match(line):
                 return False
