@@ -49,7 +49,7 @@ _CURES = {
 
 
 @click.command("import")
-@click.argument("bundle")
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True)
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
 @click.option("--land", is_flag=True, help="Go on to checks and landing when nothing speaks against it.")
 @click.option("--branch", default="", metavar="NAME", help="Put it on this branch for review instead of landing it.")
@@ -62,11 +62,11 @@ _CURES = {
 @click.option("--undo", is_flag=True, help="Take a landed change (or its review branch) back: BUNDLE is its id.")
 @door(input_flags=True)
 def command(
-    frame: Frame, bundle: str, target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
+    frame: Frame, bundles: tuple[str, ...], target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
     dry_run: bool, undo: bool,
 ) -> int:  # fmt: skip
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
-    a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
+    a patch, a mail box of patches, a folder of *.patch files or several of them, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
     one of these, or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
 
     At a terminal it shows what would happen and asks before each step: keep, build, tests, commit message, landing (or a
@@ -74,11 +74,12 @@ def command(
 
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
-    wishes = Wishes(land, branch, push, message, leave, shlex.quote(bundle))
+    bundle = bundles[0] if len(bundles) == 1 else shlex.join(bundles)
+    wishes = Wishes(land, branch, push, message, leave, shlex.join(bundles))
     _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
         return _undo(frame, bundle, push=push)
-    with _source(frame, bundle) as source:
+    with _series(frame, bundles) if len(bundles) > 1 else _source(frame, bundle) as source:
         return _try(frame, source, target) if dry_run else _ask_and_take_in(frame, source, target, bundle, wishes)
 
 
@@ -231,11 +232,33 @@ def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
 
 
 @contextlib.contextmanager
+def _series(frame: Frame, names: tuple[str, ...]) -> Iterator[Path]:
+    """Several patches or mails as the folder of one series, in the order in which they were named."""
+    import shutil
+
+    from ecluse.intake.sources import PATCHES
+
+    with tempfile.TemporaryDirectory(prefix="ecluse-in-") as scratch:
+        folder = Path(scratch, "series")
+        folder.mkdir()
+        for number, name in enumerate(names, 1):
+            path = _here(frame, name)
+            if not path.is_file() or path.suffix not in PATCHES:
+                why = "is no file" if not path.is_file() else f"is none of {', '.join(PATCHES)}"
+                raise Invalid(
+                    "usage.several",
+                    f"Several files are a series of patches; {name} {why}.",
+                    f"ecluse import {shlex.quote(name)}",
+                )
+            shutil.copyfile(path, folder / f"{number:04d}-{path.name}")
+        yield folder
+
+
+@contextlib.contextmanager
 def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
     """The file of that name; of ``-`` a temporary file with what standard input gives, as far as the cap for bundles."""
     if name != "-":
-        here = frame.folder / name
-        yield here if here.exists() else Path(name)
+        yield _here(frame, name)
         return
     from ecluse.intake.sources import Piped
     from ecluse.intake.textchunks import TEXT_CAP
@@ -251,6 +274,11 @@ def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
         if not size:
             raise Invalid("bundle.empty", "Nothing came on standard input.", "ecluse export --to - | ecluse import -")
         yield Piped(path)
+
+
+def _here(frame: Frame, name: str) -> Path:
+    here = frame.folder / name
+    return here if here.exists() else Path(name)
 
 
 def _get(frame: Frame, key: str) -> Change:

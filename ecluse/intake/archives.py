@@ -85,7 +85,10 @@ def _judge(members: Sequence[Member], packed: int, cap: int) -> str:
         if worst:
             raise refuse(worst.code, f"An archive's member is not allowed: {worst.message}")
         if not one.folder and not PLAIN.match(one.name.removeprefix(shared)):
-            raise refuse("path.payload", f"The archive's member {one.name[:80]!a} is not a plain file name")
+            raise refuse(
+                "path.payload",
+                f"The archive's member {one.name[:80]!a} is not a plain file name; it is to hold a bundle or patches, not a tree of files",
+            )
         key = collision_key(one.name)
         if key in seen:
             raise refuse("archive.duplicate_name", f"The archive holds {one.name!a} twice")

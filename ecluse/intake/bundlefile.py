@@ -20,7 +20,7 @@ _OBJECTS_CAP = 500_000
 _UNSEEN = BIDI | INVISIBLE | {0x2028, 0x2029} | set(range(0x80, 0xA0))
 _CHUNK = 1 << 18
 _FORGET = 16 << 20
-_HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create)"
+_HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create FILE BASE..BRANCH)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,8 @@ class _Parser:
             return False
         elif line in (b"---", b"Best regards,") and self._ends_here():
             self._at += 1
+        elif self._git is not True and line.startswith(b"Binary files ") and line.endswith(b" differ"):
+            raise refuse("patch.binary_missing", "The content of a binary file is not in the patch")
         elif not line or _BETWEEN.match(line) or (not self._git and _PLAIN_BETWEEN.match(line)):
             if line.startswith(b"base-commit: "):
                 self._base = line[13:].decode("ascii")

@@ -12,7 +12,7 @@ from ecluse.intake import bundlefile, manifest, strictjson, textchunks
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.series import Form, form_of
 
-_PATCHES = (".patch", ".diff", ".mbox", ".eml")
+PATCHES = (".patch", ".diff", ".mbox", ".eml")
 _SERIES_CAP = 1_000
 _GIVE = (
     "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), a `git bundle`, a patch, a mail box "
@@ -139,7 +139,7 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
             raise archives.refuse_nested(found[0])
         if found:
             return open_parcel(found[0], scratch, cap)
-    patches = [path for path in every if path.suffix in _PATCHES]
+    patches = [path for path in every if path.suffix in PATCHES]
     if len(patches) > _SERIES_CAP or sum(path.stat().st_size for path in patches) > cap:
         raise Refused("limit.bundle_size", f"The patches in {folder} are too many or too large.", "hand over fewer")
     if patches:
@@ -194,7 +194,7 @@ def _former_patch(path: Path) -> str:
     if not isinstance(said, dict) or "schema" in said or not isinstance(said.get("patch"), dict):
         return ""
     name = said["patch"].get("filename")
-    if not isinstance(name, str) or Path(name).name != name or not name.endswith(_PATCHES):
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(PATCHES):
         return ""
     file = path.parent / name
     return name if file.is_file() and not file.is_symlink() else ""

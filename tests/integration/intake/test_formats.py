@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,23 @@ def test_a_transport_that_puts_cr_on_every_line(bench: Any, history: History, he
     (tmp_path / "x.patch").write_bytes(text.replace(b"\n", b"\r\n"))
     change = helpers.take_in(bench, history, tmp_path / "x.patch")
     assert bench.git("show", f"{change.ref}:a.txt") == "one\n2\nthree"
+
+
+@pytest.mark.parametrize("transport", ["every line", "lines without one"])
+def test_new_files_and_crlf_files_over_such_a_transport(bench: Any, box: Any, tmp_path: Path, transport: str) -> None:
+    """What the index line names is what comes out, whether a CR was put on lines that had one or not."""
+    box.write("new-crlf.txt", b"a\r\nb\r\n")
+    box.write("new.txt", "a\nb\n")
+    box.git("add", "-A")
+    box.git("commit", "-q", "-m", "more")
+    for words in (("diff", "--binary", "main~3", "main"), ("format-patch", "--stdout", "main~3..main")):
+        text = subprocess.run(["git", "-C", str(box.folder), *words], capture_output=True, check=True).stdout
+        carried = re.sub(rb"\n" if transport == "every line" else rb"(?<!\r)\n", b"\r\n", text)
+        judgement = intake.examine(bench.repository, piped(carried))[0]
+        assert (judgement.tree, {one.code for one in judgement.findings} - {"mode.exec_added"}) == (
+            tree(box),
+            {"patch.crlf"},
+        )
 
 
 def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path) -> None:  # fmt: skip

@@ -228,6 +228,19 @@ def test_u_leaves_it_uncommitted(ready: Any, sandbox: Any, tmp_path: Path) -> No
     assert "is undone" in ecluse(ready.folder, "import", "--undo", only(ready).id).stdout  # twice is once
 
 
+def test_several_patches_are_one_series(ready: Any, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.commit("one", b_dot_txt="b\n")
+    box.commit("two", b_dot_txt="c\n")
+    box.git("format-patch", "-q", "-o", str(tmp_path), "main~2..main")
+    first, second = sorted(map(str, tmp_path.glob("*.patch")))
+    said = json.loads(ecluse(ready.folder, "import", first, second, "--json").stdout)
+    assert (said["method"], len(said["commits"])) == ("mail", 2)
+    assert "whole series" in ecluse(ready.folder, "import", second, first, "--dry-run", expect=4).stderr
+    assert "missing.patch is no file" in ecluse(ready.folder, "import", first, "missing.patch", expect=2).stderr
+    assert "is none of .patch" in ecluse(ready.folder, "import", first, str(ready.folder / "a.txt"), expect=2).stderr
+
+
 def test_an_editor_that_fails_commits_nothing(ready: Any, dirty: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text('#!/bin/sh\n: >"$1"\n')
     (tmp_path / "empty").chmod(0o755)

@@ -85,6 +85,7 @@ def test_plain_unified_diffs(old: bytes, new: bytes, name: str, action: str) -> 
         (HEAD + EDIT.replace(b"-1 +1", b"-1,2 +1"), "patch.malformed"),
         (HEAD + EDIT.replace(b"-1 +1", b"-1 +1,9999999"), "patch.malformed"),
         (HEAD + EDIT.replace(b"-1 +1", b"-1 +99999999999"), "patch.malformed"),
+        (b"--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\nBinary files a/y and b/y differ\n", "patch.binary_missing"),
         (HEAD + b"old mode 100644\nnew mode 120000\n", "mode.unknown"),
         (HEAD + EDIT.replace(b"-1 +1", b"-0,1 +1"), "patch.malformed"),
         (HEAD + b"GIT binary patch\nnothing\n", "patch.malformed"),
