@@ -140,7 +140,8 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
     follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
-    show_findings(frame, judged.findings)
+    if judged.state is not ChangeState.REJECTED or len(judged.findings) > 1:  # a lone reason is said below
+        show_findings(frame, judged.findings)
     show_resolved(frame, judged.about.get("resolved", []))
     if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
         frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
@@ -339,7 +340,7 @@ def _outcome(change: Change, source: str) -> str:
             f"{key} waits for a person: {change.reason}\n  next: {look}, then: ecluse review {key} --accept --why TEXT"
         )
     if change.state is ChangeState.CONFLICT:
-        return f"{key} {change.reason}; it is kept at {change.ref}.\n  next: have it made again on the new state, then import that"
+        return f"{key} is kept at {change.ref}: {change.reason}.\n  next: have it made again on the new state, then import that"
     if change.state is ChangeState.REJECTED:
         return f"{key} is refused: {change.reason}\n  next: ecluse show {key}"
     if change.state is ChangeState.UNDONE:

@@ -44,7 +44,7 @@ _TRAILER = expression(
 )
 _MARKUP = expression(
     r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base|math|video|audio|details|a\s+href)\b|</\s*[a-z][\w-]*\s*>|<!--"
-    r"|(?:javascript|vbscript):|data:text/html|<[^>]*\bon[a-z]{3,20}\s*=\s*\S|\{\{.*\}\}"
+    r"|(?:javascript|vbscript):|data:text/html|<[^<>]{0,300}\bon[a-z]{3,20}\s*=\s*\S|\{\{[^{}\n]{1,200}\}\}"
     r"|^[=+@-](?:[A-Z]{2,}\(|cmd\|)|^::[a-z-]+(?: [^:]*)?::",
     re.IGNORECASE | re.MULTILINE,
 )

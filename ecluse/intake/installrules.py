@@ -31,9 +31,9 @@ _LOCK = expression(
     r"|Gemfile\.lock|requirements[^/]*\.(?:txt|in))$",
     re.IGNORECASE,
 )
-_PLACE = rb"(?:https?|git|ssh|git\+[a-z]+|sparse\+https)(?:\+[a-z]+)?://(?:[^/@\s\"']*@)?([A-Za-z0-9.-]+)"
+_PLACE = rb"(?:[a-z]{2,9}\+)?(?:https?|git|ssh)://(?:[^/@\s\"']*@)?([A-Za-z0-9.-]+)"
 _LOCKED = expression(
-    rb"(?:\"resolved\":|^\s*resolved\b|\btarball:|^source = |\bregistry = |^\s*remote:|\burl = |\bgit = )[^\n]*?"
+    rb"(?:\"resolved\":|^\s*resolved|\btarball:|^source =|\bregistry =|^\s*remote:|\burl =|\bgit =)\s{0,9}[\"']?"
     + _PLACE,
     re.M,
 )

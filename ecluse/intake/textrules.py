@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -135,7 +136,7 @@ def _judge_characters(path: str, data: bytes, old: bytes) -> list[Finding]:
         found.append(
             _finding("text.invisible", Verdict.QUARANTINE, path, f"holds characters that nobody sees ({names})")
         )
-    if code and any(_is_mixed(word) for word in _WORD.findall(fresh)):
+    if code and any(_is_mixed(word) for word in set(_WORD.findall(fresh))):
         found.append(
             _finding("text.homoglyph", Verdict.QUARANTINE, path, "holds a word that mixes look-alike alphabets")
         )
@@ -153,11 +154,16 @@ def is_mixed(text: str) -> bool:
 def _is_mixed(word: str) -> bool:
     if word.isascii():
         return False
-    names = [unicodedata.name(c, "") for c in word if c.isalpha()]
-    latin = any(name.startswith("LATIN") for name in names)
-    if latin and any(name.startswith(_LIKE_LATIN) for name in names):
-        return True
-    return latin and any(_is_disguised(run) for run in _LETTERS.findall(word))
+    kinds = set(map(_kind, word))
+    if "latin" not in kinds:
+        return False
+    return "like" in kinds or any(_is_disguised(run) for run in _LETTERS.findall(word))
+
+
+@functools.cache
+def _kind(character: str) -> str:
+    name = unicodedata.name(character, "") if character.isalpha() else ""
+    return "latin" if name.startswith("LATIN") else "like" if name.startswith(_LIKE_LATIN) else ""
 
 
 def _is_disguised(run: str) -> bool:
@@ -168,7 +174,7 @@ def _is_disguised(run: str) -> bool:
 def _only_twins(fresh: str, whole: str) -> bool:
     """Whether a text that is not in Cyrillic has words of Cyrillic twins of Latin letters: nobody writes those by hand."""
     cyrillic = {c for c in whole if "\u0400" <= c <= "\u052f"}
-    return cyrillic <= _TWINS and any(len(word) > 1 and set(word) <= _TWINS for word in _WORD.findall(fresh))
+    return cyrillic <= _TWINS and any(len(word) > 1 and set(word) <= _TWINS for word in set(_WORD.findall(fresh)))
 
 
 def _finding(code: str, verdict: Verdict, path: str, why: str) -> Finding:
