@@ -90,7 +90,7 @@ def decide(trunk: Trunk, change: Change, judgement: Judgement) -> Change:
         validations=judgement.validations,
         trusted_by=judgement.trusted_by if state is not ChangeState.QUARANTINED else "",
         task=clean(judgement.agent.task) or change.task,
-        about=with_resolved(people.describe(judgement.agent, judgement.people, claims, trunk.signers), judgement),
+        about=with_resolved(people.describe(judgement, trunk.signers), judgement),
     )
 
 

@@ -11,6 +11,7 @@ from ecluse.clock import now
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI, INVISIBLE
+from ecluse.intake.textrules import is_mixed
 from ecluse.model import Finding, Role, Verdict
 from ecluse.patterns import expression
 from ecluse.signing import Principal
@@ -18,11 +19,14 @@ from ecluse.signing import Principal
 _FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
     r"|(?:[0-9]+\+)?[^@+]*\[bot\]@users\.noreply\.github\.com"
+    r"|(?:no-?reply|actions|support)@(?:github|gitlab)\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
-_FORGE_NAME = expression(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
+_FORGE_NAME = expression(
+    r"\[bot\]$|^(?:github|gitlab|web-flow|github[ -]actions?(?: bot)?|gitlab[ -]ci)$", re.IGNORECASE
+)
 _HIDING = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *BIDI, *(INVISIBLE - _JOINERS))))
 """Characters that control, turn or hide text."""
 
@@ -33,26 +37,38 @@ _Fault = tuple[str, Verdict, str]
 _FUTURE = timedelta(days=366)
 _STAMP = expression(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$")
 _ENCODINGS = (b"utf-8", b"utf8", b"iso-8859-1", b"latin1", b"iso-8859-15")
+_HEADER = expression(
+    rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author [^\n]*\ncommitter [^\n]*\n(?!(?:[^\n]*\n)*(?:tree|parent|author|committer) )"
+)
 _SKIP = expression(
-    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
+    r"\[\s*(?:skip|no)[ _-](?:ci|cd|actions?|checks?|tests?|builds?|deploy|travis|circle(?:ci)?|azp|azurepipelines|appveyor|netlify|vercel)\s*\]"
+    r"|\[\s*(?:ci|cd|actions?|travis|circle(?:ci)?|azp|azurepipelines|appveyor)[ _-]skip\s*\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
     re.IGNORECASE | re.M,
 )
 _TRAILER = expression(
-    r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
+    r"^(?:(?:[a-z]+-)*(?:approved|reviewed|acked|tested|verified|merged|lgtm)(?:-by)?|ecluse-[a-z-]+|change-trusted|code-review)\s*:",
     re.IGNORECASE | re.M,
 )
 _MARKUP = expression(
-    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
-    re.IGNORECASE,
+    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base|math|video|audio|details|a\s+href)\b|</\s*[a-z][\w-]*\s*>|<!--"
+    r"|(?:javascript|vbscript):|data:text/html|<[^<>]{0,300}\bon[a-z]{3,20}\s*=\s*\S|\{\{[^{}\n]{1,200}\}\}"
+    r"|^[=+@-](?:[A-Z]{2,}\(|cmd\|)|^::[a-z-]+(?: [^:]*)?::",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SPEAKS_TO_US = expression(
-    r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
-    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
-    r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
+    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:previous|prior|above|earlier|preceding|your|system)\s+(?:\w+\s+)?"
+    r"(?:instructions?|rules|prompts?|directions|guidelines)|forget (?:everything|all)\b|\bsystem prompt: "
+    r"|ignore[rz]? (?:\w+ )?(?:les |toutes les )?(?:instructions|consignes) pr|ignorier\w* (?:alle )?(?:vorherigen|bisherigen|obigen)"
+    r"|(?:you are|as) (?:now )?an? (?:ai|assistant|reviewer|agent|language model)\b|\b(?:ai|llm) (?:reviewers?|assistants?|agents?)\s*[:,]"
+    r"|^\s*(?-i:SYSTEM|ASSISTANT|DEVELOPER)\s*:|\n\s*(?:system|assistant|developer)\s*:"
+    r"|\bcall (?:the )?(?:tool|function) \w+\s*\(|<\|[a-z_]+\|>|<(?:tool_call|function_calls|invoke)\b|\[/?INST\]", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
-_BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you are", "assistant", "developer", "call")
-"""Each of the two expressions needs one of these words, in lower case."""
+_BEGINNINGS = (
+    "<", "script:", "data:text", "{{", "(", "|", "::", "ignor", "disregard", "forget", "override", "system", "you are", "as a",
+    "assistant", "developer", "ai ", "llm ", "[inst", "[/inst",
+)  # fmt: skip
+"""Each of the two expressions needs one of these pieces, in lower case."""
 
 
 def judge_commits(
@@ -93,6 +109,10 @@ def _faults_of(who: Identity, others: Mapping[str, Role]) -> list[_Fault]:
         found.append(("author.invalid", Verdict.REJECT, "has an author or committer without name or address"))
     if not _HIDING.isdisjoint(who.name + who.email):
         found.append(("author.invalid", Verdict.REJECT, "has control characters in its author or committer"))
+    if is_mixed(who.name):
+        found.append(
+            ("text.homoglyph", Verdict.QUARANTINE, f"is by {who.name!a}, a name that mixes look-alike alphabets")
+        )
     if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
         why = f"claims to be made by the forge ({who.name} <{who.email}>)"
         found.append(("author.mismatch", Verdict.REJECT, why))
@@ -146,11 +166,11 @@ def _judge_message(commit: Commit) -> list[Finding]:
             )
         )
     lower = text.lower()
-    if (not text.isascii() or any(word in lower for word in ("skip", "no ci", "no_ci"))) and _SKIP.search(text):
+    if (not text.isascii() or any(word in lower for word in ("skip", "[no", "[ no", "no_ci"))) and _SKIP.search(text):
         found.append(
             _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
         )
-    if ("-" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+    if (":" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
         found.append(
             _finding(
                 "message.trailer",
@@ -175,6 +195,9 @@ def _judge_raw(commit: Commit, data: bytes, latest: float) -> list[Finding]:
     """Judge what only the bytes of a commit show; ``latest`` is the last moment that it may claim, in epoch seconds."""
     found = []
     head = data.partition(b"\n\n")[0]
+    if not _HEADER.match(head + b"\n"):
+        text = "has header lines missing, twice, or in another order than git writes them"
+        found.append(_finding("commit.malformed", Verdict.REJECT, commit, text))
     for line in head.split(b"\n"):
         if line.startswith((b"author ", b"committer ")):
             found += _judge_stamp(commit, line, latest)

@@ -198,7 +198,8 @@ def _open(
         return open_parcel(find_source(source, patches), scratch, cap)
     try:
         return open_parcel(source.path, scratch, cap)
-    except (Invalid, Refused):
+    except (Invalid, Refused) as problem:
+        problem.message = problem.message.replace(str(source.path), "What came on standard input")
         if keep_raw and source.path.stat().st_size <= cap:  # what came by standard input exists nowhere else
             copy_durably(source.path, repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin")
         raise

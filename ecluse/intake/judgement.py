@@ -23,7 +23,7 @@ from ecluse.intake import belonging, bundlefile, people
 from ecluse.intake.commitrules import is_untrusted, judge_claim, judge_commits
 from ecluse.intake.content import judge_content, make_ready
 from ecluse.intake.differences import Differences
-from ecluse.intake.manifest import Manifest, Payload, clean
+from ecluse.intake.manifest import MARK, Manifest, Payload, clean
 from ecluse.intake.objects import Reader, commit_changes
 from ecluse.intake.patchapply import Limits
 from ecluse.intake.quarantine import unpack
@@ -70,6 +70,8 @@ class Judgement:
     trusted_by: str = ""
     objects: frozenset[str] = frozenset()
     people: tuple[str, ...] = ()
+    uncommitted: str = ""
+    """The commit of work that nobody had committed, where there is one."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class _Case:
     head: str = ""
     tree: str = ""
     method: str = ""
+    uncommitted: str = ""
     fetched: bool = False
     committed_only: bool = False
     commits: list[Commit] = field(default_factory=list)
@@ -228,7 +231,8 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
         raise bundlefile.refuse(
             "meta.head_mismatch", "The manifest names a head commit, and its payload holds no commits"
         )
-    text = read_text(paths, title, limits, config.max_commits)
+    left = claims is not None and not claims.foreign and claims.only_uncommitted
+    text = read_text(paths, f"{title}\n\n{MARK}" if left else title, limits, config.max_commits)
     said = claims.extra.get("commits") if claims else None
     if said is not None and said != max(len(text.pieces), 1):
         raise bundlefile.refuse(
@@ -250,6 +254,7 @@ def _open_text(case: _Case, paths: list[Path]) -> None:
         raise
     case.findings += applied.findings
     case.head, case.tree, case.method = applied.head, case.room.tree_id(applied.head), str(text.form)
+    case.uncommitted = case.head if left else ""
     if claims and not claims.foreign:
         _compare_trees(case, claims, missing)
         _compare_origins(case, claims, text)
@@ -309,7 +314,10 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     limits = case.trunk.config.intake
     header = bundlefile.read_header(bundle)
     declared = case.claims.head if case.claims else ""
-    case.head, _ = bundlefile.choose_ref(header, declared, case.branches())
+    case.head, name = bundlefile.choose_ref(header, declared, case.branches())
+    if bundlefile.tempts_a_shell(name):
+        text = f"the ref {name[:80]!a} holds characters that a shell would act on"
+        case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
     _check_prerequisites(case, header)
     facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
@@ -329,7 +337,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     case.tree = tree
     if case.claims and case.claims.tree and case.claims.tree != case.tree:
         raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
-    case.method = "bundle"
+    case.method, case.uncommitted = "bundle", case.claims.uncommitted if case.claims else ""
     if case.committed_only:
         case.head = case.room.commits(f"{case.head}^!")[0].parents[0]
         case.tree = case.room.tree_id(case.head)
@@ -472,7 +480,7 @@ def _sum_up(case: _Case) -> Judgement:
     findings = sorted(case.findings, key=lambda one: -order.index(one.verdict))[:FINDINGS_CAP]
     verdict = findings[0].verdict if findings else Verdict.ACCEPT
     claims = case.claims
-    real = [commit for commit in case.commits if not (claims and commit.id == claims.uncommitted)]
+    real = [commit for commit in case.commits if commit.id != case.uncommitted]
     title = claims.title if claims and claims.title else real[-1].title if real else ""
     agent = claims.agent if claims else Agent(case.commits[-1].author.name if case.commits else "")
     if case.signer:
@@ -496,4 +504,5 @@ def _sum_up(case: _Case) -> Judgement:
         trusted_by="" if verdict is Verdict.REJECT else trusted_by(case.trunk, case.signer),
         objects=case.objects,
         people=people.unknown(case.commits, case.trunk.signers),
+        uncommitted=case.uncommitted,
     )

@@ -295,7 +295,7 @@ PROVIDERS = [(rule, re.compile(shape)) for rule, shape in (
     ("pypi-token", rb"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
     ("jwt", rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
     ("private-key", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\\nr\s]*(?:[A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=]{32,}"),
-    ("url-password", rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]"),
+    ("url-password", rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?![A-Za-z]+[0-9]{0,3}@(?:127\.0\.0\.1|[A-Za-z0-9_-]+)(?![A-Za-z0-9_.-]))(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]"),
 )]  # fmt: skip
 ASSIGNMENT = re.compile(
     rb"(?P<name>[A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
