@@ -104,11 +104,17 @@ def lift(history: History, environment: str | None, *, who: str, why: str) -> li
             "No freeze that somebody typed stands now; those of the policy and its calendar are changed on the trunk.",
             "ecluse freeze",
         )
-    lifted = [_lift(history, one, who, why) for one in standing]
-    for release in history.find(Release, newest_first=True, limit=100):
-        if release.state is ReleaseState.WAITING:
-            wakes.wake(history, release.subject, "a freeze was lifted")
-    return lifted
+    return [lift_one(history, one, who=who, why=why) for one in standing]
+
+
+def lift_one(history: History, hold: Hold, *, who: str, why: str) -> Hold:
+    """End one freeze and wake who waits for that."""
+    with history.transaction():
+        over = _lift(history, hold, who, why)
+        for release in history.find(Release, newest_first=True, limit=100):
+            if release.state is ReleaseState.WAITING:
+                wakes.wake(history, release.subject, "a freeze was lifted")
+    return over
 
 
 def standing(history: History) -> list[Hold]:

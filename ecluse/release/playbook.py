@@ -132,11 +132,25 @@ class RollbackRule:
 
 @dataclass(frozen=True, slots=True)
 class InputRule:
-    """An input that ``--input name=value`` gives; ``default`` is ``None`` when it has to be given."""
+    """An input that ``--input name=value`` gives; ``default`` is ``None`` when it has to be given.
+
+    ``choices`` are all the values it takes; empty: any. ``strange`` are keys of it that nobody knows, each with its
+    line and column: the linter names them, and a page that was stored before it did so can still be read.
+    """
 
     name: str
     description: str
     default: str | None
+    choices: tuple[str, ...] = ()
+    strange: tuple[tuple[str, int, int], ...] = ()
+    line: int = 1
+    column: int = 1
+
+    def chosen(self, value: str) -> str | None:
+        """``value`` as the choices spell it, whatever its case; ``None`` when it is none of them."""
+        if not self.choices:
+            return value
+        return next((choice for choice in self.choices if choice.lower() == value.strip().lower()), None)
 
 
 @dataclass(frozen=True, slots=True)

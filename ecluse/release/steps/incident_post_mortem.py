@@ -22,9 +22,10 @@ def run(context: Context) -> Outcome:
 
 
 def _facts(context: Context) -> list[str]:
-    """What the gates of this run were answered, and by whom."""
+    """What else the start was told (who leads, say), and what the gates were answered, by whom."""
+    told = [f"{name}: {value}" for name, value in context.release.inputs.items() if name not in SHAPE.keys and value]
     events = context.history.events(subject=context.release.subject, kind="gate", limit=50)
-    return [f"{event.at[11:16]} {event.text}" for event in events if event.kind == "gate.answered"]
+    return [*told, *(f"{event.at[11:16]} {event.text}" for event in events if event.kind == "gate.answered")]
 
 
 SHAPE = Shape(
