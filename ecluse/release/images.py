@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from ecluse import process
@@ -56,8 +57,22 @@ def build(engine: str, context: Context, name: str, folder: str, file: str) -> s
         }
         words = [word for key, text in labels.items() for word in ("--label", f"{key}={text}")]
         argv = [engine, "build", "--tag", name, *words, "--file", str(top / file), str(top)]
-        process.run(argv, timeout_s=TIMEOUT_S)
+        process.run(argv, env=_builder(engine), timeout_s=TIMEOUT_S)
     return image_id(engine, name)
+
+
+def _builder(engine: str) -> dict[str, str]:
+    """Our environment, with BuildKit switched on where the engine has it and does not take it by itself.
+
+    A Dockerfile with ``RUN --mount`` needs it. Docker takes it since version 23, by its plugin buildx; before that the
+    program itself can, when it is told to.
+    """
+    env = dict(os.environ)
+    if engine != "docker" or "DOCKER_BUILDKIT" in env:
+        return env
+    said = process.run([engine, "version", "--format", "{{.Client.Version}}"], check=False, timeout_s=60).stdout
+    major = said.partition(b".")[0]
+    return {**env, "DOCKER_BUILDKIT": "1"} if major.isdigit() and 18 < int(major) < 23 else env
 
 
 def image_id(engine: str, name: str) -> str:
