@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ecluse import process
 from ecluse.errors import Failed, Invalid
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 
 ENGINES = ("docker", "podman")
@@ -34,7 +33,7 @@ def engine_of(named: str) -> str:
 
 def name_of(context: Context) -> str:
     """``registry/name:tag`` of the step. Raises :class:`Invalid` when its words leave a gap."""
-    name = fill(context.argument("name"), context.words)
+    name = context.argument("name")
     if "{" in name or not name or name.endswith(":") or name.startswith("-"):
         raise Invalid("image.name", f"name={name} is not an image's name.", "ecluse playbook lint")
     return name

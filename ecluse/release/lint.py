@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from ecluse.release import conditions, durations, words
+from ecluse.release import conditions, durations, values, words
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
@@ -87,6 +87,13 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
         for key in shape.required
         if not unit.arguments.get(key)
     ]
+    found += [
+        Fault(*at, "action.value", f"`{key}={value}` of `{unit.name}` is not {values.meaning(shape.kinds[key])}")
+        for key, value in unit.arguments.items()
+        if key in shape.kinds and not values.is_one(shape.kinds[key], value)
+    ]
+    if unit.name == "wait" and bool(unit.arguments.get("for")) == bool(unit.arguments.get("until")):
+        found.append(Fault(*at, "action.missing", "`wait` needs either `for=` or `until=`"))
     if "template" in shape.keys and unit.arguments.get("template", "") not in ("", *playbook.templates):
         text = f"Communications has no template `{unit.arguments['template']}`"
         found.append(Fault(*at, "template.unknown", text))

@@ -11,18 +11,17 @@ from ecluse.history import perform
 from ecluse.history.journal import Probed
 from ecluse.model import Hold, HoldKind, HoldState
 from ecluse.release import durations, holds
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Done, Shape
 
 
 def run(context: Context) -> Done:
     """Freeze once, in this run's name. Raises :class:`Invalid` for a length that is none or an unknown environment."""
-    length = durations.seconds(context.argument("for"))
+    said = context.argument("for").strip()
+    length = durations.seconds(said)
     if not length:
-        said = context.argument("for")
         raise Invalid("freeze.length", f"{said!r} is no length of time, such as 12h.", "ecluse playbook lint")
-    environment = fill(context.argument("environment"), context.words).strip()
+    environment = context.argument("environment").strip()
     known = context.trunk.config.environments
     if environment and environment not in known:
         raise Invalid(
@@ -30,7 +29,7 @@ def run(context: Context) -> Done:
             f"The policy has no environment {environment!r} (it has: {', '.join(sorted(known)) or 'none'}).",
             "ecluse playbook lint",
         )
-    why = fill(context.argument("why"), context.words).strip() or f"{context.release.playbook} {context.release.id}"
+    why = context.argument("why").strip() or f"{context.release.playbook} {context.release.id}"
     until = clock.instant(clock.now() + timedelta(seconds=length))
     result = perform(
         context.history,
@@ -71,6 +70,7 @@ SHAPE = Shape(
         "environment": "where; everywhere when not given",
         "why": "the reason, for those whom it stops; may hold words",
     },
+    kinds={"for": "time"},
     required=("for",),
     outputs={"hold": "the record's id", "until": "when it ends by itself", "environment": "where; empty: everywhere"},
     effect="a freeze in the history",

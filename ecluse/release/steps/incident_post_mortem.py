@@ -33,6 +33,7 @@ SHAPE = Shape(
     "writes docs/post-mortems/YYYY-MM-DD-<title>.md with timeline, versions and changes filled in, and lands it",
     run,
     keys=dict(incident_open.SHAPE.keys),
+    kinds=dict(incident_open.SHAPE.kinds),
     required=("title",),
     outputs={"path": "the page", "change": "the key of the change that brought it"},
     effect="a change of its own that lands as any other",
