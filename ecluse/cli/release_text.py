@@ -24,7 +24,7 @@ def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
     lines = [
         *_head(plan),
         "",
-        f"Commits since then: {plan['commit_count']}",
+        f"Commits since then: {plan['commit_count']}" if plan["previous"] else f"Commits: {plan['commit_count']}",
         *_listed([f"  {commit['id'][:9]} {commit['title']}" for commit in plan["commits"]], plan["commit_count"]),
         *_part("Changes that landed since then", [_change(one) for one in plan["changes"]]),
         f"Files touched: {plan['file_count']}{'' if plan['previous'] or not plan['version'] else ' (nothing was released before)'}",

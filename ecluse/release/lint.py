@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from ecluse.release import conditions, durations, values, words
+from ecluse.release import conditions, doubts, durations, values, words
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
@@ -24,7 +24,8 @@ def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
     ``production`` is whether the environment it deploys to needs a gate; unknown counts as yes.
     """
     faults = [*_numbers(playbook), *_units(playbook), *_tables(playbook), *_people(playbook)]
-    faults += [*words.faults(playbook), *_irreversible(playbook)]
+    faults += [*words.faults(playbook), *doubts.faults(playbook)]
+    faults += [*doubts.early(playbook), *_irreversible(playbook)]
     if production:
         faults += [*_ungated(playbook), *_judged_by_authors(playbook)]
     return sorted(set(faults), key=lambda fault: (fault.line, fault.column, fault.code))

@@ -155,7 +155,7 @@ class InputRule:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A compiled page. ``digest`` is the SHA-256 of the page's bytes, so any edit is another playbook."""
+    """A compiled page, and its ``text``. ``digest`` is the SHA-256 of the page's bytes, so any edit is another playbook."""
 
     name: str
     path: str
@@ -174,6 +174,7 @@ class Playbook:
     template_lines: dict[str, int] = field(default_factory=dict)
     concurrency: str = ""
     deadline_s: float | None = None
+    text: str = ""
 
     @property
     def units(self) -> list[tuple[PlaybookStep, Unit]]:
@@ -232,6 +233,7 @@ def compile_playbook(text: str, path: str) -> Playbook:
         template_lines=tables.template_lines(found.get("communications")),
         outputs_line=found["outputs"].number if "outputs" in found else 1,
         outputs=tuple(tables.outputs(found.get("outputs"))),
+        text=text,
         sections={part.title: part.text for part in page.parts(lines, 2)},
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ecluse.release import conditions
-from ecluse.release.header import INPUT_KEYS
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, Playbook
 
@@ -48,19 +47,12 @@ def faults(playbook: Playbook) -> list[Fault]:
         elif not conditions.is_word(use.word):
             text = f"{use.where} asks for `{use.word}`, which is not known"
             found.append(Fault(use.line, use.column, use.code, text))
-    return [*found, *_inputs(playbook), *_outputs(playbook, used)]
+    return [*found, *_choices(playbook), *_outputs(playbook, used)]
 
 
-def _inputs(playbook: Playbook) -> list[Fault]:
-    """Inputs that say what nobody reads, defaults that are no choice, and conditions on a value that never comes."""
+def _choices(playbook: Playbook) -> list[Fault]:
+    """Conditions on a value that an input never has."""
     found: list[Fault] = []
-    for rule in playbook.inputs:
-        for key, line, column in rule.strange:
-            text = f"the input `{rule.name}` has a key `{key}` that nothing reads (known: {', '.join(INPUT_KEYS)})"
-            found.append(Fault(line, column, "input.key", text))
-        if rule.default is not None and rule.chosen(rule.default) is None:
-            text = f"the default `{rule.default}` of the input `{rule.name}` is none of {', '.join(rule.choices)}"
-            found.append(Fault(rule.line, rule.column, "input.default", text))
     rules = {f"inputs.{rule.name}": rule for rule in playbook.inputs}
     for step in playbook.steps:
         word, value = conditions.compared(step.condition) or ("", "")
