@@ -112,7 +112,9 @@ def lock(frame: Frame, environment: str, why: str, until: str) -> None:
 
     known(frame, environment)
     held = holds.lock(frame.history, environment, holder=person(frame), until=instant_of(until), why=why)
-    frame.emit({"lock": plain(held)}, f"{environment} is locked by {held.holder} until {held.until}: {held.why}")
+    frame.emit(
+        {"lock": plain(held)}, f"{environment} is locked by {held.holder} {holds.ending(held.until)}: {held.why}"
+    )
 
 
 @click.command("unlock")
@@ -176,11 +178,10 @@ def notes(frame: Frame, environment: str) -> list[str]:
     found = []
     frozen = holds.frozen(open_trunk(frame.repository), frame.history, environment)
     if frozen is not None:
-        until = "it is lifted" if frozen.until == holds.FOREVER else frozen.until
-        found.append(f"{environment} is frozen until {until}: {frozen.why}")
+        found.append(f"{environment} is frozen {holds.ending(frozen.until)}: {frozen.why}")
     held = holds.lock_of(frame.history, environment)
     if held is not None and not held.holder.startswith("rel-"):
-        found.append(f"{environment} is locked by {held.holder} until {held.until}: {held.why}")
+        found.append(f"{environment} is locked by {held.holder} {holds.ending(held.until)}: {held.why}")
     return found
 
 

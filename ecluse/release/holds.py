@@ -17,6 +17,11 @@ FOREVER = "9999-12-31T23:59:59.999999Z"
 """``until`` of a hold that stands until somebody lifts it."""
 
 
+def ending(until: str) -> str:
+    """When a hold ends, for people: ``until 2026-01-31 18:05 UTC``, or ``until it is lifted``."""
+    return "until it is lifted" if until == FOREVER else f"until {clock.shown(until)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """Why nothing goes live in an environment now, and until when; ``until`` may be :data:`FOREVER`."""
@@ -140,14 +145,14 @@ def lock(history: History, environment: str, *, holder: str, until: str, why: st
         if held is not None and held.holder != holder:
             raise Refused(
                 "lock.held",
-                f"{held.holder} has the lock of {environment} until {held.until}: {held.why}",
+                f"{held.holder} has the lock of {environment} {ending(held.until)}: {held.why}",
                 f"ecluse release unlock {environment} --why TEXT",
             )
         if held is None:
             return _hold(history, HoldKind.LOCK, environment, holder, why, until)
         longer = dataclasses.replace(held, until=max(held.until, until), updated_at=clock.instant())
         if longer.until != held.until:
-            text = f"{holder} keeps the lock of {environment} until {longer.until}"
+            text = f"{holder} keeps the lock of {environment} {ending(longer.until)}"
             history.record(longer, Event("lock.extended", held.subject, text, holder))
         return longer
 
@@ -167,7 +172,7 @@ def _hold(history: History, kind: HoldKind, environment: str, holder: str, why: 
     moment = clock.instant()
     made = Hold(clock.new_id("hold"), kind, environment, holder, why, HoldState.STANDING, until, moment, moment)
     where = environment or "every environment"
-    end = "until it is lifted" if until == FOREVER else f"until {until}"
+    end = ending(until)
     word = "frozen" if kind is HoldKind.FREEZE else "locked"
     data = {"environment": environment, "until": until, "holder": holder}
     history.record(
