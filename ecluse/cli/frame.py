@@ -5,6 +5,7 @@ Data goes to standard output, progress and problems to standard error; ``--json`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -84,9 +85,9 @@ class Frame:
 
     # -- speaking ----------------------------------------------------------------------------------------------
 
-    def say(self, text: str = "", mark: str = "") -> None:
-        """A line of progress on standard error; silent with ``-q``."""
-        if not self.quiet:
+    def say(self, text: str = "", mark: str = "", *, always: bool = False) -> None:
+        """A line of progress on standard error; silent with ``-q``, unless it says why the exit status is not 0."""
+        if always or not self.quiet:
             click.echo(printable(self.marked(text, mark), sys.stderr), err=True)
 
     def detail(self, text: str) -> None:
@@ -99,13 +100,23 @@ class Frame:
         return f"{self.style(sign(mark), mark)} {text}" if mark else text
 
     def choose(self, question: str, answers: dict[str, str], default: str) -> str:
-        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``."""
+        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``.
+
+        The first word of what a letter means is an answer too: a person types ``yes`` where ``y`` is asked for.
+        """
         import click
 
+        words = {meaning.partition(" ")[0].lower(): letter for letter, meaning in reversed(answers.items())}
+
+        def read(typed: str) -> str:
+            said = typed.strip().lower()
+            if said in answers or said in words:
+                return words.get(said, said)
+            raise click.BadParameter(f"{printable(repr(typed[:40]), sys.stderr)} is none of {', '.join(answers)}.")
+
         listed = ", ".join(f"[{letter}] {meaning}" for letter, meaning in answers.items())
-        kind = click.Choice(list(answers), case_sensitive=False)
         text = printable(f"{self.style(question, 'bold')}\n  {listed}", sys.stderr)
-        return str(click.prompt(text, default=default, type=kind, show_choices=False, err=True)).lower()
+        return str(click.prompt(text, default=default, value_proc=read, show_choices=False, err=True))
 
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
@@ -224,7 +235,8 @@ click.Context.formatter_class = PlainFormatter
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        print(_json({"error": problem.as_dict()}))
+        with contextlib.suppress(BrokenPipeError):  # whoever read has gone; what happened is said below all the same
+            print(_json({"error": problem.as_dict()}), flush=True)
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
     click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:

@@ -97,6 +97,7 @@ def _facts(s: Session, language: Language) -> dict[str, str]:
         "model": notes.inline(s.agent.model) or tell("unknown"),
         "session": notes.inline(s.agent.session) or tell("unknown"),
         "task": notes.inline(s.agent.task) or tell("unknown"),
+        "cost": notes.inline(s.agent.cost) or tell("unknown"),
         "when": f"{s.at[:16].replace('T', ' ')} UTC",
         "branch": notes.code(s.branch),
         "target": notes.code(s.target) if s.target else tell("unknown"),

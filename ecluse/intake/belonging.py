@@ -33,8 +33,13 @@ def roots_of(repository: Repository, head: str) -> tuple[str, ...]:
 
 def remote_of(repository: Repository) -> str:
     """The public address of the repository's main remote; empty when it has none."""
-    listed = repository.text("config", "--local", "--get-regexp", r"^remote\..*\.url$", check=False)
-    urls = {key[7:-4]: url for key, _, url in (line.partition(" ") for line in listed.split("\n") if line)}
+    known = repository.settings()
+    found = (
+        known.owned("remote.", ".url")
+        if known and known.knows_own
+        else {"remote.origin.url": repository.config("remote.origin.url")}
+    )
+    urls = {key[7:-4]: url for key, url in found.items() if url}
     first = "origin" if "origin" in urls else min(urls, default="")
     return clean(public_address(urls[first])) if first else ""
 

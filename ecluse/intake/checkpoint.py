@@ -14,14 +14,14 @@ from typing import Any
 
 from ecluse.errors import Invalid, Refused
 from ecluse.files import sync_folder
-from ecluse.git import Identity, Repository
+from ecluse.git import Repository
 from ecluse.intake.baseline import find_baseline
 from ecluse.intake.exportlog import export_recorded
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.publication import default_folder, names_of
-from ecluse.intake.snapshot import take
+from ecluse.intake.snapshot import committer, take
 from ecluse.patterns import expression
 
 STATUS = "checkpoint"
@@ -68,7 +68,7 @@ class Checkpoints:
         if head is None:
             return None
         based = find_baseline(self.repository, head, request.base)
-        who = self.repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+        who = committer(self.repository, clean(request.agent.name))
         with self.repository.temporary_clone() as temporary:
             work = take(self.repository, temporary, head, who=lambda: who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head

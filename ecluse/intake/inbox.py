@@ -106,8 +106,8 @@ def examine(
 
     With ``history``, what would be refused as a replay of something received before is refused here too.
     """
-    trunk = open_trunk(repository)
-    with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+    with repository.asking(), tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+        trunk = open_trunk(repository)
         parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
@@ -129,11 +129,11 @@ def choose_target(repository: Repository, trunk: Trunk, asked: str | None, claim
     """
     if asked:
         ref = asked if asked.startswith("refs/heads/") else f"refs/heads/{asked}"
-        if not repository.valid_ref(ref) or ref not in repository.refs("refs/heads"):
+        if not repository.valid_ref(ref) or not repository.ref(ref):
             raise Invalid("target.unknown", f"There is no branch {asked!r} here.", "git branch")
         return ref
     ref = f"refs/heads/{claimed}"
-    if claimed in trunk.config.landing.targets and ref in repository.refs("refs/heads"):
+    if claimed in trunk.config.landing.targets and repository.ref(ref):
         return ref
     return trunk.ref
 
@@ -198,7 +198,8 @@ def _open(
         return open_parcel(find_source(source, patches), scratch, cap)
     try:
         return open_parcel(source.path, scratch, cap)
-    except (Invalid, Refused):
+    except (Invalid, Refused) as problem:
+        problem.message = problem.message.replace(str(source.path), "What came on standard input")
         if keep_raw and source.path.stat().st_size <= cap:  # what came by standard input exists nowhere else
             copy_durably(source.path, repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin")
         raise

@@ -6,7 +6,7 @@ import base64
 import quopri
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses, mktime_tz, parsedate_tz
@@ -30,6 +30,9 @@ _TAG = expression(r"\s*(?:re|fwd?|aw)\s*:\s*|\s*\[[^\]\n]*\b(?:PATCH|RFC|RESEND)
 _COUNT = expression(r"\[[^\]\n]*\bPATCH\b[^\]\n]*?\b(\d{1,4})/(\d{1,4})\]", re.IGNORECASE)
 _CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "latin1", "windows-1252")
 _IN_BODY = expression(rb"(?:From|Date|Subject): ?(.*)$", re.IGNORECASE)
+_GROUP = expression(r"^(?:[^\":<]|\"[^\"]*\")*:")
+"""A colon before the address, outside quotes: a list of several, or a header that goes on as another."""
+
 _DIFF = expression(rb"(?:diff --git |--- (?:a/|\"a/|/dev/null)|Index: )")
 
 
@@ -100,7 +103,8 @@ def split(data: bytes) -> list[bytes]:
         if not _FROM_LINE.match(line.rstrip(b"\r")):
             continue
         follows = lines[number + 1] if number + 1 < len(lines) else b""
-        clear = number == 0 or not lines[number - 1].strip()
+        signed = number > 1 and lines[number - 2].rstrip() == b"--"  # b4 writes no blank line after a signature
+        clear = number == 0 or signed or not lines[number - 1].strip()
         if not clear or not _HEADER.match(follows.rstrip(b"\r")):
             raise refuse(
                 "mail.count_mismatch", f"Line {number + 1} is a bare `From ` line that would split a mail in two"
@@ -199,7 +203,7 @@ def title_of(subject: str) -> str:
 
 def _author(header: str) -> Identity:
     found = [(name, address) for name, address in getaddresses([header]) if name or address]
-    if len(found) != 1 or not re.fullmatch(r"[^\s<>@\0]+@[^\s<>@\0]+", found[0][1]):
+    if len(found) != 1 or _GROUP.search(header) or not re.fullmatch(r"[^\s<>@\0]+@[^\s<>@\0]+", found[0][1]):
         raise refuse("author.invalid", "A mail does not come from one author with an address")
     name, address = header_text(found[0][0]).strip(), found[0][1]
     if any(ord(c) < 32 or 127 <= ord(c) < 160 or ord(c) in BIDI or c in "<>" for c in name + address):
@@ -216,11 +220,12 @@ def _date(header: str) -> str:
         raise refuse("author.date", "A mail has no date, or one that cannot be read")
     offset = parts[9] or 0
     try:
+        datetime(*parts[:6])
         moment = mktime_tz(parts)
     except (OverflowError, ValueError):
         moment = -1
     if not 0 <= moment <= (now() + _FUTURE).timestamp() or abs(offset) > 14 * 3600:
-        raise refuse("author.date", "A mail is dated before 1970, far in the future, or in no time zone")
+        raise refuse("author.date", "A mail is dated on no day, before 1970, far in the future, or in no time zone")
     return f"{int(moment)} {'-' if offset < 0 else '+'}{abs(offset) // 3600:02d}{abs(offset) % 3600 // 60:02d}"
 
 
@@ -249,6 +254,6 @@ def _in_body(message: bytes) -> tuple[list[bytes], bytes]:
     said = []
     while lines and _IN_BODY.match(lines[0].rstrip(b"\r")):
         said.append(lines.pop(0))
-    if not any(line[:5].lower() in (b"from:", b"date:") for line in said):
+    if not said:
         return [], message
     return said, b"\n".join(lines)

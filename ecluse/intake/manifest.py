@@ -22,9 +22,13 @@ from ecluse.patterns import expression
 SCHEMA = "ecluse-change/1"
 FOREIGN_SCHEMA = "change/1"
 KINDS = ("bundle", "patch")
+_AGENT = ("tool", "model", "session", "task", "cost")
 _ROOTS_CAP = 100
 
-ID = expression(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
+MARK = "Ecluse-Uncommitted: yes"
+"""The line of a message that tells uncommitted work from what somebody committed."""
+
+ID = expression(r"(?!.*(?:\.\.|\.lock\Z|\.\Z))[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
 _OID = expression(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _INSTANT = expression(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")
@@ -65,7 +69,16 @@ class Manifest:
     roots: tuple[str, ...] = ()
     remote: str = ""
     branch: str = ""
+    stood_at: str = ""
+    """The last commit that somebody had made where the change was exported."""
+
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def only_uncommitted(self) -> bool:
+        """Whether nobody had committed any of it: then its patch, taken alone, is all uncommitted work."""
+        mine = self.uncommitted and self.uncommitted == self.head and self.stood_at == self.base
+        return bool(mine and self.files) and all(one.get("origin", "committed") != "committed" for one in self.files)
 
     def payload(self, kind: str) -> Payload | None:
         """The payload of this kind, or ``None``."""
@@ -79,7 +92,7 @@ def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
         "schema": SCHEMA,
         **former,
         "agent": agent.name,
-        "agent_details": {"tool": agent.tool, "model": agent.model, "session": agent.session, "task": agent.task},
+        "agent_details": {name: getattr(agent, name) for name in _AGENT},
         "change": {"id": manifest.id, "revision": manifest.revision, "title": manifest.title},
         "base": {"commit": manifest.base, "tree": manifest.base_tree},
         "head": {"commit": manifest.head, "tree": manifest.tree},
@@ -146,7 +159,7 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
     _check_fields(base, {"commit": str, "tree": str}, (), "base")
     _check_fields(head, {"commit": str, "tree": str}, ("commit", "tree"), "head")
     details = value.get("agent_details", {})
-    _check_fields(details, {"tool": str, "model": str, "session": str, "task": str}, (), "agent_details")
+    _check_fields(details, dict.fromkeys(_AGENT, str), (), "agent_details")
     where = value.get("repository", {})
     _check_fields(where, {"roots": list, "remote": str}, (), "repository")
     for name in ("files", "not_carried", "validations"):
@@ -171,6 +184,7 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
         roots=tuple(_matched(str(one), _OID, "meta.type", "root") for one in where.get("roots", [])[:_ROOTS_CAP]),
         remote=where.get("remote", ""),
         branch=_branch(value.get("git", {})),
+        stood_at=str(value.get("git", {}).get("last_commit", "")),
     )
     if not 1 <= found.revision <= 1_000_000:
         raise refused("meta.number", "The revision is not between 1 and 1,000,000")

@@ -60,7 +60,7 @@ _PROVIDERS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = (
     (
         "url-password",
         (b"://",),
-        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
+        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?![A-Za-z]+[0-9]{0,3}@(?:127\.0\.0\.1|[A-Za-z0-9_-]+)(?![A-Za-z0-9_.-]))(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
     ),
 )
 _COMPILED = tuple((rule, words, expression(shape)) for rule, words, shape in _PROVIDERS)
@@ -255,7 +255,7 @@ def sensitive_path(path: str) -> str | None:
         return None
     name = parts[-1].lower()
     stem, _, suffix = name.rpartition(".")
-    if name == ".env" or name.startswith(".env.") or (suffix == "env" and stem):
+    if (name.startswith(".env") and name != ".envrc") or (suffix == "env" and stem):
         return None if any(_HARMLESS_ENV.search(word) for word in name.split(".") if word != "env") else "env-file"
     if name in _NAMED:
         return "credential-file"

@@ -11,7 +11,8 @@ def call(words, stderr=None):
     """Run the installed Écluse with these words and return its exit status."""
     found = shutil.which("ecluse")
     if found is None and subprocess.call([sys.executable, "-c", "import ecluse"], stderr=subprocess.DEVNULL):
-        sys.stderr.write("[ERROR] Ecluse is not installed here.\n  next: python3 -m pip install ecluse (Python 3.11+)\n")
+        if stderr is None:
+            sys.stderr.write("[ERROR] Ecluse is not installed here.\n  next: python3 -m pip install ecluse (Python 3.11+)\n")
         return 1
     return subprocess.call([*([found] if found else [sys.executable, "-m", "ecluse"]), *words], stderr=stderr)
 
