@@ -88,7 +88,8 @@ def command(
         if watch:
             return _watch(frame, request, every)
         try:
-            done = intake.export_recorded(frame.repository, request())
+            with frame.repository.asking():
+                done = intake.export_recorded(frame.repository, request())
         finally:
             _note_written(frame)
         if text:

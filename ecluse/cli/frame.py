@@ -100,13 +100,23 @@ class Frame:
         return f"{self.style(sign(mark), mark)} {text}" if mark else text
 
     def choose(self, question: str, answers: dict[str, str], default: str) -> str:
-        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``."""
+        """Ask at the terminal for one of ``answers`` (letter -> what it means); Enter is ``default``.
+
+        The first word of what a letter means is an answer too: a person types ``yes`` where ``y`` is asked for.
+        """
         import click
 
+        words = {meaning.partition(" ")[0].lower(): letter for letter, meaning in reversed(answers.items())}
+
+        def read(typed: str) -> str:
+            said = typed.strip().lower()
+            if said in answers or said in words:
+                return words.get(said, said)
+            raise click.BadParameter(f"{printable(repr(typed[:40]), sys.stderr)} is none of {', '.join(answers)}.")
+
         listed = ", ".join(f"[{letter}] {meaning}" for letter, meaning in answers.items())
-        kind = click.Choice(list(answers), case_sensitive=False)
         text = printable(f"{self.style(question, 'bold')}\n  {listed}", sys.stderr)
-        return str(click.prompt(text, default=default, type=kind, show_choices=False, err=True)).lower()
+        return str(click.prompt(text, default=default, value_proc=read, show_choices=False, err=True))
 
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
@@ -124,11 +134,19 @@ class Frame:
 
 
 def _json(document: dict[str, Any]) -> str:
+    """The document as JSON; where the console cannot print all of it, with JSON's own escapes."""
     import json
 
     whole = {"schema_version": SCHEMA_VERSION, **document}
     text = json.dumps(whole, ensure_ascii=False, indent=2)
-    return text if _prints(text, sys.stdout) else json.dumps(whole, indent=2)
+    return text if _prints(text, sys.stdout) else json.dumps(whole, ensure_ascii=True, indent=2)
+
+
+def put_data(text: str) -> None:
+    """A file's worth of data on standard output: in UTF-8 whatever the console is, for it goes on into a program."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 def sign(mark: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame, door
 from ecluse.cli.import_ask import Asker, show_findings, show_plan, show_resolved
 from ecluse.cli.import_flow import Wishes, go_on, kept_text, undo_by_revert
-from ecluse.cli.import_leave import lay_late, take_back
+from ecluse.cli.import_leave import lay_late, left_text, take_back
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
@@ -48,7 +49,7 @@ _CURES = {
 
 
 @click.command("import")
-@click.argument("bundle")
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True)
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
 @click.option("--land", is_flag=True, help="Go on to checks and landing when nothing speaks against it.")
 @click.option("--branch", default="", metavar="NAME", help="Put it on this branch for review instead of landing it.")
@@ -61,11 +62,11 @@ _CURES = {
 @click.option("--undo", is_flag=True, help="Take a landed change (or its review branch) back: BUNDLE is its id.")
 @door(input_flags=True)
 def command(
-    frame: Frame, bundle: str, target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
+    frame: Frame, bundles: tuple[str, ...], target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
     dry_run: bool, undo: bool,
 ) -> int:  # fmt: skip
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
-    a patch, a mail box of patches, a folder of *.patch files, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
+    a patch, a mail box of patches, a folder of *.patch files or several of them, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
     one of these, or - for standard input. It is judged in a throw-away repository; nothing of it is run, your checkout is not touched.
 
     At a terminal it shows what would happen and asks before each step: keep, build, tests, commit message, landing (or a
@@ -73,11 +74,12 @@ def command(
 
     Exit: 0 ready (with --land: landed); 3 waits for a person (quarantine, conflict, trust); 4 refused; 5 checks red.
     """
-    wishes = Wishes(land, branch, push, message, leave)
+    bundle = bundles[0] if len(bundles) == 1 else shlex.join(bundles)
+    wishes = Wishes(land, branch, push, message, leave, shlex.join(bundles))
     _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
     if undo:
         return _undo(frame, bundle, push=push)
-    with _source(frame, bundle) as source:
+    with _series(frame, bundles) if len(bundles) > 1 else _source(frame, bundle) as source:
         return _try(frame, source, target) if dry_run else _ask_and_take_in(frame, source, target, bundle, wishes)
 
 
@@ -130,15 +132,19 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
     from ecluse import intake
     from ecluse.line import announce
 
-    try:
-        change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
-    except Problem:
-        announce(frame.repository, frame.history)
-        raise
-    follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
+    with frame.repository.asking():
+        try:
+            change = intake.receive_recorded(
+                frame.repository, frame.history, source, target=target, actor=person(frame)
+            )
+        except Problem:
+            announce(frame.repository, frame.history)
+            raise
+        follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
-    show_findings(frame, judged.findings)
+    if judged.state is not ChangeState.REJECTED or len(judged.findings) > 1:  # a lone reason is said below
+        show_findings(frame, judged.findings)
     show_resolved(frame, judged.about.get("resolved", []))
     if not frame.quiet and not frame.as_json and (reroll := _reroll(frame, judged)):
         frame.say(f"  against {reroll.older}: {reroll.summary} (git range-diff: ecluse show {judged.key})")
@@ -150,13 +156,15 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
         frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
         return course.status
     if judged.state is not ChangeState.READY or not (wishes.anything or asker.asks or asker.yes):
-        frame.emit(change_document(frame, judged), _outcome(judged))
+        frame.emit(change_document(frame, judged), _outcome(judged, wishes.source))
+        if judged.state is ChangeState.UNDONE and (wishes.land or wishes.branch):
+            return ExitStatus.REFUSED  # what was taken back stays so
         return _STATUS[judged.state]
     try:
         course = go_on(frame, judged, wishes)
     except (click.Abort, KeyboardInterrupt):
         frame.say()
-        frame.say(kept_text(frame, _get(frame, change.key)), "warn")
+        frame.say(kept_text(frame, _get(frame, change.key), wishes.source), "warn")
         return ExitStatus.INTERRUPTED
     frame.emit({**change_document(frame, course.change), **course.facts}, "\n".join(course.lines))
     return course.status
@@ -185,10 +193,16 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
         return undo_by_revert(frame, found, push=push)
     branch = change.target.removeprefix("refs/heads/")
     text = f"{change.key} is undone; {branch} is where it was before it landed."
+    if taken:
+        text += f"\n  {taken.splitlines()[0]}"
     document: dict[str, Any] = {**change_document(frame, change), "state": change.state.value}
     if push:
-        with landing.under_the_lock(frame.repository).held():
-            done = landing.push_back(frame.repository, frame.history, change.key, actor=actor)
+        try:
+            with landing.under_the_lock(frame.repository).held():
+                done = landing.push_back(frame.repository, frame.history, change.key, actor=actor)
+        except Problem:
+            frame.say(text, "ok")  # that much is done, whatever the remote says
+            raise
         document["push"] = {"remote": done.remote, "address": done.address, "ref": done.ref, "new": done.new}
         text += f"\n{push_text(done)}"
     elif frame.history.events(kind="push.done", subject=landing.landed_subject(frame.history, change.key)):
@@ -202,12 +216,11 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
 def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
+    from ecluse.history import History
 
-    kept = (frame.repository.state_dir / "history.db").exists()  # a trial makes no history
+    history = History.look(frame.repository.state_dir)  # a trial makes no history
     try:
-        judgement, key, into = intake.examine(
-            frame.repository, source, target=target, history=frame.history if kept else None
-        )
+        judgement, key, into = intake.examine(frame.repository, source, target=target, history=history)
     except Refused as problem:
         if not frame.as_json:
             raise
@@ -216,15 +229,40 @@ def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
         document = {"change_id": "", "revision": 0, "verdict": "reject", "reason": problem.code, "findings": [found]}
         frame.emit({**document, "method": "", "ref": "", "tree": "", "commits": {}, "receipt": ""}, "")
         return ExitStatus.REFUSED
+    finally:
+        if history is not None:
+            history.close()
     return _show_trial(frame, judgement, key, into)
+
+
+@contextlib.contextmanager
+def _series(frame: Frame, names: tuple[str, ...]) -> Iterator[Path]:
+    """Several patches or mails as the folder of one series, in the order in which they were named."""
+    import shutil
+
+    from ecluse.intake.sources import PATCHES
+
+    with tempfile.TemporaryDirectory(prefix="ecluse-in-") as scratch:
+        folder = Path(scratch, "series")
+        folder.mkdir()
+        for number, name in enumerate(names, 1):
+            path = _here(frame, name)
+            if not path.is_file() or path.suffix not in PATCHES:
+                why = "is no file" if not path.is_file() else f"is none of {', '.join(PATCHES)}"
+                raise Invalid(
+                    "usage.several",
+                    f"Several files are a series of patches; {name} {why}.",
+                    f"ecluse import {shlex.quote(name)}",
+                )
+            shutil.copyfile(path, folder / f"{number:04d}-{path.name}")
+        yield folder
 
 
 @contextlib.contextmanager
 def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
     """The file of that name; of ``-`` a temporary file with what standard input gives, as far as the cap for bundles."""
     if name != "-":
-        here = frame.folder / name
-        yield here if here.exists() else Path(name)
+        yield _here(frame, name)
         return
     from ecluse.intake.sources import Piped
     from ecluse.intake.textchunks import TEXT_CAP
@@ -240,6 +278,11 @@ def _source(frame: Frame, name: str) -> Iterator[Path | Piped]:
         if not size:
             raise Invalid("bundle.empty", "Nothing came on standard input.", "ecluse export --to - | ecluse import -")
         yield Piped(path)
+
+
+def _here(frame: Frame, name: str) -> Path:
+    here = frame.folder / name
+    return here if here.exists() else Path(name)
 
 
 def _get(frame: Frame, key: str) -> Change:
@@ -283,7 +326,7 @@ def _reroll(frame: Frame, change: Change) -> Reroll | None:
     return compare_revisions(frame.repository, frame.history, change)
 
 
-def _outcome(change: Change) -> str:
+def _outcome(change: Change, source: str) -> str:
     key = change.key
     if change.state is ChangeState.READY and change.trusted_by:
         return f"{key} is ready ({count(len(change.files), 'file')}, {change.trusted_by}).\n  next: ecluse land {key}"
@@ -300,10 +343,14 @@ def _outcome(change: Change) -> str:
             f"{key} waits for a person: {change.reason}\n  next: {look}, then: ecluse review {key} --accept --why TEXT"
         )
     if change.state is ChangeState.CONFLICT:
-        return f"{key} {change.reason}; it is kept at {change.ref}.\n  next: have it made again on the new state, then import that"
+        return f"{key} is kept at {change.ref}: {change.reason}.\n  next: have it made again on the new state, then import that"
     if change.state is ChangeState.REJECTED:
         return f"{key} is refused: {change.reason}\n  next: ecluse show {key}"
-    return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}"
+    if change.state is ChangeState.UNDONE:
+        return f"{key} was taken back, and stays so: {change.title}\n  next: have it exported again as a new revision, or: git merge {change.ref}"
+    left = left_text(change, source) if change.state is ChangeState.LANDED else ""
+    waits = f"\n  {left}" if left else ""
+    return f"{key} is {change.state} already: {change.reason or change.title}\n  next: ecluse show {key}{waits}"
 
 
 def _show_trial(frame: Frame, judgement: Judgement, key: str, into: str) -> int:

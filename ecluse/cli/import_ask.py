@@ -13,6 +13,7 @@ import click
 
 from ecluse.cli.frame import Frame
 from ecluse.cli.words import count
+from ecluse.errors import Problem
 from ecluse.model import Change, Verdict
 
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ class Asker:
             return answer, ""
         return "y", proposal if answer == "y" else edit(self.frame, proposal)
 
-    def destination(self, target: str) -> str:
-        """Where the change goes now: ``land``, ``branch`` or nowhere (an empty text)."""
+    def destination(self, target: str, *, apart: bool = False) -> str:
+        """Where the change (``apart``: its commits alone) goes now: ``land``, ``branch`` or nowhere (an empty text)."""
         if not self.asks:
             return "land" if self.yes else ""
         answers = {"y": "yes", "b": "on a branch for review instead", "n": "no"}
-        answer = self.frame.choose(f"Test it and land it on {target}?", answers, "y")
+        what = "Test its commits and land them" if apart else "Test it and land it"
+        answer = self.frame.choose(f"{what} on {target}?", answers, "y")
         return {"y": "land", "b": "branch", "n": ""}[answer]
 
     def branch_name(self, proposal: str) -> str:
@@ -78,12 +80,19 @@ def edit(frame: Frame, text: str) -> str:
     with tempfile.TemporaryDirectory(prefix="ecluse-message-") as folder:
         file = Path(folder, "COMMIT_EDITMSG")
         file.write_text(f"{text}\n\n{remark}\n", encoding="utf-8")
-        code = run_at_terminal([*shlex.split(editor), str(file)])
+        try:
+            code = run_at_terminal([*shlex.split(editor), str(file)])
+        except (Problem, ValueError) as problem:
+            frame.say(f"{problem} Nothing is committed.", "warn")
+            return ""
         if code:
             frame.say(f"The editor ended with status {code}; nothing is committed.", "warn")
             return ""
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("#")).strip()
+    words = "\n".join(line for line in lines if not line.startswith("#")).strip()
+    if not words:
+        frame.say("The message is empty; nothing is committed.", "warn")
+    return words
 
 
 def _editor(frame: Frame) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ecluse.cli.follow import follow
 from ecluse.cli.frame import Frame
 from ecluse.cli.import_ask import Asker, proposal_for
-from ecluse.cli.import_leave import later, lay_down, set_apart
+from ecluse.cli.import_leave import later, lay_down, left_text, set_apart
 from ecluse.cli.land import describe, landing_document, person, push_text, show_failure, status_of
 from ecluse.dataclass import dataclass, field
 from ecluse.errors import ExitStatus, Problem
@@ -26,6 +26,8 @@ class Wishes:
     push: bool = False
     message: str = ""
     leave: bool = False
+    source: str = "BUNDLE"
+    """The bundle as it was named, for the next command to type."""
 
     @property
     def anything(self) -> bool:
@@ -60,19 +62,28 @@ def go_on(frame: Frame, change: Change, wishes: Wishes) -> Course:
         return course
     if not _commit(frame, course, asker, wishes):
         return course
-    where = "branch" if wishes.branch else "land" if wishes.land else asker.destination(_short(change.target))
+    where = (
+        "branch"
+        if wishes.branch
+        else "land"
+        if wishes.land
+        else asker.destination(_short(change.target), apart=course.apart)
+    )
     if where == "branch":
         name = wishes.branch or asker.branch_name(f"review/{change.id}")
         _branch(frame, course, name)
         if course.apart:
-            later(course, f"git switch {name}")
+            later(course, f"git switch {name}", wishes.source)
         return _push_branch(frame, course, asker, wishes, name)
     if where == "land":
         _land(frame, course)
-        if course.status == ExitStatus.DONE:
-            _push_landed(frame, course, asker, wishes)
+        landed = course.status == ExitStatus.DONE
         if course.apart and course.change.state is ChangeState.LANDED:
-            lay_down(frame, course)
+            lay_down(frame, course)  # before the last question: whoever stops there has everything that was asked for
+        elif landed and (left := left_text(course.change, wishes.source)):
+            course.lines.append(f"  {left}")
+        if landed:
+            _push_landed(frame, course, asker, wishes)
         return course
     if course.apart:
         lay_down(frame, course)
@@ -81,14 +92,16 @@ def go_on(frame: Frame, change: Change, wishes: Wishes) -> Course:
     return course.stop(f"{key} is kept, nothing has moved.\n  next: ecluse land {key}")
 
 
-def kept_text(frame: Frame, change: Change) -> str:
+def kept_text(frame: Frame, change: Change, source: str) -> str:
     """What is true of a change when a person stops: the state, and the command that goes on."""
     under_way = [one for one in frame.history.find(Landing, change=change.key) if not one.state.is_terminal]
     if under_way:
         text = f"Stopped. The landing of {change.key} is under way ({under_way[0].state}) and is not lost."
         return f"{text}\n  next: ecluse land {change.key} (or: ecluse land {change.key} --cancel)"
     if change.state is ChangeState.LANDED:
-        return f"Stopped. {change.key} has landed; nothing was pushed.\n  next: ecluse land {change.key} --push"
+        left = left_text(change, source)
+        waits = f"\n  {left}" if left else ""
+        return f"Stopped. {change.key} has landed; nothing was pushed.\n  next: ecluse land {change.key} --push{waits}"
     return f"Stopped. {change.key} is kept ({change.state}); nothing has moved.\n  next: ecluse land {change.key}"
 
 
@@ -152,7 +165,7 @@ def _commit(frame: Frame, course: Course, asker: Asker, wishes: Wishes) -> bool:
     """The words of uncommitted work, or its staying uncommitted; commits that somebody made keep theirs."""
     from ecluse import intake
 
-    if wishes.leave:
+    if wishes.leave or (asker.asks and intake.is_apart(course.change)):  # now, or so answered before
         return set_apart(frame, course)
     key = course.change.key
     if not intake.is_open(frame.repository, course.change):
@@ -164,11 +177,13 @@ def _commit(frame: Frame, course: Course, asker: Asker, wishes: Wishes) -> bool:
     if answer == "u":
         return set_apart(frame, course)
     if answer == "n" or (not words and asker.asks):
-        course.stop(f"{key} is kept; its uncommitted work is not committed.\n  next: ecluse import BUNDLE (asks again)")
+        course.stop(
+            f"{key} is kept; its uncommitted work is not committed.\n  next: ecluse import {wishes.source} (asks again)"
+        )
         return False
     if words and words != standing:
         course.change = intake.set_message(frame.repository, frame.history, key, words, actor=person(frame))
-        frame.say(f"the uncommitted work is committed as {course.change.head[:12]}: {course.change.title}", "ok")
+        frame.say(f"the uncommitted work is committed as {course.change.head[:12]}: {words.splitlines()[0]}", "ok")
     return True
 
 
@@ -189,7 +204,7 @@ def _push_branch(frame: Frame, course: Course, asker: Asker, wishes: Wishes, nam
     ref = f"refs/heads/{name.removeprefix('refs/heads/')}"
     if not _wants_push(frame, asker, wishes, ref, policy=False):
         return course
-    again = f"ecluse import BUNDLE --branch {name} --push"
+    again = f"ecluse import {wishes.source} --branch {name} --push"
     return _pushed(
         frame, course,
         lambda: landing.push_branch(

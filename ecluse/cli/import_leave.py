@@ -27,7 +27,18 @@ def set_apart(frame: Frame, course: Course) -> bool:
     if course.change.head == course.change.about["apart"]:
         lay_down(frame, course)
         return False
+    number = count(len(course.change.commits), "commit")
+    frame.say(f"without its uncommitted work: {number}; that work is laid into this checkout afterwards", "step")
     return True
+
+
+def left_text(change: Change, source: str = "BUNDLE") -> str:
+    """What to type for uncommitted work that was to stay so and lies nowhere yet; an empty text where there is none."""
+    from ecluse import intake
+
+    if not intake.is_apart(change) or intake.is_laid(change):
+        return ""
+    return f"its uncommitted work is still to come: ecluse import {source} --leave-uncommitted"
 
 
 def lay_down(frame: Frame, course: Course) -> None:
@@ -69,11 +80,11 @@ def lay_late(frame: Frame, change: Change) -> Course:
     return course
 
 
-def later(course: Course, where: str) -> None:
+def later(course: Course, where: str, source: str) -> None:
     """Say that the uncommitted work waits until the checkout holds the commits beneath it."""
     course.lines.append(
         f"Its uncommitted work waits for a checkout that holds these commits.\n"
-        f"  next: {where}, then: ecluse import BUNDLE --leave-uncommitted"
+        f"  next: {where}, then: ecluse import {source} --leave-uncommitted"
     )
 
 
@@ -85,14 +96,15 @@ def take_back(frame: Frame, change: Change) -> tuple[Change, str]:
         return change, ""
     laid = change.about.get("laid") or {}
     key = change.key
-    if change.state is ChangeState.LANDED and not laid:
+    if change.state in (ChangeState.LANDED, ChangeState.UNDONE) and not laid:
         return change, ""
     back = intake.take_back(frame.repository, frame.history, key, actor=person(frame))
     if back.state is ChangeState.RECEIVED:
         follow(frame, lambda: _state(frame, key) is not ChangeState.RECEIVED, subjects=(back.subject,))
         back = frame.history.get(Change, key) or back
     where = f"is out of {laid['folder']} again" if laid else "is a part of it again"
-    return back, f"The uncommitted work of {key} {where}; it is kept ({back.state}).\n  next: ecluse show {key}"
+    now = "" if back.state is ChangeState.LANDED else f"; it is kept ({back.state})"
+    return back, f"The uncommitted work of {key} {where}{now}.\n  next: ecluse show {key}"
 
 
 def _state(frame: Frame, key: str) -> ChangeState | None:

@@ -11,6 +11,8 @@ from ecluse.git.repository import Repository
 
 def resolve_all(repository: Repository, revisions: Sequence[str]) -> list[str | None]:
     """The commit that each of ``revisions`` names, or ``None``, asked in one question."""
+    if repository.is_asking:
+        return [repository.resolve(revision) for revision in revisions]
     asked = "".join(f"{revision}^{{commit}}\n" for revision in revisions)
     said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(asked)).stdout
     answers = os.fsdecode(said).split("\n")[: len(revisions)]
@@ -32,8 +34,29 @@ def upstream_of(repository: Repository) -> str:
     branch = repository.branch()
     if branch is None:
         return ""
+    known = repository.settings()
+    if known is not None and known.effective(f"branch.{branch}.merge") is None:
+        return ""
     said = repository.text(
         "for-each-ref", "--format=%(upstream) %(upstream:short)", f"refs/heads/{branch}", check=False
     )
     full, _, short = said.partition(" ")
     return short if full and full in repository.refs(full) else ""
+
+
+def commits_beyond(repository: Repository, head: str, tip: str, most: int) -> tuple[list[str], str | None]:
+    """The commits of ``head`` that ``tip`` does not have, no more than ``most`` of them, and where the two part.
+
+    ``None`` when they have nothing in common. What the listed commits stand on says it, except where that is more than
+    one commit.
+    """
+    said = repository.text("rev-list", "--boundary", f"--max-count={most}", "--end-of-options", head, f"^{tip}").split()
+    listed = [oid for oid in said if not oid.startswith("-")]
+    edges = {oid[1:] for oid in said if oid.startswith("-")}
+    if tip in edges:
+        return listed, tip
+    if not listed:
+        return listed, head
+    if len(listed) >= most or len(edges) > 1:
+        return listed, repository.merge_base(tip, head)
+    return listed, next(iter(edges), None)

@@ -55,6 +55,27 @@ class History:
             raise database_problem(error, path) from error
         return history
 
+    @classmethod
+    def look(cls, state_dir: Path) -> History | None:
+        """Open for reading alone, without a file made or changed beside it; ``None`` where there is none to be read so.
+
+        As long as nobody writes there is no write-ahead log, and the file is read as it lies there. One of an older or
+        newer schema is left alone: to a trial it is as if there were none.
+        """
+        path = state_dir / "history.db"
+        if not path.exists():
+            return None
+        quiet = not path.with_name("history.db-wal").exists()
+        try:
+            address = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"
+            connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_MS / 1000)
+            if schema.version_of(connection) == schema.NEWEST:
+                return cls(connection, path)
+            connection.close()
+        except sqlite3.Error as error:
+            raise database_problem(error, path) from error
+        return None
+
     def close(self) -> None:
         self._connection.close()
 

@@ -1,6 +1,6 @@
 """Archives (``.zip``, ``.tar``, ``.tar.gz``) judged by their headers alone before a byte of content is unpacked.
 
-What comes out is a folder of plain files: no folders, links, devices, duplicate names, or more bytes than declared.
+What comes out is a folder of plain files (one folder around all of them is taken off): no links, devices, duplicate names, or more bytes than declared.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Member:
     name: str
     size: int
     problem: tuple[str, str] | None = None
+    folder: bool = False
 
 
 def unpack_archive(source: Path, into: Path, cap: int) -> Path:
@@ -59,22 +60,35 @@ def unpack_archive(source: Path, into: Path, cap: int) -> Path:
     return into
 
 
-def _judge(members: Sequence[Member], packed: int, cap: int) -> None:
-    """Every rule that the headers decide."""
+def _judge(members: Sequence[Member], packed: int, cap: int) -> str:
+    """Every rule that the headers decide. The one folder (with its slash) in which all members lie, or an empty text."""
     if len(members) > MEMBERS_CAP:
         raise refuse("limit.files", f"The archive holds more than {MEMBERS_CAP:,} files")
     seen: set[str] = set()
+    shared = _shared_folder(members)
     for one in members:
+        if one.folder and one.name.rstrip("/") != shared.rstrip("/"):
+            raise refuse("archive.special_file", f"The archive's member {one.name[:80]!a} is a folder among others")
         if one.problem:
             raise refuse(one.problem[0], f"The archive's member {one.name[:80]!a} {one.problem[1]}")
         parts = re.split(r"[/\\]", one.name)
         if ".." in parts or one.name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", one.name):
             raise refuse("path.dotdot", f"The archive's member {one.name[:80]!a} leads out of it")
-        worst = next((found for found in judge_path(one.name) if found.verdict is Verdict.REJECT), None)
+        worst = next(
+            (
+                found
+                for found in judge_path(one.name.rstrip("/") if one.folder else one.name)
+                if found.verdict is Verdict.REJECT
+            ),
+            None,
+        )
         if worst:
             raise refuse(worst.code, f"An archive's member is not allowed: {worst.message}")
-        if not PLAIN.match(one.name):
-            raise refuse("path.payload", f"The archive's member {one.name[:80]!a} is not a plain file name")
+        if not one.folder and not PLAIN.match(one.name.removeprefix(shared)):
+            raise refuse(
+                "path.payload",
+                f"The archive's member {one.name[:80]!a} is not a plain file name; it is to hold a bundle or patches, not a tree of files",
+            )
         key = collision_key(one.name)
         if key in seen:
             raise refuse("archive.duplicate_name", f"The archive holds {one.name!a} twice")
@@ -82,6 +96,14 @@ def _judge(members: Sequence[Member], packed: int, cap: int) -> None:
     total = sum(one.size for one in members)
     if total > cap or (total > _RATIO_FROM and total > _RATIO_CAP * max(packed, 1)):
         raise refuse("limit.expanded", f"The archive of {packed:,} bytes unpacks to {total:,}")
+    return shared
+
+
+def _shared_folder(members: Sequence[Member]) -> str:
+    """Who packs a folder packs its name too: that one is taken off, when everything lies in it."""
+    first = {one.name.partition("/")[0] if "/" in one.name or one.folder else "" for one in members}
+    name = first.pop() if len(first) == 1 else ""
+    return f"{name}/" if PLAIN.match(name) else ""
 
 
 def _unzip(source: Path, into: Path, cap: int) -> None:
@@ -90,14 +112,14 @@ def _unzip(source: Path, into: Path, cap: int) -> None:
         raise refuse("limit.files", f"The archive holds more than {MEMBERS_CAP:,} files")
     with zipfile.ZipFile(source) as archive:
         listed = archive.infolist()
-        _judge([_zip_member(one) for one in listed], size, cap)
+        shared = _judge([_zip_member(one) for one in listed], size, cap)
         ends = sorted((one.header_offset, one.header_offset + 30 + one.compress_size) for one in listed)
         overlap = any(after[0] < before[1] for before, after in itertools.pairwise(ends))
         if overlap or (ends and (ends[0][0] != 0 or ends[-1][1] > size)):
             raise refuse("archive.overlap", "Members of the archive share their bytes, or something precedes them")
-        for one in listed:
+        for one in (one for one in listed if not one.is_dir()):
             with archive.open(one) as stream:
-                _copy(stream, into / one.filename, one.file_size)
+                _copy(stream, into / one.filename.removeprefix(shared), one.file_size)
 
 
 def _declared_entries(source: Path, size: int) -> int:
@@ -108,6 +130,8 @@ def _declared_entries(source: Path, size: int) -> int:
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or at + 22 > len(tail):
         raise refuse("bundle.corrupt", "The archive is cut short: its list of members is missing")
+    if at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little") != len(tail):
+        raise refuse("bundle.corrupt", "Bytes follow the end of the archive")
     if int.from_bytes(tail[at + 12 : at + 16], "little") > 1 << 20:
         raise refuse("limit.files", "The archive's list of members is larger than 1 MiB")
     return int.from_bytes(tail[at + 10 : at + 12], "little")
@@ -120,7 +144,9 @@ def _zip_member(one: zipfile.ZipInfo) -> Member:
         problem = ("archive.encrypted", "is encrypted")
     elif stat.S_ISLNK(kind):
         problem = ("symlink.escapes", "is a link")
-    elif one.is_dir() or (stat.S_IFMT(kind) not in (0, stat.S_IFREG)):
+    elif one.is_dir() and one.file_size == 0 and stat.S_IFMT(kind) in (0, stat.S_IFDIR):
+        return Member(one.orig_filename, 0, None, True)
+    elif stat.S_IFMT(kind) not in (0, stat.S_IFREG) or one.is_dir():
         problem = ("archive.special_file", "is not a plain file")
     elif one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         problem = ("archive.method", "is packed in a way that is not read here")
@@ -174,11 +200,11 @@ def _untar(source: Path, into: Path, cap: int) -> None:
             if len(found) > MEMBERS_CAP:
                 raise refuse("limit.files", f"The archive holds more than {MEMBERS_CAP:,} files")
         # a tar packs nothing: its own size is the measure, and a member cannot be larger than the file
-        _judge([_tar_member(one) for one in found], max(source.stat().st_size, 1), cap)
-        for member in found:
+        shared = _judge([_tar_member(one) for one in found], max(source.stat().st_size, 1), cap)
+        for member in (one for one in found if not one.isdir()):
             stream = tar.extractfile(member)
             assert stream is not None  # noqa: S101 - a regular file, judged above
-            _copy(stream, into / member.name.removeprefix("./"), member.size)
+            _copy(stream, into / member.name.removeprefix("./").removeprefix(shared), member.size)
 
 
 def _walk_headers(source: Path) -> None:
@@ -210,6 +236,8 @@ def _tar_member(one: tarfile.TarInfo) -> Member:
     problem = None
     if one.issym():
         problem = ("symlink.escapes", "is a link")
+    elif one.isdir():
+        return Member(name.rstrip("/"), 0, None, True)
     elif not one.isreg() or one.issparse():
         problem = ("archive.special_file", "is not a plain file")
     return Member(name, one.size, problem)

@@ -20,7 +20,7 @@ _OBJECTS_CAP = 500_000
 _UNSEEN = BIDI | INVISIBLE | {0x2028, 0x2029} | set(range(0x80, 0xA0))
 _CHUNK = 1 << 18
 _FORGET = 16 << 20
-_HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create)"
+_HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create FILE BASE..BRANCH)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +110,21 @@ def _check_ref(name: str, branches: frozenset[str]) -> None:
     bad = any(ord(c) < 33 or ord(c) == 127 or ord(c) in _UNSEEN or c in '~^:?*[\\"' for c in name) or any(
         not part or part.startswith(".") or part.endswith((".", ".lock")) for part in name.split("/")
     )
+    short = name.removeprefix("refs/heads/")
+    bad = bad or short.startswith("-") or short in ("HEAD", "@") or re.fullmatch(r"[0-9a-f]{40}", short) is not None
     if bad or ".." in name or "@{" in name or not name.startswith("refs/") or len(name) > 250:
         raise refuse("ref.invalid", f"The ref name {name[:80]!a} is not one that git accepts")
     if not name.startswith("refs/heads/"):
         raise refuse("ref.namespace", f"The bundle's ref {name[:80]!a} is not a branch")
     for branch in branches:
-        if name.startswith(branch + "/") or branch.startswith(name + "/"):
+        folded, other = name.casefold(), branch.casefold()
+        if (f"{folded}/".startswith(f"{other}/") and name != branch) or other.startswith(f"{folded}/"):
             raise refuse("ref.conflict", f"The ref {name[:80]!a} cannot exist beside {branch[:80]!a}")
+
+
+def tempts_a_shell(name: str) -> bool:
+    """Whether a ref name that git accepts would be a command to a script that does not quote it."""
+    return re.search(r"[;&|$`<>'(){}!#]", name) is not None
 
 
 def walk_pack(path: Path, start: int, *, max_object: int, max_total: int) -> PackFacts:

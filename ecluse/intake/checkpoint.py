@@ -40,7 +40,8 @@ class Checkpoints:
     def take(self, request: ExportRequest, *, finish: bool = False) -> Exported | None:
         """Export the work as it is now, unless it is as it was at the last look, or there is none; then ``None``.
 
-        With ``finish``, work that is wholly committed is a finished export and not a checkpoint. A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
+        With ``finish``, work that is wholly committed is a finished export and not a checkpoint; it stays until the
+        next one, for a checkpoint is nothing to land. A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
         raises; what was refused is not tried again before the work has changed.
         """
         state = self._state(request)
@@ -58,7 +59,7 @@ class Checkpoints:
             raise
         self._seen = (done.base, done.head, state[2])
         if outputs.suffix != ".tar":
-            prune(outputs, done.change_id, done.revision, finished=finish)
+            prune(outputs, done.change_id, done.revision, finished=finish and not passing)
         return done
 
     def _state(self, request: ExportRequest) -> tuple[str, str, str] | None:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from ecluse.clock import now
-from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI, INVISIBLE
+from ecluse.intake.textrules import is_mixed
 from ecluse.model import Finding, Role, Verdict
 from ecluse.patterns import expression
 from ecluse.signing import Principal
@@ -18,78 +19,107 @@ from ecluse.signing import Principal
 _FORGES = expression(
     r"^(?:noreply@github\.com|(?:[0-9]+\+)?github-actions\[bot\]@users\.noreply\.github\.com|noreply@gitlab\.com"
     r"|(?:[0-9]+\+)?[^@+]*\[bot\]@users\.noreply\.github\.com"
+    r"|(?:no-?reply|actions|support)@(?:github|gitlab)\.com"
     r"|(?:noreply|no-reply)@(?:bitbucket\.org|codeberg\.org|gitea\.(?:io|com)|forgejo\.org))$",
     re.IGNORECASE,
 )
 _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
-_FORGE_NAME = expression(r"\[bot\]$|^(?:github|gitlab|web-flow|github-actions)$", re.IGNORECASE)
-_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
-_LINE_ENDS = expression(r"\r\n|[\n\t]")
+_FORGE_NAME = expression(
+    r"\[bot\]$|^(?:github|gitlab|web-flow|github[ -]actions?(?: bot)?|gitlab[ -]ci)$", re.IGNORECASE
+)
+_HIDING = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *BIDI, *(INVISIBLE - _JOINERS))))
+"""Characters that control, turn or hide text."""
+
+_HIDING_IN_MESSAGE = _HIDING - {"\n", "\t"}
+_Fault = tuple[str, Verdict, str]
+"""Code, verdict, and what a commit does that is wrong."""
+
 _FUTURE = timedelta(days=366)
+_STAMP = expression(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$")
+_ENCODINGS = (b"utf-8", b"utf8", b"iso-8859-1", b"latin1", b"iso-8859-15")
+_HEADER = expression(
+    rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author [^\n]*\ncommitter [^\n]*\n(?!(?:[^\n]*\n)*(?:tree|parent|author|committer) )"
+)
 _SKIP = expression(
-    r"\[(?:skip ci|ci skip|no ci|skip actions|actions skip)\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
+    r"\[\s*(?:skip|no)[ _-](?:ci|cd|actions?|checks?|tests?|builds?|deploy|travis|circle(?:ci)?|azp|azurepipelines|appveyor|netlify|vercel)\s*\]"
+    r"|\[\s*(?:ci|cd|actions?|travis|circle(?:ci)?|azp|azurepipelines|appveyor)[ _-]skip\s*\]|\*\*\*NO_CI\*\*\*|^skip-checks:\s*true",
     re.IGNORECASE | re.M,
 )
 _TRAILER = expression(
-    r"^(?:approved-by|reviewed-by|acked-by|tested-by|ecluse-[a-z-]+|change-trusted|co-approved-by)\s*:",
+    r"^(?:(?:[a-z]+-)*(?:approved|reviewed|acked|tested|verified|merged|lgtm)(?:-by)?|ecluse-[a-z-]+|change-trusted|code-review)\s*:",
     re.IGNORECASE | re.M,
 )
 _MARKUP = expression(
-    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base)\b|</\s*[a-z][\w-]*\s*>|javascript:|\bon[a-z]{3,20}\s*=\s*\S",
-    re.IGNORECASE,
+    r"<\s*(?:script|img|svg|iframe|object|embed|style|form|meta|link|base|math|video|audio|details|a\s+href)\b|</\s*[a-z][\w-]*\s*>|<!--"
+    r"|(?:javascript|vbscript):|data:text/html|<[^<>]{0,300}\bon[a-z]{3,20}\s*=\s*\S|\{\{[^{}\n]{1,200}\}\}"
+    r"|^[=+@-](?:[A-Z]{2,}\(|cmd\|)|^::[a-z-]+(?: [^:]*)?::",
+    re.IGNORECASE | re.MULTILINE,
 )
 _SPEAKS_TO_US = expression(
-    r"ignore (?:all |the |any )?(?:previous|prior|above) (?:instructions|rules)|disregard (?:all|the|previous)|system prompt"
-    r"|you are (?:now )?(?:an? )?(?:ai|assistant|reviewer|agent)\b|^\s*(?:system|assistant|developer)\s*:"
-    r"|\bcall (?:the )?(?:tool|function)\b|<\|[a-z_]+\|>", re.IGNORECASE | re.MULTILINE,
+    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:previous|prior|above|earlier|preceding|your|system)\s+(?:\w+\s+)?"
+    r"(?:instructions?|rules|prompts?|directions|guidelines)|forget (?:everything|all)\b|\bsystem prompt: "
+    r"|ignore[rz]? (?:\w+ )?(?:les |toutes les )?(?:instructions|consignes) pr|ignorier\w* (?:alle )?(?:vorherigen|bisherigen|obigen)"
+    r"|(?:you are|as) (?:now )?an? (?:ai|assistant|reviewer|agent|language model)\b|\b(?:ai|llm) (?:reviewers?|assistants?|agents?)\s*[:,]"
+    r"|^\s*(?-i:SYSTEM|ASSISTANT|DEVELOPER)\s*:|\n\s*(?:system|assistant|developer)\s*:"
+    r"|\bcall (?:the )?(?:tool|function) \w+\s*\(|<\|[a-z_]+\|>|<(?:tool_call|function_calls|invoke)\b|\[/?INST\]", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 
-_BEGINNINGS = ("<", "javascript:", "=", "ignore", "disregard", "system", "you are", "assistant", "developer", "call")
-"""Each of the two expressions needs one of these words, in lower case."""
+_BEGINNINGS = (
+    "<", "script:", "data:text", "{{", "(", "|", "::", "ignor", "disregard", "forget", "override", "system", "you are", "as a",
+    "assistant", "developer", "ai ", "llm ", "[inst", "[/inst",
+)  # fmt: skip
+"""Each of the two expressions needs one of these pieces, in lower case."""
 
 
 def judge_commits(
-    repository: Repository, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
+    reader: Reader, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
 ) -> list[Finding]:
-    """Judge every commit's metadata. ``principals`` are those of the trunk's keys, ``signer`` who signed the bundle."""
+    """Judge what every commit says of itself. ``principals`` are those of the trunk's keys, ``signer`` who signed the
+    bundle."""
     found: list[Finding] = []
     others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
-    with Reader(repository) as reader:
-        raw = reader.read_many(commit.id for commit in commits)
-        for commit, (_, _, data) in zip(commits, raw, strict=True):
-            found += _judge_people(commit, others)
-            found += _judge_message(commit)
-            found += _judge_raw(commit, data)
-            if len(commit.parents) > 1:
-                found += _judge_merge(repository, commit)
+    seen: dict[Identity, list[_Fault]] = {}
+    latest = (now() + _FUTURE).timestamp()
+    raw = reader.read_many(commit.id for commit in commits)
+    for commit, (_, _, data) in zip(commits, raw, strict=True):
+        found += _judge_people(commit, others, seen)
+        found += _judge_message(commit)
+        found += _judge_raw(commit, data, latest)
     return found
 
 
-def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
+def judge_merges(repository: Repository, commits: Sequence[Commit]) -> list[Finding]:
+    """Judge what every merge does. Only for trees whose size is known to be sane."""
+    return [finding for commit in commits if len(commit.parents) > 1 for finding in _judge_merge(repository, commit)]
+
+
+def _judge_people(commit: Commit, others: Mapping[str, Role], seen: dict[Identity, list[_Fault]]) -> list[Finding]:
+    """Judge author and committer; ``seen`` keeps what was found of each, because few people make most commits."""
     found = []
     for who in (commit.author, commit.committer):
-        if not who.name.strip() or not who.email.strip():
-            found.append(
-                _finding("author.invalid", Verdict.REJECT, commit, "has an author or committer without name or address")
-            )
-        if _CONTROL.search(who.name + who.email):
-            found.append(
-                _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
-            )
-        if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
-            found.append(
-                _finding(
-                    "author.mismatch",
-                    Verdict.REJECT,
-                    commit,
-                    f"claims to be made by the forge ({who.name} <{who.email}>)",
-                )
-            )
-        if who.email.strip().casefold() in others:
-            text = f"claims to be by {who.email}, who did not sign it"
-            found.append(_finding("author.mismatch", Verdict.REJECT, commit, text))
-        elif role := others.get(who.name.strip().casefold()):
-            found.append(_judge_name(who.name, role, f"commit {commit.id[:12]}"))
+        if who not in seen:
+            seen[who] = _faults_of(who, others)
+        found += [Finding(code, verdict, f"commit {commit.id[:12]} {why}") for code, verdict, why in seen[who]]
+    return found
+
+
+def _faults_of(who: Identity, others: Mapping[str, Role]) -> list[_Fault]:
+    found: list[_Fault] = []
+    if not who.name.strip() or not who.email.strip():
+        found.append(("author.invalid", Verdict.REJECT, "has an author or committer without name or address"))
+    if not _HIDING.isdisjoint(who.name + who.email):
+        found.append(("author.invalid", Verdict.REJECT, "has control characters in its author or committer"))
+    if is_mixed(who.name):
+        found.append(
+            ("text.homoglyph", Verdict.QUARANTINE, f"is by {who.name!a}, a name that mixes look-alike alphabets")
+        )
+    if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
+        why = f"claims to be made by the forge ({who.name} <{who.email}>)"
+        found.append(("author.mismatch", Verdict.REJECT, why))
+    if who.email.strip().casefold() in others:
+        found.append(("author.mismatch", Verdict.REJECT, f"claims to be by {who.email}, who did not sign it"))
+    elif role := others.get(who.name.strip().casefold()):
+        found.append(_fault_of_name(who.name, role))
     return found
 
 
@@ -98,16 +128,17 @@ def judge_claim(name: str, principals: Iterable[Principal], signer: str) -> list
     claimed = name.strip().casefold()
     listed = {one.name.casefold(): one.role for one in principals}
     if claimed in listed and claimed != signer.casefold():
-        return [_judge_name(name, listed[claimed], "the manifest")]
+        code, verdict, why = _fault_of_name(name, listed[claimed])
+        return [Finding(code, verdict, f"the manifest {why}")]
     return []
 
 
-def _judge_name(name: str, role: Role, where: str) -> Finding:
+def _fault_of_name(name: str, role: Role) -> _Fault:
     """A person's name needs the person's key. An agent's is a claim: an exporter with nothing installed cannot sign."""
     if role is Role.AGENT:
-        text = f"{where} says it is by {name}, whose key did not sign it: a claim, not proven"
-        return Finding("author.unproven", Verdict.WARN, text)
-    return Finding("author.mismatch", Verdict.REJECT, f"{where} claims to be by {name}, who did not sign it")
+        why = f"says it is by {name}, whose key did not sign it: a claim, not proven"
+        return "author.unproven", Verdict.WARN, why
+    return "author.mismatch", Verdict.REJECT, f"claims to be by {name}, who did not sign it"
 
 
 def is_untrusted(text: str) -> bool:
@@ -125,7 +156,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
         found.append(
             _finding("message.too_long", Verdict.REJECT, commit, "has a message of more than 65,536 characters")
         )
-    if _CONTROL.search(_LINE_ENDS.sub("", text)):
+    if not _HIDING_IN_MESSAGE.isdisjoint(text.replace("\r\n", "\n")):
         found.append(
             _finding(
                 "message.control_chars",
@@ -135,11 +166,11 @@ def _judge_message(commit: Commit) -> list[Finding]:
             )
         )
     lower = text.lower()
-    if (not text.isascii() or any(word in lower for word in ("skip", "no ci", "no_ci"))) and _SKIP.search(text):
+    if (not text.isascii() or any(word in lower for word in ("skip", "[no", "[ no", "no_ci"))) and _SKIP.search(text):
         found.append(
             _finding("message.skip_ci", Verdict.NEUTRALISE, commit, "asks to skip the checks; they run all the same")
         )
-    if ("-" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
+    if (":" in text or not text.isascii()) and _TRAILER.search(text.replace("Ecluse-Uncommitted:", "")):
         found.append(
             _finding(
                 "message.trailer",
@@ -160,34 +191,20 @@ def _judge_message(commit: Commit) -> list[Finding]:
     return found
 
 
-def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
+def _judge_raw(commit: Commit, data: bytes, latest: float) -> list[Finding]:
+    """Judge what only the bytes of a commit show; ``latest`` is the last moment that it may claim, in epoch seconds."""
     found = []
     head = data.partition(b"\n\n")[0]
-    latest = now() + _FUTURE
+    if not _HEADER.match(head + b"\n"):
+        text = "has header lines missing, twice, or in another order than git writes them"
+        found.append(_finding("commit.malformed", Verdict.REJECT, commit, text))
     for line in head.split(b"\n"):
-        stamp = re.match(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$", line)
         if line.startswith((b"author ", b"committer ")):
-            if stamp is None:
-                found.append(
-                    _finding("author.invalid", Verdict.REJECT, commit, "has a malformed author or committer line")
-                )
-            elif not 0 <= int(stamp[1]) <= latest.timestamp() or int(stamp[2]) > 14 or int(stamp[3]) > 59:
-                found.append(
-                    _finding(
-                        "author.date",
-                        Verdict.REJECT,
-                        commit,
-                        "is dated before 1970, far in the future, or in no time zone",
-                    )
-                )
-        elif line.startswith(b"encoding ") and line[9:].strip().lower() not in (
-            b"utf-8",
-            b"utf8",
-            b"iso-8859-1",
-            b"latin1",
-            b"iso-8859-15",
-        ):
+            found += _judge_stamp(commit, line, latest)
+        elif line.startswith(b"encoding ") and line[9:].strip().lower() not in _ENCODINGS:
             found.append(_finding("commit.encoding", Verdict.WARN, commit, "is in an uncommon text encoding"))
+    if b"gpgsig" not in head:
+        return found
     signature = re.search(rb"^gpgsig(?:-sha256)? ((?:.*\n )*.*)", head, re.M)
     if signature:
         if _is_signature(signature[1].replace(b"\n ", b"\n")):
@@ -201,6 +218,16 @@ def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
                 )
             )
     return found
+
+
+def _judge_stamp(commit: Commit, line: bytes, latest: float) -> list[Finding]:
+    stamp = _STAMP.match(line)
+    if stamp is None:
+        return [_finding("author.invalid", Verdict.REJECT, commit, "has a malformed author or committer line")]
+    if 0 <= int(stamp[1]) <= latest and int(stamp[2]) <= 14 and int(stamp[3]) <= 59:
+        return []
+    why = "is dated before 1970, far in the future, or in no time zone"
+    return [_finding("author.date", Verdict.REJECT, commit, why)]
 
 
 def _is_signature(text: bytes) -> bool:

@@ -59,6 +59,8 @@ def apply_edits(draft: Draft, edits: list[dict[str, str]]) -> dict[str, Entry | 
         if standing is None:
             raise does_not_apply(f"There is no file {shown(path)}")
         text = texts[path] if path in texts else draft.content(standing)
+        if b"\0" in text[:8192]:
+            raise refuse("edits.binary", f"{shown(path)} is no text, so nothing can be found and replaced in it")
         draft.spend(len(text) // _BYTES_A_LINE)
         texts[path] = _replace(path, text, edit)
         if len(texts[path]) > draft.limits.max_file_bytes:

@@ -6,7 +6,7 @@ import base64
 import quopri
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import getaddresses, mktime_tz, parsedate_tz
@@ -30,6 +30,9 @@ _TAG = expression(r"\s*(?:re|fwd?|aw)\s*:\s*|\s*\[[^\]\n]*\b(?:PATCH|RFC|RESEND)
 _COUNT = expression(r"\[[^\]\n]*\bPATCH\b[^\]\n]*?\b(\d{1,4})/(\d{1,4})\]", re.IGNORECASE)
 _CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1", "iso-8859-15", "latin1", "windows-1252")
 _IN_BODY = expression(rb"(?:From|Date|Subject): ?(.*)$", re.IGNORECASE)
+_GROUP = expression(r"^(?:[^\":<]|\"[^\"]*\")*:")
+"""A colon before the address, outside quotes: a list of several, or a header that goes on as another."""
+
 _DIFF = expression(rb"(?:diff --git |--- (?:a/|\"a/|/dev/null)|Index: )")
 
 
@@ -63,15 +66,15 @@ def read_mails(boxes: Sequence[bytes], max_commits: int, max_files: int) -> tupl
     """The commits of mail boxes, in order. Raises :class:`Refused` (``mail.*``, ``author.*``, ``patch.*``, ``limit.*``)."""
     if sum(map(len, boxes)) > patchfile.SIZE_CAP or sum(one.count(b"\n") for one in boxes) > patchfile.LINES_CAP:
         raise refuse("limit.patch_size", f"The mails have more than {patchfile.SIZE_CAP:,} bytes together")
-    mails = [mail for box in boxes for mail in _split(box)]
+    mails = [mail for box in boxes for mail in split(box)]
     if len(mails) > max_commits:
         raise refuse("limit.commits", f"There are {len(mails):,} mails, the cap is {max_commits:,} commits")
     pieces: list[Piece] = []
     findings: list[Finding] = []
     numbers: list[tuple[int, int]] = []
     for mail in mails:
-        headers, body = _headers(mail)
-        subject = _words(headers.get("subject", ""))
+        headers, body = headers_of(mail)
+        subject = header_text(headers.get("subject", ""))
         count = _COUNT.search(subject)
         if count:
             numbers.append((int(count[1]), int(count[2])))
@@ -92,7 +95,7 @@ def _check_numbers(numbers: list[tuple[int, int]], pieces: int) -> None:
         raise refuse("mail.count_mismatch", "The mails are not the whole series that their subjects count")
 
 
-def _split(data: bytes) -> list[bytes]:
+def split(data: bytes) -> list[bytes]:
     """The mails of a box. A ``From `` line that does not clearly begin a mail could be read in two ways: refused."""
     lines = data.split(b"\n")
     starts = []
@@ -100,7 +103,8 @@ def _split(data: bytes) -> list[bytes]:
         if not _FROM_LINE.match(line.rstrip(b"\r")):
             continue
         follows = lines[number + 1] if number + 1 < len(lines) else b""
-        clear = number == 0 or not lines[number - 1].strip()
+        signed = number > 1 and lines[number - 2].rstrip() == b"--"  # b4 writes no blank line after a signature
+        clear = number == 0 or signed or not lines[number - 1].strip()
         if not clear or not _HEADER.match(follows.rstrip(b"\r")):
             raise refuse(
                 "mail.count_mismatch", f"Line {number + 1} is a bare `From ` line that would split a mail in two"
@@ -114,7 +118,7 @@ def _split(data: bytes) -> list[bytes]:
     return [b"\n".join(lines[begin + 1 : end]) for begin, end in zip(starts, ends, strict=True)]
 
 
-def _headers(mail: bytes) -> tuple[dict[str, str], bytes]:
+def headers_of(mail: bytes) -> tuple[dict[str, str], bytes]:
     """(headers by lower-case name, body as it was written). Headers that matter may come once."""
     if b"\0" in mail:
         raise refuse("mail.malformed", "A mail holds NUL bytes")
@@ -157,7 +161,7 @@ def _decoded(headers: dict[str, str], body: bytes) -> bytes:
     raise refuse("mail.malformed", f"A mail is encoded as {way[:40]!a}, which is not known")
 
 
-def _words(header: str) -> str:
+def header_text(header: str) -> str:
     """A header's text with its encoded words read."""
     try:
         parts = decode_header(header)
@@ -181,7 +185,7 @@ def _read(headers: dict[str, str], subject: str, body: bytes, max_files: int, fi
     if name not in _CHARSETS:
         raise refuse("mail.charset", f"A mail is written in {name[:40]!a}; send it in UTF-8")
     words = rest.decode("utf-8" if name == "ascii" or name == "us-ascii" else name, "replace")
-    title = _title(subject)
+    title = title_of(subject)
     whole = f"{title}\n\n{words.strip()}".strip() if title else words.strip()
     if not whole:
         raise refuse("mail.malformed", "A mail has neither a subject nor a message")
@@ -190,7 +194,7 @@ def _read(headers: dict[str, str], subject: str, body: bytes, max_files: int, fi
     return Piece(author, when, whole.replace("\r\n", "\n") + "\n", patch.files, patch.base)
 
 
-def _title(subject: str) -> str:
+def title_of(subject: str) -> str:
     text = subject
     while (match := _TAG.match(text)) and match.end():
         text = text[match.end() :]
@@ -199,9 +203,9 @@ def _title(subject: str) -> str:
 
 def _author(header: str) -> Identity:
     found = [(name, address) for name, address in getaddresses([header]) if name or address]
-    if len(found) != 1 or not re.fullmatch(r"[^\s<>@\0]+@[^\s<>@\0]+", found[0][1]):
+    if len(found) != 1 or _GROUP.search(header) or not re.fullmatch(r"[^\s<>@\0]+@[^\s<>@\0]+", found[0][1]):
         raise refuse("author.invalid", "A mail does not come from one author with an address")
-    name, address = _words(found[0][0]).strip(), found[0][1]
+    name, address = header_text(found[0][0]).strip(), found[0][1]
     if any(ord(c) < 32 or 127 <= ord(c) < 160 or ord(c) in BIDI or c in "<>" for c in name + address):
         raise refuse("author.invalid", "The author of a mail has control characters in name or address")
     if len(name) > 200 or len(address) > 250:
@@ -216,11 +220,12 @@ def _date(header: str) -> str:
         raise refuse("author.date", "A mail has no date, or one that cannot be read")
     offset = parts[9] or 0
     try:
+        datetime(*parts[:6])
         moment = mktime_tz(parts)
     except (OverflowError, ValueError):
         moment = -1
     if not 0 <= moment <= (now() + _FUTURE).timestamp() or abs(offset) > 14 * 3600:
-        raise refuse("author.date", "A mail is dated before 1970, far in the future, or in no time zone")
+        raise refuse("author.date", "A mail is dated on no day, before 1970, far in the future, or in no time zone")
     return f"{int(moment)} {'-' if offset < 0 else '+'}{abs(offset) // 3600:02d}{abs(offset) % 3600 // 60:02d}"
 
 
@@ -249,6 +254,6 @@ def _in_body(message: bytes) -> tuple[list[bytes], bytes]:
     said = []
     while lines and _IN_BODY.match(lines[0].rstrip(b"\r")):
         said.append(lines.pop(0))
-    if not any(line[:5].lower() in (b"from:", b"date:") for line in said):
+    if not said:
         return [], message
     return said, b"\n".join(lines)

@@ -25,7 +25,10 @@ KINDS = ("bundle", "patch")
 _AGENT = ("tool", "model", "session", "task", "cost")
 _ROOTS_CAP = 100
 
-ID = expression(r"[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
+MARK = "Ecluse-Uncommitted: yes"
+"""The line of a message that tells uncommitted work from what somebody committed."""
+
+ID = expression(r"(?!.*(?:\.\.|\.lock\Z|\.\Z))[a-z0-9A-Z][A-Za-z0-9._-]{0,79}\Z")
 _OID = expression(r"[0-9a-f]{40}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _INSTANT = expression(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})\Z")
@@ -66,7 +69,16 @@ class Manifest:
     roots: tuple[str, ...] = ()
     remote: str = ""
     branch: str = ""
+    stood_at: str = ""
+    """The last commit that somebody had made where the change was exported."""
+
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def only_uncommitted(self) -> bool:
+        """Whether nobody had committed any of it: then its patch, taken alone, is all uncommitted work."""
+        mine = self.uncommitted and self.uncommitted == self.head and self.stood_at == self.base
+        return bool(mine and self.files) and all(one.get("origin", "committed") != "committed" for one in self.files)
 
     def payload(self, kind: str) -> Payload | None:
         """The payload of this kind, or ``None``."""
@@ -172,6 +184,7 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
         roots=tuple(_matched(str(one), _OID, "meta.type", "root") for one in where.get("roots", [])[:_ROOTS_CAP]),
         remote=where.get("remote", ""),
         branch=_branch(value.get("git", {})),
+        stood_at=str(value.get("git", {}).get("last_commit", "")),
     )
     if not 1 <= found.revision <= 1_000_000:
         raise refused("meta.number", "The revision is not between 1 and 1,000,000")

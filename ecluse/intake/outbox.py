@@ -6,7 +6,7 @@ import base64
 import errno
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from ecluse.intake.publication import Publication
 
 BUNDLE_REF = "refs/heads/change"
+_Counted = tuple[Path | None, tuple[int, int] | None]
+_Made = tuple[Callable[[], Path], Callable[[], _Counted]]
+"""What fetches the bundle, and what fetches the patch with the lines that it adds and removes, where they are counted."""
+
 PATCH_CAP = 64 << 20
 """A patch payload above this many bytes is left out, and the manifest says so."""
 _DEAD_S = 24 * 3600.0
@@ -130,22 +134,40 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
         work_taken = stack.enter_context(background(lambda: _take(repository, temporary, head, request)))
         _prepare(repository, request)
         based = base_found()
-        listed = stack.enter_context(background(lambda: _committed(temporary, based.commit, head)))
         origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
+        made = _make(stack, repository, temporary, based.commit, head) if head != based.commit else None
+        differing = stack.enter_context(background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head)))
+        commits, by_commit = _committed(temporary, based.commit, head)
+        changes = differing()
+        _refuse_secrets(temporary, commits, by_commit, changes)
         work = work_taken()
         tip = work.commit or head
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
-        bundle = stack.enter_context(background(lambda: _make_bundle(temporary, based.commit, tip)))
-        patch = stack.enter_context(background(lambda: _make_patch(repository, temporary, based.commit, tip)))
-        changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-        work = _with_submodules(work, changes)
-        commits, by_commit = listed()
         if work.commit:
-            commits = [*commits, *temporary.commits(f"^{head}", tip)]
-            by_commit |= commit_changes(temporary, [tip])
-        _refuse_secrets(temporary, commits, by_commit, changes)
+            made = _make(stack, repository, temporary, based.commit, tip)
+            own = temporary.commits(f"^{head}", tip)
+            changed = commit_changes(temporary, [tip])
+            _refuse_secrets(temporary, own, changed, changed[tip])
+            commits = [*commits, *own]
+            changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
+        work = _with_submodules(work, changes)
+        assert made is not None  # noqa: S101 - where nothing was committed and nothing lies there, it was refused
+        bundle, patch = made
         return _Found(based, work, tip, commits, changes, *origin(), bundle(), *patch())
+
+
+def _make(stack: ExitStack, repository: Repository, temporary: Repository, base: str, tip: str) -> _Made:
+    """Have both payloads made beside what follows.
+
+    For HEAD that begins before it is known whether anything uncommitted lies there: mostly nothing does, and looking
+    takes as long as making them.
+    """
+    folder = Path(tempfile.mkdtemp(dir=temporary.git_dir))
+    return (
+        stack.enter_context(background(lambda: _make_bundle(temporary, folder, base, tip))),
+        stack.enter_context(background(lambda: _make_patch(repository, temporary, folder, base, tip))),
+    )
 
 
 def _prepare(repository: Repository, request: ExportRequest) -> None:
@@ -279,23 +301,21 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
         )
 
 
-def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
+def _make_bundle(temporary: Repository, folder: Path, base: str, tip: str) -> Path:
     """Write the bundle beside the temporary repository, while what it holds is judged; nobody sees it yet."""
-    bundle = temporary.git_dir / "payload.bundle"
+    bundle = folder / "payload.bundle"
     write_bundle(temporary, bundle, BUNDLE_REF, tip, base)
     return bundle
 
 
-def _make_patch(
-    repository: Repository, temporary: Repository, base: str, tip: str
-) -> tuple[Path | None, tuple[int, int] | None]:
+def _make_patch(repository: Repository, temporary: Repository, folder: Path, base: str, tip: str) -> _Counted:
     """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear.
 
     There is none where a partial clone lacks the former content of what the change touches.
     """
     from ecluse.intake.sessiondocs import LINES_CAP, count_lines
 
-    patch = temporary.git_dir / "payload.patch"
+    patch = folder / "payload.patch"
     partial = any((repository.common_dir / "objects" / "pack").glob("*.promisor"))
     done = temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",

@@ -207,6 +207,8 @@ def _make(draft: Draft, one: FilePatch, action: str, standing: Entry | None) -> 
             data = binarypatch.apply_delta(before, data, draft.limits.max_file_bytes)
     else:
         data = _apply_hunks(draft, one, before)
+        if one.crlf and one.new_id and not blob_id(data).startswith(one.new_id):
+            data = _with_its_own_ends(draft, one, before, data)
     if action == "delete":
         if data:
             raise does_not_apply(f"{shown(one.old)} holds more than the patch takes away")
@@ -221,6 +223,18 @@ def _make(draft: Draft, one: FilePatch, action: str, standing: Entry | None) -> 
             )
         draft.note("patch.index_mismatch", one.new, "does not become the file that its index line names")
     return made
+
+
+def _with_its_own_ends(draft: Draft, one: FilePatch, before: bytes, data: bytes) -> bytes:
+    """``data``, or what the lines make with the CRs that they came with, where that is what the index line names.
+
+    A transport that puts a CR on every line may leave alone those that have one.
+    """
+    try:
+        kept = _apply_hunks(draft, replace(one, crlf=False), before)
+    except Refused:
+        return data
+    return kept if blob_id(kept).startswith(one.new_id) else data
 
 
 def _apply_hunks(draft: Draft, one: FilePatch, before: bytes) -> bytes:
@@ -257,8 +271,8 @@ def _find(
     stated = max(hunk.old[0] - (hunk.old[1] > 0), 0) + shift
     for lines in forms:
         wanted = [data for mark, data in lines if mark != b"+"]
-        if not wanted:
-            return lines, (stated if least <= stated <= len(have) and (hunk.old[0] or not have) else None)
+        if not wanted:  # nothing to compare with: what the transport did is undone
+            return forms[-1], (stated if least <= stated <= len(have) and (hunk.old[0] or not have) else None)
         if stated >= least and have[stated : stated + len(wanted)] == wanted:
             return lines, stated
         first = wanted[0]

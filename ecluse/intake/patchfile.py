@@ -20,7 +20,11 @@ _HUNK = expression(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@
 _INDEX = expression(rb"index ([0-9a-f]{4,40})\.\.([0-9a-f]{4,40})(?: ([0-7]{6}))?$")
 _PIECE = expression(rb"(literal|delta) (\d{1,12})$")
 _LOOKS_LIKE_MORE = expression(rb"(?:diff -|--- \S|\+\+\+ \S|@@ -|Index: |GIT binary patch)")
-_BETWEEN = expression(rb"(?:base-commit|prerequisite-patch-id): [0-9a-f]{40}$")
+_BETWEEN = expression(
+    rb"(?:base-commit|prerequisite-patch-id): [0-9a-f]{40}$|(?:prerequisite-)?(?:change-id|message-id): [<>\w.@:+-]{1,200}$"
+)
+"""What `git format-patch --base` and b4 write below a patch."""
+
 _PLAIN_BETWEEN = expression(rb"(?:diff -(?!-)|Index: |={20,}$)")
 _EXTENDED = (
     b"old mode ", b"new mode ", b"deleted file mode ", b"new file mode ", b"copy from ", b"copy to ", b"rename from ",
@@ -134,9 +138,13 @@ class _Parser:
         elif self._git is not True and line.startswith(b"--- ") and self._line(self._at + 1).startswith(b"+++ "):
             self._git = False
             self._files.append(self._plain_section())
-        elif line in (b"-- ", b"--"):
+        elif line.rstrip(b" ") == b"--":
             self._check_trailer()
             return False
+        elif line in (b"---", b"Best regards,") and self._ends_here():
+            self._at += 1
+        elif self._git is not True and line.startswith(b"Binary files ") and line.endswith(b" differ"):
+            raise refuse("patch.binary_missing", "The content of a binary file is not in the patch")
         elif not line or _BETWEEN.match(line) or (not self._git and _PLAIN_BETWEEN.match(line)):
             if line.startswith(b"base-commit: "):
                 self._base = line[13:].decode("ascii")
@@ -149,6 +157,16 @@ class _Parser:
         rest = self._lines[self._at + 1 :]
         if len(rest) > _TRAILER_LINES or any(_LOOKS_LIKE_MORE.match(line) for line in rest):
             raise refuse("patch.trailing_garbage", "What follows the signature looks like more of the patch")
+
+    def _ends_here(self) -> bool:
+        """Whether nothing but what b4 writes below a patch follows, up to the signature."""
+        for at in range(self._at + 1, len(self._lines)):
+            line = self._line(at)
+            if line.rstrip(b" ") == b"--":
+                break
+            if line and line != b"Best regards," and not _BETWEEN.match(line):
+                return False
+        return True
 
     # -- sections ----------------------------------------------------------------------------------------------
 
@@ -166,6 +184,8 @@ class _Parser:
                 raise refuse("mode.unknown", f"{decode(new)[:80]!a} gets the mode {mode[:12]!a}")
         if (b"old mode " in said) != (b"new mode " in said):
             raise refuse("patch.malformed", "A section changes a mode and names only one")
+        if b"new mode " in said and old_mode[:3] != new_mode[:3]:
+            raise refuse("mode.unknown", f"{decode(new)[:80]!a} changes its kind by its mode alone")
         return FilePatch(
             action, decode(old), decode(new), old_mode, new_mode, facts.old_id, facts.new_id, hunks, binary, self._crlf
         )
@@ -249,6 +269,8 @@ class _Parser:
         found: list[Hunk] = []
         while match := _HUNK.match(self._line()):
             start, count, new_start, new_count = (int(word) if word is not None else 1 for word in match.groups())
+            if (count and not start) or (new_count and not new_start):
+                raise refuse("patch.malformed", "A part of a file in the patch begins before its first line")
             hunk = self._hunk((start, count), (new_start, new_count))
             if found and start < found[-1].old[0] + found[-1].old[1]:
                 raise refuse("patch.malformed", "The parts of a file in the patch overlap or are out of order")

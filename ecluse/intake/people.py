@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecluse.git import Commit
-from ecluse.intake.manifest import Manifest, clean
-from ecluse.model import Agent
+from ecluse.intake.manifest import clean
 from ecluse.signing import fingerprint, principals
+
+if TYPE_CHECKING:
+    from ecluse.intake.judgement import Judgement
 
 _KEPT = 50
 
@@ -25,16 +27,17 @@ def unknown(commits: Sequence[Commit], signers: bytes) -> tuple[str, ...]:
     return tuple(found)[:_KEPT]
 
 
-def describe(agent: Agent, people: Sequence[str], claims: Manifest | None, signers: bytes) -> dict[str, Any]:
-    """What a change's record says of who made it; only what is known. ``agent.key`` is the principal who signed."""
+def describe(judgement: Judgement, signers: bytes) -> dict[str, Any]:
+    """What a change's record says of who made it; only what is known. The agent's key is the principal who signed."""
+    agent, claims = judgement.agent, judgement.claims
     facts: dict[str, Any] = {
         "tool": clean(agent.tool),
         "model": clean(agent.model),
         "session": clean(agent.session),
         "signed_by": agent.key,
         "key": next((fingerprint(one) for one in principals(signers) if one.name == agent.key), ""),
-        "people": list(people),
-        "uncommitted": claims.uncommitted if claims else "",
+        "people": list(judgement.people),
+        "uncommitted": judgement.uncommitted,
         "branch": claims.branch if claims else "",
     }
     return {name: value for name, value in facts.items() if value}

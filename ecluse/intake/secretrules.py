@@ -32,6 +32,9 @@ def find_secrets(
     later = [*_files(history, "secret.file"), *_values(blobs, suspects, history, "secret.in_history")]
     found += [one for one in later if (one.path, one.message.partition(": ")[2]) not in there]
     messages = ((commit.id, commit.message.encode("utf-8", "surrogateescape")) for commit in commits)
+    paths = "\n".join({one.path for one in (*result, *history) if one.status != "D"})
+    if any(not hit.rule.endswith("-assignment") for hit in scan(paths.encode("utf-8", "replace"))):
+        found.append(Finding("secret.found", Verdict.REJECT, "the name of a file holds a secret"))
     for commit_id, message in Sieve().suspects(messages):
         for hit in scan(message):
             text = f"the message of commit {commit_id[:12]}, line {hit.line}: {hit.rule}"

@@ -102,13 +102,13 @@ def take(
 
 def _user_settings(repository: Repository) -> list[str]:
     """The settings that say what counts as a difference; everything else of the user's configuration is not read."""
-    asked = repository.run(
-        "config", "--null", "--get-regexp", r"^core\.(autocrlf|eol|excludesfile)$", check=False, user_config=True
-    )
+    known = repository.settings()
+    if known is None:
+        return []
+    found = {key: known.effective(key) for key in ("core.autocrlf", "core.eol", "core.excludesfile")}
     words: list[str] = []
-    for item in os.fsdecode(asked.stdout).split("\0"):
-        key, newline, value = item.partition("\n")
-        if newline:
+    for key, value in found.items():
+        if value is not None:
             words += ["-c", f"{key}={Path(value).expanduser() if key == 'core.excludesfile' else value}"]
     return words
 

@@ -12,7 +12,7 @@ from ecluse.intake import bundlefile, manifest, strictjson, textchunks
 from ecluse.intake.manifest import Manifest
 from ecluse.intake.series import Form, form_of
 
-_PATCHES = (".patch", ".diff", ".mbox", ".eml")
+PATCHES = (".patch", ".diff", ".mbox", ".eml")
 _SERIES_CAP = 1_000
 _GIVE = (
     "give what `ecluse export` wrote (its .json beside the payloads, or the .tar), a `git bundle`, a patch, a mail box "
@@ -128,6 +128,8 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
         found = [path for path in every if path.suffix in suffixes]
         if suffixes == (".json",) and len(found) > 1:
             found = [path for path in found if path.name.startswith("sync_cloud_")] or found
+        if suffixes == (".json",) and len(found) > 1:
+            found = _naming_others(found) or found
         if len(found) > 1:
             names = ", ".join(path.name for path in found[:5])
             raise Invalid("intake.ambiguous", f"{folder} holds several bundles: {names}.", f"ecluse import {found[-1]}")
@@ -137,12 +139,23 @@ def _from_folder(folder: Path, scratch: Path, cap: int, *, unpacked: bool = Fals
             raise archives.refuse_nested(found[0])
         if found:
             return open_parcel(found[0], scratch, cap)
-    patches = [path for path in every if path.suffix in _PATCHES]
+    patches = [path for path in every if path.suffix in PATCHES]
     if len(patches) > _SERIES_CAP or sum(path.stat().st_size for path in patches) > cap:
         raise Refused("limit.bundle_size", f"The patches in {folder} are too many or too large.", "hand over fewer")
     if patches:
         return _parcel(folder, "", tuple(path.name for path in patches), "")
     raise Invalid("intake.none", f"There is no bundle and no patch in the folder {folder}.", _GIVE)
+
+
+def _naming_others(found: list[Path]) -> list[Path]:
+    """The one manifest of several JSON files, where it names the others as its payload."""
+    for path in found:
+        said = read_claims(path)
+        if isinstance(said, Manifest) and {one.name for one in found} - {path.name} <= {
+            one.name for one in said.payloads
+        }:
+            return [path]
+    return []
 
 
 def _from_manifest(path: Path, cap: int) -> Parcel:
@@ -181,7 +194,7 @@ def _former_patch(path: Path) -> str:
     if not isinstance(said, dict) or "schema" in said or not isinstance(said.get("patch"), dict):
         return ""
     name = said["patch"].get("filename")
-    if not isinstance(name, str) or Path(name).name != name or not name.endswith(_PATCHES):
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(PATCHES):
         return ""
     file = path.parent / name
     return name if file.is_file() and not file.is_symlink() else ""

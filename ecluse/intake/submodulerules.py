@@ -12,7 +12,7 @@ from ecluse.model import Finding, Verdict
 from ecluse.patterns import expression
 
 _GOOD_URL = expression(
-    r"(?:https://[A-Za-z0-9]|ssh://[A-Za-z0-9]|[A-Za-z0-9_.-]+@[A-Za-z0-9][A-Za-z0-9.-]*:[^-]|\.\./)"
+    r"(?:(?i:https)://[A-Za-z0-9]|ssh://[A-Za-z0-9]|[A-Za-z0-9_.-]+@[A-Za-z0-9][A-Za-z0-9.-]*:[^-]|\.\./)"
 )
 
 

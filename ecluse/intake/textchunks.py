@@ -1,8 +1,8 @@
 """A bundle as text for a channel that carries nothing but copy and paste: numbered, checksummed chunks.
 
 Each chunk stands alone between a begin and an end line, says which of how many it is and what the whole must be. Base85
-would be shorter; Base64 survives mail, chat and Markdown better. Line ends, indentation, quoting marks and words around
-the chunks do not matter, neither does their order, nor a chunk pasted twice.
+would be shorter; Base64 survives mail, chat and Markdown better. Line ends, indentation, quoting marks, dashes of
+print and words around the chunks do not matter, neither does their order, nor a chunk pasted twice.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ TEXT_CAP = 64 << 20
 """The most bytes that chunks may have as text: text is held whole, unlike a file."""
 
 _BEGIN = expression(
-    rb"-----BEGIN\s+ECLUSE\s+CHUNK\s+([1-9][0-9]{0,5})/([1-9][0-9]{0,5})\s+([0-9a-f]{64})\s+sha256:([0-9a-f]{16})-----"
+    rb"BEGIN\s+ECLUSE\s+CHUNK\s+([1-9][0-9]{0,5})/([1-9][0-9]{0,5})\s+([0-9a-f]{64})\s+sha256:([0-9a-f]{16})-{1,5}"
 )
-_END = b"-----END ECLUSE CHUNK-----"
+_END = "-----END ECLUSE CHUNK-----"
+_END_FOUND = expression(rb"-{1,5}\s*END\s+ECLUSE\s+CHUNK\b")
+_DRESSED = expression(rb"\xc2\xa0|\xe2\x80[\x90-\x95]|\xe2\x88\x92")
+"""Blanks that do not break and dashes of print, in UTF-8: what editors and chats make of blanks and hyphens."""
+
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
 _NOISE = expression(rb"[^A-Za-z0-9+/=]")
 _QUOTE = expression(rb"^[\s>|]+", re.MULTILINE)
 _AGAIN = "copy it again, whole, and import all chunks together: ecluse import FILE"
@@ -50,7 +55,7 @@ def write_chunks(data: bytes, size: int = CHUNK_BYTES) -> str:
         head = f"-----BEGIN ECLUSE CHUNK {number}/{len(parts)} {whole} sha256:{_digest(part)}-----"
         lines = base64.b64encode(part).decode("ascii")
         body = "\n".join(lines[at : at + 76] for at in range(0, len(lines), 76))
-        blocks.append(f"{head}\n{body}\n{_END.decode('ascii')}\n")
+        blocks.append(f"{head}\n{body}\n{_END}\n")
     return "\n".join(blocks)
 
 
@@ -66,7 +71,7 @@ def check_size(number: int, size: int = CHUNK_BYTES) -> None:
 
 def looks_like_chunks(text: bytes) -> bool:
     """Whether text holds the beginning of a chunk; words may stand before it, quoting marks and line ends inside it."""
-    return b"-----BEGIN" in text and _BEGIN.search(_flat(text)) is not None
+    return (b"ECLUSE" in text or text[:2] in _WIDE) and _BEGIN.search(_flat(text)) is not None
 
 
 def read_chunks(text: bytes) -> bytes:
@@ -111,8 +116,8 @@ def _find(text: bytes) -> tuple[list[_Chunk], set[int]]:
     for index, start in enumerate(starts):
         number, total = int(start.group(1)), int(start.group(2))
         limit = starts[index + 1].start() if index + 1 < len(starts) else len(flat)
-        end = flat.find(_END, start.end(), limit)
-        data = _decode(flat[start.end() : end]) if end >= 0 else None
+        end = _END_FOUND.search(flat, start.end(), limit)
+        data = _decode(flat[start.end() : end.start()]) if end else None
         if data is None or number > total or total > MAX_CHUNKS or _digest(data) != start.group(4).decode("ascii"):
             damaged.add(number)
         else:
@@ -121,7 +126,11 @@ def _find(text: bytes) -> tuple[list[_Chunk], set[int]]:
 
 
 def _flat(text: bytes) -> bytes:
-    """``text`` without what mail and chat put in front of lines."""
+    """``text`` without what mail and chat put in front of lines, and editors in place of blanks and hyphens."""
+    if text[:2] in _WIDE:
+        text = text.decode("utf-16", "replace").encode()
+    if not text.isascii():
+        text = _DRESSED.sub(lambda found: b" " if found[0] == b"\xc2\xa0" else b"-", text)
     return _QUOTE.sub(b"", text.replace(b"\r", b"\n"))
 
 

@@ -11,16 +11,14 @@ from ecluse.git import Identity, Repository
 from ecluse.history import History, perform
 from ecluse.history.journal import Probed
 from ecluse.intake.admission import write_receipt
-from ecluse.intake.manifest import clean
+from ecluse.intake.manifest import MARK, clean
 from ecluse.model import Change, ChangeState, Event, Landing
 from ecluse.secrets.scan import scan
-
-MARK = "Ecluse-Uncommitted: yes"
 
 
 def is_open(repository: Repository, change: Change) -> bool:
     """Whether the change's last commit is marked as uncommitted work that nobody has written a message for yet."""
-    if change.state is not ChangeState.READY or change.method != "bundle" or not change.head:
+    if change.state is not ChangeState.READY or change.method not in ("bundle", "patch") or not change.head:
         return False
     if change.about.get("uncommitted") != change.head or repository.resolve(change.head) != change.head:
         return False

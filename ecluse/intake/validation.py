@@ -19,7 +19,6 @@ from ecluse import process
 from ecluse.errors import Failed, Unsupported, Waits
 from ecluse.git import ChangedPath, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
-from ecluse.history import History
 from ecluse.intake.objects import read_blobs
 from ecluse.model import Change, ChangeState
 
@@ -99,6 +98,8 @@ def _distrust(repository: Repository, commit: str) -> Waits | None:
         return None
     key = "CHANGE"
     if (repository.state_dir / "history.db").exists():
+        from ecluse.history import History
+
         with History.open(repository.state_dir) as history:
             for change in history.find(Change, head=commit):
                 if change.trusted_by and change.state in (ChangeState.READY, ChangeState.LANDED):

@@ -60,7 +60,7 @@ _PROVIDERS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = (
     (
         "url-password",
         (b"://",),
-        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
+        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?![A-Za-z]+[0-9]{0,3}@(?:127\.0\.0\.1|[A-Za-z0-9_-]+)(?![A-Za-z0-9_.-]))(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]",
     ),
 )
 _COMPILED = tuple((rule, words, expression(shape)) for rule, words, shape in _PROVIDERS)

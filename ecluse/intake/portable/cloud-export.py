@@ -173,9 +173,12 @@ def find_base(repo, head, asked):
             raise Stop(2, "export.base", "%r is no commit that HEAD comes from." % asked, "git log --oneline --graph")
         return common[0], "asked", target
     cloned = [oid for oid, words in log if words.startswith("clone:")]
+    trunk = repo.ask("config", "--local", "--get", "ecluse.trunk")  # in a work tree of the repository that `init` saw
+    trunk = "" if trunk == repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") else trunk
     for how, revision in (
         ("recorded", repo.ask("config", "--local", "--get", "ecluse.base")),
         ("upstream", "@{upstream}"),
+        ("trunk", "refs/heads/" + trunk if trunk else ""),
         ("origin/HEAD", "refs/remotes/origin/HEAD"),
         ("clone", cloned[-1] if cloned else ""),
         ("shallow", shallow_end(repo)),
@@ -183,7 +186,7 @@ def find_base(repo, head, asked):
         found = repo.resolve(revision) if revision else ""
         common = repo.ask("merge-base", "--end-of-options", found, head).split() if found else []
         if common:
-            return common[0], how, target
+            return common[0], how, trunk if how == "trunk" else target
     return "", "none: whole history", target
 
 
@@ -292,7 +295,7 @@ PROVIDERS = [(rule, re.compile(shape)) for rule, shape in (
     ("pypi-token", rb"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
     ("jwt", rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
     ("private-key", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[\\nr\s]*(?:[A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=]{32,}"),
-    ("url-password", rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]"),
+    ("url-password", rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>${}]+:(?![A-Za-z]+[0-9]{0,3}@(?:127\.0\.0\.1|[A-Za-z0-9_-]+)(?![A-Za-z0-9_.-]))(?P<value>[^\s:/@'\"<>${}]{8,})@[A-Za-z0-9]"),
 )]  # fmt: skip
 ASSIGNMENT = re.compile(
     rb"(?P<name>[A-Za-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"

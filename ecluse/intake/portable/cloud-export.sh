@@ -331,14 +331,17 @@ shallow_end() {
 		if g merge-base --is-ancestor "$oid" HEAD 2>/dev/null; then echo "$oid"; return 0; fi
 	done <"$COMMON/shallow"
 }
+TRUNK=$(g config --local --get ecluse.trunk) || TRUNK='' # in a work tree of the repository that `init` saw
+[ "$TRUNK" != "$BRANCH" ] || TRUNK=''
 if [ -n "$ASKED_BASE" ]; then
 	start_at asked "$ASKED_BASE" || stop 2 export.base "$ASKED_BASE is no commit that HEAD comes from." 'git log --oneline --graph --all'
 else
 	start_at recorded "$(g config --local --get ecluse.base)" || start_at upstream '@{upstream}' ||
-		start_at origin/HEAD refs/remotes/origin/HEAD ||
+		start_at trunk "${TRUNK:+refs/heads/$TRUNK}" || start_at origin/HEAD refs/remotes/origin/HEAD ||
 		start_at clone "$(sed -n 's/^\([0-9a-f]*\) clone:.*/\1/p' "$SCRATCH/reflog" | tail -n 1)" ||
 		start_at shallow "$(shallow_end)"
 fi
+[ "$HOW" != trunk ] || TARGET=$TRUNK
 
 # -- the uncommitted work as one commit, made beside the repository ------------------------------------------------
 

@@ -165,7 +165,7 @@ def test_payload_that_was_not_carried_along(bench: Any, history: History, export
     assert history.count(Change) == 0
 
 
-@pytest.mark.parametrize("kind", ["../up", "/abs", "a/b", "link", "hard", "twice", "cut"])
+@pytest.mark.parametrize("kind", ["../up", "/abs", "a/b/c", "link", "hard", "twice", "cut"])
 def test_hostile_tars(bench: Any, history: History, tmp_path: Path, kind: str) -> None:
     import io
 

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import random
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -107,6 +109,23 @@ def test_a_transport_that_puts_cr_on_every_line(bench: Any, history: History, he
     assert bench.git("show", f"{change.ref}:a.txt") == "one\n2\nthree"
 
 
+@pytest.mark.parametrize("transport", ["every line", "lines without one"])
+def test_new_files_and_crlf_files_over_such_a_transport(bench: Any, box: Any, tmp_path: Path, transport: str) -> None:
+    """What the index line names is what comes out, whether a CR was put on lines that had one or not."""
+    box.write("new-crlf.txt", b"a\r\nb\r\n")
+    box.write("new.txt", "a\nb\n")
+    box.git("add", "-A")
+    box.git("commit", "-q", "-m", "more")
+    for words in (("diff", "--binary", "main~3", "main"), ("format-patch", "--stdout", "main~3..main")):
+        text = subprocess.run(["git", "-C", str(box.folder), *words], capture_output=True, check=True).stdout
+        carried = re.sub(rb"\n" if transport == "every line" else rb"(?<!\r)\n", b"\r\n", text)
+        judgement = intake.examine(bench.repository, piped(carried))[0]
+        assert (judgement.tree, {one.code for one in judgement.findings} - {"mode.exec_added"}) == (
+            tree(box),
+            {"patch.crlf"},
+        )
+
+
 def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path) -> None:  # fmt: skip
     box = sandbox()
     box.write("a.txt", "one\ntwo\nTHREE\n")
@@ -132,10 +151,14 @@ def test_a_patch_for_an_older_state_is_merged(bench: Any, history: History, help
         ([{"path": "a.txt/b", "content": "1"}], "quarantine", "base.does_not_apply"),
         ([{"path": "a.txt", "content": "1", "mode": "100755"}], "reject", "edits.shape"),
         ([{"path": "a.txt", "content": None}], "reject", "edits.shape"),
+        ([{"path": "b.bin", "find": "\x02", "replace": "x"}], "reject", "edits.binary"),
         ([], "reject", "edits.shape"),
     ],
 )
 def test_edit_lists(bench: Any, edits: Any, verdict: str, reason: str) -> None:
+    bench.write("b.bin", b"\x00\x01\x02")
+    bench.git("add", "b.bin")
+    bench.git("commit", "-q", "-m", "binary")
     judgement = intake.examine(bench.repository, piped(json.dumps(edits).encode()))[0]
     assert (judgement.verdict, judgement.reason) == (verdict, reason)
 
@@ -159,6 +182,10 @@ def test_archives_of_an_export(
                 tar.add(one, one.name)
     change = helpers.take_in(bench, history, path)
     assert (change.state, change.method, change.head) == (ChangeState.READY, "bundle", done.head)
+    whole = shutil.make_archive(
+        str(tmp_path / "folder"), {"tar.gz": "gztar"}.get(suffix, suffix), done.path.parent.parent, "o"
+    )
+    assert intake.examine(bench.repository, Path(whole))[0].head == done.head
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
         outer.write(path, path.name)
     assert refusal(bench, tmp_path / "outer.zip") == "archive.nested"
@@ -185,6 +212,10 @@ def test_hostile_archives(bench: Any, tmp_path: Path) -> None:
     assert refusal(bench, made("fifo.zip", ("a.patch", b""), kind=0o010644)) == "archive.special_file"
     assert refusal(bench, made("win.zip", ("..\\a.patch", b"x"))) == "path.dotdot"
     plain = made("ok.zip", ("a.patch", b"x")).read_bytes()
+    (tmp_path / "more.zip").write_bytes(plain + b"more")
+    assert refusal(bench, tmp_path / "more.zip") == "bundle.corrupt"
+    assert refusal(bench, made("two.zip", ("a/a.patch", b"x"), ("b/b.patch", b"x"))) == "path.payload"
+    assert refusal(bench, made("dir.zip", ("a/", b""), ("b.patch", b"x"), kind=0o040755)) == "archive.special_file"
     (tmp_path / "tail.zip").write_bytes(plain[:-30])
     assert refusal(bench, tmp_path / "tail.zip") == "bundle.corrupt"
     header = tarfile.TarInfo("a.patch")

@@ -72,6 +72,7 @@ def test_characters_in_code(judge: Any, text: str, verdict: str) -> None:
         ("renovate[bot] <bot@example.invalid> 1700000000 +0000", "author.mismatch"),
         ("web-flow <x@example.invalid> 1700000000 +0000", "author.mismatch"),
         ("A Per\u200bson <person@example.invalid> 1700000000 +0000", "author.invalid"),
+        ("GitHub Actions <actions@github.com> 1700000000 +0000", "author.mismatch"),
     ],
 )
 def test_people_who_are_not_who_they_say(judge: Any, author: str, code: str) -> None:
@@ -83,6 +84,38 @@ def test_words_and_names(judge: Any) -> None:
     assert judge({"x.txt": "x\n"}, message="a\r\nb\n") == ("accept", set())
     assert judge({'"a\\342\\200\\250b"': "x\n"}) == ("reject", {"path.control_chars"})
     assert judge({"x.txt": "x\n"}, ref="refs/heads/\u202ex") == ("reject", {"ref.invalid"})
+    assert judge({"x.txt": "x\n"}, author="G\u0456tHub <a@example.invalid> 1700000000 +0000") == (
+        "quarantine",
+        {"text.homoglyph"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("ref", "verdict", "code"),
+    [("refs/heads/-x", "reject", "ref.invalid"), ("refs/heads/HEAD", "reject", "ref.invalid"), ("refs/heads/MAIN", "reject", "ref.conflict"),
+     ("refs/heads/" + "1" * 40, "reject", "ref.invalid"), ("refs/heads/$(id)", "warn", "ref.shell_meta"), ("refs/heads/main", "accept", "")],
+)  # fmt: skip
+def test_names_of_refs(judge: Any, ref: str, verdict: str, code: str) -> None:
+    assert judge({"x.txt": "x\n"}, ref=ref) == (verdict, {code} - {""})
+
+
+def test_a_commit_with_two_committers(bench: Any, tmp_path: Path) -> None:
+    tree, base = bench.git("rev-parse", "main^{tree}"), bench.git("rev-parse", "main")
+    raw = f"tree {tree}\nparent {base}\nauthor {PERSON}\ncommitter {PERSON}\ncommitter {PERSON}\n\nx\n"
+    commit = bench.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=raw.encode())
+    bench.git("update-ref", "refs/heads/made", commit.strip())
+    bench.git("bundle", "create", "-q", str(tmp_path / "x.bundle"), "main..made")
+    found, _, _ = intake.examine(bench.repository, tmp_path / "x.bundle")
+    assert (found.verdict.value, found.reason) == ("reject", "commit.malformed")
+
+
+def test_a_manifest_beside_its_list_of_edits(bench: Any, tmp_path: Path) -> None:
+    edits = json.dumps([{"path": "a.txt", "find": "two", "replace": "2"}]).encode()
+    said = {"schema": "change/1", "change_id": "c", "base_sha": bench.git("rev-parse", "main"), "payload": "edits.json"}
+    (tmp_path / "edits.json").write_bytes(edits)
+    (tmp_path / "meta.json").write_text(json.dumps({**said, "payload_sha256": hashlib.sha256(edits).hexdigest()}))
+    found, _, _ = intake.examine(bench.repository, tmp_path)
+    assert (found.verdict.value, found.method) == ("accept", "edits")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +123,7 @@ def test_words_and_names(judge: Any) -> None:
     [
         ({}, "accept", "ok"), ({"created": "2999-01-01T00:00:00Z"}, "reject", "meta.date"),
         ({"created": "2023-02-30T00:00:00Z"}, "reject", "meta.date"), ({"head_sha": "1" * 40}, "reject", "meta.head_mismatch"),
+        ({"change_id": "a..b"}, "reject", "meta.id"), ({"change_id": "a.lock"}, "reject", "meta.id"),
     ],
 )  # fmt: skip
 def test_what_a_manifest_says(bench: Any, tmp_path: Path, field: dict[str, str], verdict: str, code: str) -> None:

@@ -185,6 +185,82 @@ def test_interrupted_at_each_question(ready: Any, dirty: Path, question: str) ->
     assert [one.state for one in kept] == ([] if question.startswith("Keep") else [ChangeState.READY])
 
 
+def test_a_trial_leaves_no_byte(ready: Any, history: History, dirty: Path) -> None:
+    history.close()  # the last to close it takes the write-ahead log away
+
+    def everything() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in ready.folder.rglob("*") if path.is_file()}
+
+    before = everything()
+    assert not any(path.name.endswith("-wal") for path in before)
+    for words in ((), ("--json",), ("--land",), ("--branch", "x")):
+        ecluse(ready.folder, "import", str(dirty), "--dry-run", *words)
+    assert everything() == before
+
+
+def test_u_leaves_it_uncommitted(ready: Any, sandbox: Any, tmp_path: Path) -> None:
+    """Nonsense is asked again, whole words are answers; who stops at the last question has all that was answered before."""
+    remote = tmp_path / "remote.git"
+    ready.git("init", "-q", "--bare", str(remote))
+    ready.git("remote", "add", "origin", str(remote))
+    box = sandbox()
+    box.commit("feat: b", b_dot_txt="b\n")
+    box.write("c.txt", "c\n")
+    bundle = tmp_path / "m.tar"
+    ecluse(box.folder, "export", "--to", str(bundle))
+    at = Terminal(ready.folder, "import", str(bundle))
+    at.answer("Keep this change?", "perhaps")
+    at.expect("'perhaps' is none of y, n")
+    at.answer("Keep this change?", "YES")
+    at.answer("Commit it with this message?", "u")
+    at.expect("without its uncommitted work: 1 commit")
+    at.answer("Test its commits and land them on main?", "n")
+    assert at.end() == 3  # the commits beneath it are not here
+    at = Terminal(ready.folder, "import", str(bundle))
+    at.answer("Test its commits and land them on main?", "y")
+    at.expect("landed on")
+    at.interrupt("Push main to origin")
+    assert at.end() == 130, at.screen
+    assert (only(ready).state, ready.git("status", "--porcelain")) == (ChangeState.LANDED, "?? c.txt")
+    undone = ecluse(ready.folder, "import", "--undo", only(ready).id).stdout
+    assert "is undone" in undone and f"is out of {ready.folder} again." in undone
+    assert ready.git("status", "--porcelain") == ""
+    assert "is undone" in ecluse(ready.folder, "import", "--undo", only(ready).id).stdout  # twice is once
+
+
+def test_several_patches_are_one_series(ready: Any, sandbox: Any, tmp_path: Path) -> None:
+    box = sandbox()
+    box.commit("one", b_dot_txt="b\n")
+    box.commit("two", b_dot_txt="c\n")
+    box.git("format-patch", "-q", "-o", str(tmp_path), "main~2..main")
+    first, second = sorted(map(str, tmp_path.glob("*.patch")))
+    said = json.loads(ecluse(ready.folder, "import", first, second, "--json").stdout)
+    assert (said["method"], len(said["commits"])) == ("mail", 2)
+    assert "whole series" in ecluse(ready.folder, "import", second, first, "--dry-run", expect=4).stderr
+    assert "missing.patch is no file" in ecluse(ready.folder, "import", first, "missing.patch", expect=2).stderr
+    assert "is none of .patch" in ecluse(ready.folder, "import", first, str(ready.folder / "a.txt"), expect=2).stderr
+
+
+def test_an_editor_that_fails_commits_nothing(ready: Any, dirty: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text('#!/bin/sh\n: >"$1"\n')
+    (tmp_path / "empty").chmod(0o755)
+    editors = {
+        "no-such-editor": "was not found",
+        "false": "ended with status 1",
+        str(tmp_path / "empty"): "message is empty",
+    }
+    for number, (editor, words) in enumerate(editors.items()):
+        at = Terminal(ready.folder, "import", str(dirty), GIT_EDITOR=editor)
+        if number == 0:
+            at.answer("Keep this change?", "y")
+        at.answer("Run its tests", "n")
+        at.answer("Commit it with", "edit")
+        at.expect(words)
+        at.expect(f"next: ecluse import {dirty} (asks again)")
+        assert at.end() == 0, at.screen
+    assert only(ready).state is ChangeState.READY
+
+
 def test_red_tests_stop_it_and_an_inline_message(ready: Any, sandbox: Any, tmp_path: Path) -> None:
     box = sandbox()
     box.write("test_b.py", TEST_FILE)

@@ -93,6 +93,28 @@ def test_nothing_but_uncommitted_work(ready: Any, dirty: Path) -> None:
     assert ready.git("show", "HEAD:c.txt") == "c"
 
 
+def test_a_patch_alone_can_be_left_where_nobody_had_committed_any_of_it(
+    ready: Any, sandbox: Any, helpers: Any, tmp_path: Path
+) -> None:
+    box = sandbox("box3")
+    box.write("a.txt", "one\ntwo\nTHREE\n")
+    box.write("c.txt", "c\n")
+    done = helpers.export(box, to=tmp_path / "patch")
+    for bundle in done.path.parent.glob("*.bundle"):
+        bundle.unlink()
+    ecluse(ready.folder, "import", str(done.path), "--leave-uncommitted")
+    assert status(ready) == ["?? c.txt", "M a.txt"]
+    box.git("add", "c.txt")
+    box.git("commit", "-q", "-m", "feat: c")
+    mixed = helpers.export(box, to=tmp_path / "mixed")
+    for bundle in mixed.path.parent.glob("*.bundle"):
+        bundle.unlink()
+    ready.git("stash", "-u", "-q")
+    said = ecluse(ready.folder, "import", str(mixed.path), "--branch", "look", "--leave-uncommitted")
+    assert (said["method"], len(said["commits"])) == ("patch", 1)  # one patch of both cannot be taken apart
+    assert ready.git("diff", "--name-only", "main", "look").split() == ["a.txt", "c.txt"]
+
+
 @pytest.fixture
 def lay(ready: Any, history: History, helpers: Any) -> Callable[[Path], Change]:
     """Take a bundle in and leave its uncommitted work in the checkout."""

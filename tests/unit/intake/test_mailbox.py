@@ -61,6 +61,7 @@ def test_a_series_and_its_cover_letter() -> None:
     pieces, _ = read(cover + first + second)
     assert [piece.message for piece in pieces] == ["one\n", "two\n"]
     assert [piece.message for piece in read(first, second)[0]] == ["one\n", "two\n"]
+    assert len(read(cover.rstrip(b"\n") + b"\n" + first.rstrip(b"\n") + b"\n" + second)[0]) == 2  # as b4 writes them
     for wrong in ((first,), (second, first), (first, first), (first, second, mail())):
         with pytest.raises(Refused) as caught:
             read(*wrong)
@@ -80,6 +81,11 @@ def test_a_series_and_its_cover_letter() -> None:
         (mail(date="Date: Thu, 01 Jan 1960 00:00:00 +0000"), "author.date"),
         (mail(date="Date: Tue, 14 Nov 2023 22:13:20 +9900"), "author.date"),
         (mail(date="Date: yesterday"), "author.date"),
+        (mail(date="Date: Thu, 30 Feb 2023 22:13:20 +0000"), "author.date"),
+        (mail(date="Date: Tue, 14 Nov 2023 25:13:20 +0000"), "author.date"),
+        (mail(who="From: some: a@b.invalid;"), "author.invalid"),
+        (mail(end="\n---\n\n" + DIFF.format("late")), "patch.trailing_garbage"),
+        (mail(end="\nBest regards,\n\n" + DIFF.format("late")), "patch.trailing_garbage"),
         (mail(more="From: B <b@b.invalid>"), "mail.duplicate_header"),
         (mail(more="Content-Type: multipart/mixed; boundary=B"), "mail.multipart"),
         (mail(more="Content-Type: text/html"), "mail.not_plain"),
@@ -112,3 +118,26 @@ def test_a_patch_without_separator_may_take_away_a_line_of_dashes() -> None:
     patch = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1 @@\n x\n---\n"
     ((one,), _) = read(mail(patch=patch, message="Words.\n\n"))
     assert one.files[0].hunks[0].lines[1] == (b"-", b"--\n")
+
+
+def test_what_b4_writes_below_a_patch() -> None:
+    end = f"""
+---
+base-commit: {"a" * 40}
+change-id: 20231114-topic-0123456789ab
+prerequisite-change-id: 20231113-other-0123456789ab:v2
+prerequisite-message-id: <20231113-x@b.invalid>
+prerequisite-patch-id: {"b" * 40}
+
+Best regards,
+--{" "}
+A <a@b.invalid>
+
+"""
+    ((one,), findings) = read(mail(end=end))
+    assert ([file.new for file in one.files], one.base, findings) == (["f"], "a" * 40, [])
+
+
+def test_a_title_inside_the_text_does_not_count() -> None:
+    ((one,), findings) = read(mail(message="Subject: another\n\nwords\n"))
+    assert (one.message, [found.code for found in findings]) == ("t\n\nwords\n", ["mail.in_body_from"])

@@ -38,6 +38,15 @@ def test_quoted_wrapped_and_with_other_line_ends(dice: random.Random) -> None:
     assert read_chunks(wrapped.encode()) == data
 
 
+def test_what_editors_make_of_blanks_and_hyphens(dice: random.Random) -> None:
+    data = dice.randbytes(1000)
+    text = write_chunks(data, 300)
+    for dressed in (text.replace(" ", "\u00a0"), text.replace("-----", "\u2014"), text.replace("--", "\u2013")):
+        assert looks_like_chunks(dressed.encode())
+        assert read_chunks(dressed.encode()) == data
+    assert read_chunks(text.encode("utf-16")) == data
+
+
 def test_missing_and_damaged_ones_are_named(dice: random.Random) -> None:
     parts = blocks(write_chunks(dice.randbytes(1000), 100))
     with pytest.raises(Invalid) as missing:

@@ -125,3 +125,69 @@ def test_text_that_is_fine(path: str, data: bytes) -> None:
 
 def test_minified_text_is_remarked() -> None:
     assert [one.code for one in judge_text("a.js", b"x" * 9000, b"")] == ["text.unreviewable"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("CLAUDE.local.md", "policy.instructions_changed"), (".clinerules/x.md", "policy.instructions_changed"),
+        (".github/agents/x.md", "policy.instructions_changed"), (".junie/guidelines.md", "policy.instructions_changed"),
+        (".github/dependabot.yaml", "policy.ci_changed"), (".cirrus.yml", "policy.ci_changed"),
+        (".pre-commit-config.yml", "toolconfig.autorun"), ("lefthook-local.yml", "toolconfig.autorun"),
+        ("binding.gyp", "toolconfig.autorun"), (".Rprofile", "toolconfig.autorun"), ("NuGet.config", "toolconfig.autorun"),
+    ],
+)  # fmt: skip
+def test_more_that_needs_a_person(path: str, code: str) -> None:
+    assert judged(path) == [code]
+
+
+@pytest.mark.parametrize(
+    ("folder", "code"),
+    [(".github", "policy.ci_changed"), (".vscode", "toolconfig.autorun"), (".ecluse", "policy.config_changed"),
+     (".sync", "policy.importer_changed"), ("playbooks", "policy.release_changed"), (".claude", "policy.instructions_changed")],
+)  # fmt: skip
+def test_a_link_in_place_of_a_folder_that_steers(folder: str, code: str) -> None:
+    change = ChangedPath("A", "000000", "120000", "o", "n", folder)
+    assert [one.code for one in judge_tools([change], {"n": b"docs"}.__getitem__, "playbooks", ())] == [code]
+    assert judged("docs/.github", b"x\n") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "code"),
+    [
+        ("setup.py", b"import os\nos.system('x')\n", "toolconfig.autorun"), ("setup.py", b"setup(name='x')\n", ""),
+        ("pyproject.toml", b'[build-system]\nbuild-backend = "own"\nbackend-path = ["."]\n', "toolconfig.autorun"),
+        ("pyproject.toml", b'[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n', ""),
+        ("composer.json", b'{"scripts": {"post-install-cmd": "x"}}', "toolconfig.autorun"),
+        ("package-lock.json", b'{"a": {"resolved": "https://elsewhere.invalid/a.tgz"}}', "toolconfig.source"),
+        ("package-lock.json", b'{"a": {"resolved": "https://registry.npmjs.org/a.tgz", "funding": {"url": "https://a.invalid"}}}', ""),
+        ("requirements.txt", b"--extra-index-url https://elsewhere.invalid/simple\nx==1\n", "toolconfig.source"),
+        ("requirements.txt", b"# https://docs.invalid/\nx==1\n", ""),
+        ("uv.lock", b'source = { registry = "https://elsewhere.invalid/simple" }\n', "toolconfig.source"),
+        ("Cargo.lock", b'source = "registry+https://github.com/rust-lang/crates.io-index"\n', ""),
+        ("package.json", b'{"scripts": {"test": "exit 0"}}', "policy.tests_weakened"),
+        ("package.json", b'{"scripts": {"test": "jest || true"}}', "policy.tests_weakened"),
+        ("package.json", b'{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}', ""),
+        ("Makefile", b"test:\n\tpytest || true\n", "policy.tests_weakened"), ("Makefile", b"clean:\n\t-rm -f x\n", ""),
+        (".gitattributes", b"*.py -diff\n", "toolconfig.filter"), (".gitattributes", b"*.png binary\n", ""),
+        (".gitattributes", b"*.py text working-tree-encoding=UTF-7\n", "toolconfig.filter"), (".gitattributes", b"*.lock -diff\n", ""),
+        (".gitattributes", b"*.ps1 text working-tree-encoding=UTF-16LE eol=crlf\n", ""),
+    ],
+)  # fmt: skip
+def test_what_runs_loads_and_hides(path: str, text: bytes, code: str) -> None:
+    assert judged(path, text) == ([code] if code else [])
+
+
+def test_tests_that_are_left_out() -> None:
+    old = b"def test_a():\n    assert f() == 1\n"
+    assert judged("tests/test_a.py", b"@pytest.mark.skip\n" + old, old) == ["policy.tests_weakened"]
+    assert judged("tests/test_a.py", b"@pytest.mark.xfail\n" + old, old) == ["policy.tests_weakened"]
+    assert judged("tests/test_a.py", b"@pytest.mark.skipif(sys.platform == 'win32', reason='x')\n" + old, old) == []
+    assert judged("a.test.js", b"it.only('x', () => expect(1))\n", b"it('x', () => expect(1))\n") == [
+        "policy.tests_weakened"
+    ]
+
+
+def test_an_action_in_flow_style_is_seen() -> None:
+    flow = b"on: push\njobs: {x: {runs-on: u, steps: [{uses: some/action@main}]}}\n"
+    assert judged(".github/workflows/x.yml", flow) == ["ci.unpinned_action", "policy.ci_changed"]
