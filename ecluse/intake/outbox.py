@@ -177,7 +177,8 @@ def _prepare(repository: Repository, request: ExportRequest) -> None:
     from ecluse.intake.validation import check_level
 
     check_level(request.validate)
-    default_folder(repository)  # there is none without a work tree
+    if request.to is None or repository.work_tree is not None or repository.config("core.bare") != "true":
+        default_folder(repository)  # there is none inside of .git, where the work tree would not be looked at
 
 
 def _publish(

@@ -31,6 +31,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "files.py": ({"import fcntl", "os.lockf", "os.F_LOCK", "os.F_TLOCK"}, "_lock_windows"),
     "checks/background.py": ({"signal.SIGKILL"}, "hasattr"),
     "checks/placing.py": ({"import fcntl"}, "except ImportError"),
+    "intake/portable/cloud-export.py": ({"import fcntl"}, "except (ImportError, OSError)"),
     "checks/place.py": ({"os.geteuid"}, 'os.name == "nt"'),
 }
 """Module -> what of POSIX it may use, and the words by which its other way is seen."""
