@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -23,6 +24,10 @@ def names_somebody(name: str) -> bool:
 FALLBACK_IDENTITY = Identity("Écluse", "ecluse@localhost")
 
 
+COMMIT_FORM = "%H%x00%T%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%aI%x00%B"
+COMMIT_FIELDS = 9
+
+
 class Commit(NamedTuple):
     """One commit's metadata. ``message`` is whole; ``when`` is ISO 8601 with the author's own offset."""
 
@@ -33,6 +38,13 @@ class Commit(NamedTuple):
     committer: Identity
     when: str
     message: str
+
+    @classmethod
+    def read(cls, fields: Sequence[bytes]) -> Commit:
+        """A commit of the :data:`COMMIT_FIELDS` fields that ``git log`` prints for :data:`COMMIT_FORM`."""
+        oid, tree, parents, an, ae, cn, ce, when, message = (one.decode("utf-8", "surrogateescape") for one in fields)
+        people = Identity(an, ae), Identity(cn, ce)
+        return cls(oid, tree, tuple(parents.split()), *people, when, message.rstrip("\n"))
 
     @property
     def title(self) -> str:

@@ -13,7 +13,17 @@ from ecluse import process
 from ecluse.errors import Failed, Invalid, Refused, Waits
 from ecluse.git.asking import Asker
 from ecluse.git.invocation import clean_environment, git
-from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
+from ecluse.git.nouns import (
+    COMMIT_FIELDS,
+    COMMIT_FORM,
+    ZERO,
+    ChangedPath,
+    Commit,
+    Identity,
+    MergeResult,
+    StatusEntry,
+    TreeEntry,
+)
 from ecluse.git.settings import Seen, Settings, look
 
 _ON_BRANCH = "ref: refs/heads/"
@@ -263,27 +273,16 @@ class Repository:
 
     def commits(self, *revisions: str) -> list[Commit]:
         """The commits of ``git rev-list`` over ``revisions`` (``^base``, ``head``), oldest first."""
-        form = "%H%x00%T%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%aI%x00%B%x00%x01"
-        listed = self.run(
-            "log",
-            "--reverse",
-            "--topo-order",
-            "--no-show-signature",
-            f"--format=tformat:{form}",
-            "--end-of-options",
-            *revisions,
-        ).stdout.decode("utf-8", "surrogateescape")
-        found = []
-        for block in listed.split("\x00\x01\n"):
-            if not block:
-                continue
-            oid, tree, parents, an, ae, cn, ce, when, message = block.split("\x00", 8)
-            found.append(
-                Commit(
-                    oid, tree, tuple(parents.split()), Identity(an, ae), Identity(cn, ce), when, message.rstrip("\n")
-                )
-            )
-        return found
+        fields = self.log("-z", "--end-of-options", *revisions).split(b"\0")
+        return [Commit.read(fields[at : at + COMMIT_FIELDS]) for at in range(0, len(fields) - 1, COMMIT_FIELDS)]
+
+    def log(self, *words: str) -> bytes:
+        """What ``git log`` prints, oldest first, with the fields of :meth:`Commit.read`, each ended by NUL.
+
+        ``words`` are options and then revisions, of which none is a name that somebody gave.
+        """
+        order = ("--reverse", "--topo-order", "--no-show-signature", f"--format=tformat:{COMMIT_FORM}")
+        return self.run("log", *order, *words).stdout
 
     # -- trees and content -------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 from ecluse.errors import Failed, Refused
-from ecluse.git import ChangedPath, Repository
+from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.git.nouns import COMMIT_FIELDS
 from ecluse.process import Pipe
 
 _WINDOW = 38
@@ -211,13 +212,39 @@ def commit_changes(repository: Repository, commits: Iterable[str]) -> dict[str, 
     fields = iter(os.fsdecode(listed.stdout).split("\0"))
     for word in fields:
         if word.startswith(":"):
-            parents = len(word) - len(word.lstrip(":"))
-            facts = word[parents:].split(" ")
-            modes, ids, status = facts[: parents + 1], facts[parents + 1 : -1], facts[-1]
-            found[current].append(ChangedPath(status[0], modes[0], modes[-1], ids[0], ids[-1], next(fields)))
+            found[current].append(_changed_path(word, next(fields)))
         elif word:
             current = word.strip()
     return found
+
+
+def _changed_path(facts: str, path: str) -> ChangedPath:
+    """One row of git's raw format; a merge has one colon, mode and id for each parent, of which the first is taken."""
+    parents = len(facts) - len(facts.lstrip(":"))
+    words = facts[parents:].split(" ")
+    modes, ids, status = words[: parents + 1], words[parents + 1 : -1], words[-1]
+    return ChangedPath(status[0], modes[0], modes[-1], ids[0], ids[-1], path)
+
+
+def commits_with_changes(repository: Repository, *revisions: str) -> tuple[list[Commit], dict[str, list[ChangedPath]]]:
+    """The commits over ``revisions``, oldest first, and what :func:`commit_changes` says of them, in one question."""
+    words = ("--raw", "-r", "-c", "--root", "-z", "--no-renames", "--no-abbrev")
+    listed = repository.log(*words, "--end-of-options", *revisions).split(b"\0")
+    commits: list[Commit] = []
+    found: dict[str, list[ChangedPath]] = {}
+    at = 0
+    while at < len(listed):
+        field = listed[at]
+        if not field:  # a commit that changes nothing against all its parents, and the end
+            at += 1
+        elif field.startswith((b":", b"\n:")):
+            found[commits[-1].id].append(_changed_path(os.fsdecode(field.strip()), os.fsdecode(listed[at + 1])))
+            at += 2
+        else:
+            commits.append(Commit.read(listed[at : at + COMMIT_FIELDS]))
+            found[commits[-1].id] = []
+            at += COMMIT_FIELDS
+    return commits, found
 
 
 def read_blobs(repository: Repository, oids: Iterable[str], cap: int) -> Iterator[tuple[str, bytes]]:

@@ -24,7 +24,7 @@ from ecluse.intake.baseline import Baseline, find_baseline
 from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
-from ecluse.intake.objects import Blobs, Reader, commit_changes
+from ecluse.intake.objects import Blobs, Reader, commits_with_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
 from ecluse.intake.snapshot import FILE_CAP, QUIET_REASONS, SUBMODULE, Snapshot, committer, take
@@ -137,7 +137,8 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
         origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
         made = _make(stack, repository, temporary, based.commit, head) if head != based.commit else None
         differing = stack.enter_context(background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head)))
-        commits, by_commit = _committed(temporary, based.commit, head)
+        since = [f"^{based.commit}"] if based.commit else []
+        commits, by_commit = commits_with_changes(temporary, *since, head)
         changes = differing()
         _refuse_secrets(temporary, commits, by_commit, changes)
         work = work_taken()
@@ -146,8 +147,7 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
             _refuse_empty(work)
         if work.commit:
             made = _make(stack, repository, temporary, based.commit, tip)
-            own = temporary.commits(f"^{head}", tip)
-            changed = commit_changes(temporary, [tip])
+            own, changed = commits_with_changes(temporary, f"^{head}", tip)
             _refuse_secrets(temporary, own, changed, changed[tip])
             commits = [*commits, *own]
             changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
@@ -257,12 +257,6 @@ def _refuse_empty(work: Snapshot) -> None:
         "make a change first, or name an older start with: ecluse export --base REV",
         {"not_carried": list(work.not_carried)},
     )
-
-
-def _committed(temporary: Repository, base: str, head: str) -> tuple[list[Commit], dict[str, list[ChangedPath]]]:
-    """The commits since the base, oldest first, and what each of them changed."""
-    commits = temporary.commits(*([f"^{base}"] if base else []), head)
-    return commits, commit_changes(temporary, [commit.id for commit in commits])
 
 
 def _refuse_secrets(

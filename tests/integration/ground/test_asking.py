@@ -10,6 +10,7 @@ import pytest
 from ecluse.errors import Refused
 from ecluse.git import Repository
 from ecluse.git.lookups import commits_beyond, resolve_all, upstream_of
+from ecluse.intake.objects import commit_changes, commits_with_changes
 
 
 @pytest.fixture
@@ -118,3 +119,30 @@ def test_where_two_histories_part(bench: Any, repository: Repository) -> None:
         assert base == repository.merge_base(tip, head), head
         assert sorted(listed) == sorted(bench.git("rev-list", head, f"^{tip}").split())
     assert commits_beyond(repository, commit("on", tip), tip, 1)[1] == tip
+
+
+def test_commits_with_what_they_change(bench: Any, repository: Repository) -> None:
+    (bench.folder / "README.md").write_text("first\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "docs: first")
+    bench.git("commit", "-q", "--allow-empty", "--allow-empty-message", "-m", "")
+    bench.git("checkout", "-q", "-b", "side")
+    (bench.folder / "new\nline é").write_text("side\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "feat: side\n\n:100644 looks like a row\n\nx")
+    bench.git("checkout", "-q", "main")
+    (bench.folder / "README.md").write_text("main\n")
+    bench.git("commit", "-q", "-am", "docs: main")
+    bench.git("merge", "-q", "--no-commit", "side")
+    (bench.folder / "README.md").write_text("edited in the merge\n")
+    bench.git("add", "-A")
+    bench.git("commit", "-q", "-m", "Merge side")
+    bench.git("rm", "-q", "README.md")
+    bench.git("commit", "-q", "-m", "feat: less")
+    for since in ([], ["^HEAD~2"], ["^HEAD"]):
+        commits, changes = commits_with_changes(repository, *since, "HEAD")
+        assert commits == repository.commits(*since, "HEAD")
+        assert changes == commit_changes(repository, [one.id for one in commits])
+    commits = repository.commits("HEAD")
+    assert [one.id for one in commits] == bench.git("rev-list", "--reverse", "--topo-order", "HEAD").split()
+    assert "" in {one.message for one in commits} and {len(one.parents) for one in commits} == {0, 1, 2}
