@@ -7,8 +7,8 @@ COMPOSE ?= docker compose
 # REPORTS=1 leaves results (JUnit) and coverage in reports/, as the workflows do.
 # Services that integration tests need: started when they are declared and can be, else the reason is said.
 define start_services
-	@if [ -n "" ] && command -v docker > /dev/null && docker info > /dev/null 2>&1; \
-	then $(COMPOSE) up --detach --wait; \
+	@if [ -n "" ] && docker info > /dev/null 2>&1 && $(COMPOSE) version > /dev/null 2>&1; \
+	then $(COMPOSE) up --detach $$($(COMPOSE) up --help | grep -o -e --wait | head -n 1); \
 	else echo "services not started: no compose file declares any"; fi
 endef
 
@@ -27,4 +27,4 @@ test-all: test-ecluse-unit test-ecluse-integration test-ecluse-e2e
 test-e2e:
 	$(start_services)
 	. ./.venv/bin/activate && python -m pytest -q tests/e2e
-# ecluse init --kit e658254893c625bb: renewed until it is edited
+# ecluse init --kit d274bb17c684d17d: renewed until it is edited

@@ -33,6 +33,11 @@ def parse(text: str) -> datetime:
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
+def shown(text: str) -> str:
+    """The instant ``text`` for people: ``2026-01-31 18:05 UTC``. One of another form is shown as it is."""
+    return f"{text[:10]} {text[11:16]} UTC" if len(text) > 16 and text.endswith("Z") else text
+
+
 def span(text: str) -> float:
     """The seconds of a length of time such as ``30m``, ``45s``, ``2h`` or ``1d``; a bare number is seconds.
 

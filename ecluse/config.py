@@ -78,7 +78,11 @@ class LandingConfig(_Section):
 
 
 class ExportConfig(_Section):
-    """Rolling checkpoints (``ecluse export --watch``)."""
+    """What is handed over (``ecluse export``), and rolling checkpoints of it (``--watch``)."""
+
+    validate: Literal["none", "minimal", "standard", "complete"] = Field(
+        default="minimal", description="the checks before an export, where --validate names no others"
+    )
 
     every: Span = Field(default="", description="how often the work is looked at, for example 30m; empty: 5m")
 

@@ -99,14 +99,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_stale(folder: Path, pattern: str) -> int:
-    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour.
+def remove_stale(folder: Path, pattern: str, age_s: float = STALE_S) -> int:
+    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour
+    (``age_s`` seconds).
 
     Returns how many there were; what cannot be removed stays.
     """
     import shutil
 
-    latest = now().timestamp() - STALE_S
+    latest = now().timestamp() - age_s
     found = 0
     for entry in folder.glob(pattern):
         with contextlib.suppress(OSError):
@@ -114,6 +115,11 @@ def remove_stale(folder: Path, pattern: str) -> int:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
                 found += 1
     return found
+
+
+def sync_room(top: Path) -> Path:
+    """``.sync`` of a work tree, or the folder that ``SYNC_DIR`` names instead."""
+    return top / (os.environ.get("SYNC_DIR") or ".sync")
 
 
 def read_capped(path: Path, cap: int) -> bytes:

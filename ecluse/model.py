@@ -178,7 +178,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Who made a change, in its own words; a claim until a signature proves ``key``."""
+    """Who made a change, in its own words (``cost`` with its unit); a claim until a signature proves ``key``."""
 
     name: str
     tool: str = ""
@@ -186,6 +186,7 @@ class Agent:
     session: str = ""
     task: str = ""
     key: str = ""
+    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True)

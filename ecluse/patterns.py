@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, AnyStr
 
 if TYPE_CHECKING:
@@ -28,3 +29,13 @@ class _Later:
         found = getattr(re.compile(self._shape, self._flags), name)  # the module keeps what it compiled
         setattr(self, name, found)
         return found
+
+
+def prepare(*modules: ModuleType) -> None:
+    """Compile the expressions of ``modules`` now, because there is nothing better to do: something else is waited for."""
+    for module in modules:
+        for value in vars(module).values():
+            for one in value if isinstance(value, tuple) else (value,):
+                for part in one if isinstance(one, tuple) else (one,):
+                    if isinstance(part, _Later):
+                        part.search  # noqa: B018 - what is asked of it makes it compile

@@ -64,7 +64,7 @@ def principals(allowed_signers: bytes) -> list[Principal]:
         option = next((f for f in fields[1:-2] if f.startswith("namespaces=")), "")
         names = frozenset(option.removeprefix("namespaces=").strip('"').split(","))
         role = next((role for role, spaces in NAMESPACES.items() if names == frozenset(spaces)), None)
-        if len(fields) < 4 or role is None or not _is_key(fields[-2], fields[-1]):
+        if len(fields) < 4 or role is None or not is_key(fields[-2], fields[-1]):
             raise Invalid(
                 "keys.line",
                 f'allowed_signers line {number} is not `name namespaces="..." type key` with the namespaces of a role.',
@@ -140,7 +140,8 @@ def _listed(known: list[Principal], name: str, key: str) -> Principal:
     return next((one for one in named if one.key == key), named[0])
 
 
-def _is_key(kind: str, body: str) -> bool:
+def is_key(kind: str, body: str) -> bool:
+    """Whether these are the two words of a public key in OpenSSH's form: its type, which its body names too."""
     try:
         return kind.encode() in base64.b64decode(body, validate=True)
     except ValueError:

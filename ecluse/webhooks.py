@@ -63,6 +63,8 @@ def verify(headers: Mapping[str, Sequence[str]], body: bytes, secret: str, secon
 
 
 def _proven(one: dict[str, str], body: bytes, secret: str, seconds: int) -> Delivery:
+    if not secret:
+        raise _refused("there is no secret here that could prove it")
     if "x-hub-signature-256" in one:
         wanted = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
         if not _same(one["x-hub-signature-256"], wanted):

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "keys": (
         ("ecluse keys make ada --role human --key ../ada", "Make a key for a person who approves"),
         ("ecluse keys list", "See who is who, and what is not on the trunk yet"),
+        ("ecluse keys remove ada", "Take a key off the list"),
     ),
     "run": (
         ("ecluse run", "Run what a push would start"),
@@ -75,6 +76,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "history": (
         ("ecluse history list --brief", "See what happened, newest last"),
+        ("ecluse history list --syncs --status failed", "See the hand-overs that failed, and why"),
         ("ecluse history search landed", "Find events by words"),
         ("ecluse history find docs/usage.md", "Find the changes that touch a path, or by bundle or id"),
         ("ecluse history stats --days 30", "Count, by agent, day, verdict and checks"),

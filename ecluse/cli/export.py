@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ecluse.cli.frame import Frame, door
-from ecluse.errors import ExitStatus, Invalid
+from ecluse.errors import ExitStatus, Failed, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--base", default=None, metavar="REV", help="Where the change starts (default: found).")
 @click.option("--note", default="", metavar="FILE|-", help="What was done, what is left, what to watch.")
 @click.option(
-    "--validate", "level", default="minimal", metavar="LEVEL", help="none, minimal (default), standard or complete."
+    "--validate", "level", default="", metavar="LEVEL", help="none, minimal (or what config says), standard, complete."
 )
 @click.option("--to", "target", default="", metavar="DIR|FILE.tar|-", help="Where to (default: .sync/patches).")
 @click.option("--text", is_flag=True, help="As numbered text chunks on standard output (--to FILE: into a file).")
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 @click.option("--allow-red", is_flag=True, help="Export although a check is red; it is recorded.")
 @click.option("--watch", is_flag=True, help="Keep a rolling checkpoint until a signal (Ctrl-C) ends it.")
 @click.option("--every", default="", metavar="TIME", help="With --watch: how often, 30m or 90s (default: config, 5m).")
+@click.argument("place", required=False, default="", metavar="[-]")
 @door()
 def command(
-    frame: Frame, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
+    frame: Frame, place: str, agent: str, task: str, base: str | None, note: str, level: str, target: str, text: bool, key: str,
     accept_omissions: bool, allow_red: bool, watch: bool, every: str,
 ) -> int:  # fmt: skip
     """Write one bundle with all commits since the base and all uncommitted work: staged, unstaged, untracked. Your
-    index, HEAD and files are not touched. Secrets are never carried.
+    index, HEAD and files are not touched. Secrets are never carried. A lone - is --to -: on standard output.
 
     With --watch the work is looked at again and again; whenever it has changed, a new revision of the same change takes
     the place of the checkpoint before it. A signal ends it, after a last look.
@@ -50,7 +52,13 @@ def command(
     Exit: 0 done; 3 something was left out and nobody accepted that; 4 refused (a secret); 5 a check is red.
     """
     from ecluse import intake
+    from ecluse.config import of_checkout
 
+    if place not in ("", "-"):
+        raise Invalid("usage", f"An export takes no argument but -, not {place!r}.", "ecluse export --to DIR")
+    if place and target not in ("", "-"):
+        raise Invalid("usage", "- and --to name two places.", "ecluse export --to DIR")
+    target = target or place
     to_stdout = target == "-" or (text and not target)
     if every and not watch:
         raise Invalid("usage", "--every goes with --watch.", "ecluse export --watch --every 30m")
@@ -61,7 +69,7 @@ def command(
     if to_stdout and frame.as_json:
         raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
     with tempfile.TemporaryDirectory(prefix="ecluse-out-") as scratch:
-        place = (
+        outputs = (
             Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
         )
 
@@ -70,8 +78,8 @@ def command(
                 agent=agent_of(frame, agent, task),
                 base=base,
                 note=_note(frame, note),
-                to=place,
-                validate=level,
+                to=outputs,
+                validate=level or of_checkout(frame.repository.work_tree).export.validate,
                 accept_omissions=accept_omissions,
                 allow_red=allow_red,
                 sign=(frame.folder / key) if key else None,
@@ -80,10 +88,10 @@ def command(
         if watch:
             return _watch(frame, request, every)
         try:
-            done = intake.export_recorded(frame.repository, request())
+            with frame.repository.asking():
+                done = intake.export_recorded(frame.repository, request())
         finally:
-            if (frame.repository.state_dir / "history.db").exists():
-                frame.history.written = True  # by export_recorded, through an object of its own
+            _note_written(frame)
         if text:
             done = _as_text(frame, done, "" if to_stdout else target)
         elif to_stdout:
@@ -92,6 +100,13 @@ def command(
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
+
+
+def _note_written(frame: Frame) -> None:
+    """The history was written by the export, through an object of its own; where it may not be, it was not."""
+    if (frame.repository.state_dir / "history.db").exists():
+        with contextlib.suppress(Failed):
+            frame.history.written = True
 
 
 def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> int:
@@ -106,8 +121,7 @@ def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> in
 
     def look() -> None:
         done = keeper.take(request())
-        if (frame.repository.state_dir / "history.db").exists():
-            frame.history.written = True
+        _note_written(frame)
         if done is not None:
             said = f"{done.change_id} revision {done.revision}: {len(done.files)} files, head {done.head[:12]}"
             red = [one["name"] for one in done.validations if one["result"] == "failure"]
@@ -145,7 +159,10 @@ def agent_of(frame: Frame, name: str, task: str = "") -> Agent:
 
     who = frame.repository.identity()
     chosen = name or os.environ.get("ECLUSE_AGENT", "") or (who.name if who else "agent")
-    told = {word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "") for word in ("tool", "model", "session", "task")}
+    told = {
+        word: os.environ.get(f"ECLUSE_AGENT_{word.upper()}", "")
+        for word in ("tool", "model", "session", "task", "cost")
+    }
     told["task"] = task or told["task"]
     return Agent(_in_utf8(chosen), **{word: _in_utf8(text) for word, text in told.items()})
 
@@ -180,13 +197,16 @@ def _say(frame: Frame, done: Exported, *, to_stdout: bool) -> None:
     loud = [one for one in done.not_carried if one not in quiet]
     for one in loud:
         detail = f": {one['detail']}" if one.get("detail") else ""
-        frame.say(f"  NOT carried: {_shown(one['path'])} ({one['reason']}{detail})", "warn")
+        frame.say(
+            f"  NOT carried: {_shown(one['path'])} ({one['reason']}{detail})", "warn", always=bool(done.omissions)
+        )
     if quiet:
         frame.say(f"  not carried, as expected: {len(quiet)} ignored or Écluse's own (listed in the manifest)")
     for check in done.validations:
         frame.say(f"  {check['name']}: {check['result']} ({check['detail']})")
     if done.omissions:
-        frame.say("  something was left out: look at the list, then type the same with --accept-omissions", "wait")
+        words = "  something was left out: look at the list, then type the same with --accept-omissions"
+        frame.say(words, "wait", always=True)
     document = {
         "change_id": done.change_id,
         "revision": done.revision,

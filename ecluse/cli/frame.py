@@ -5,6 +5,7 @@ Data goes to standard output, progress and problems to standard error; ``--json`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -84,9 +85,9 @@ class Frame:
 
     # -- speaking ----------------------------------------------------------------------------------------------
 
-    def say(self, text: str = "", mark: str = "") -> None:
-        """A line of progress on standard error; silent with ``-q``."""
-        if not self.quiet:
+    def say(self, text: str = "", mark: str = "", *, always: bool = False) -> None:
+        """A line of progress on standard error; silent with ``-q``, unless it says why the exit status is not 0."""
+        if always or not self.quiet:
             click.echo(printable(self.marked(text, mark), sys.stderr), err=True)
 
     def detail(self, text: str) -> None:
@@ -133,11 +134,19 @@ class Frame:
 
 
 def _json(document: dict[str, Any]) -> str:
+    """The document as JSON; where the console cannot print all of it, with JSON's own escapes."""
     import json
 
-    return printable(
-        json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, indent=2), sys.stdout
-    )
+    whole = {"schema_version": SCHEMA_VERSION, **document}
+    text = json.dumps(whole, ensure_ascii=False, indent=2)
+    return text if _prints(text, sys.stdout) else json.dumps(whole, ensure_ascii=True, indent=2)
+
+
+def put_data(text: str) -> None:
+    """A file's worth of data on standard output: in UTF-8 whatever the console is, for it goes on into a program."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
 
 
 def sign(mark: str) -> str:
@@ -226,7 +235,8 @@ click.Context.formatter_class = PlainFormatter
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        print(_json({"error": problem.as_dict()}))
+        with contextlib.suppress(BrokenPipeError):  # whoever read has gone; what happened is said below all the same
+            print(_json({"error": problem.as_dict()}), flush=True)
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
     click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
     if problem.hint:

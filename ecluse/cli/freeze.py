@@ -41,8 +41,7 @@ def command(frame: Frame, until: str | None, why: str, environment: str, lift: b
         raise Invalid("freeze.why", "A freeze needs a reason, for those whom it stops.", "ecluse freeze --why TEXT")
     end = instant_of(until) if until else holds.FOREVER
     made = holds.freeze(frame.history, environment, until=end, who=person(frame), why=why)
-    ends = f"until {made.until}" if until else "until it is lifted"
-    text = f"{environment or 'every environment'} is frozen {ends}. To end it: ecluse freeze --lift"
+    text = f"{environment or 'every environment'} is frozen {holds.ending(made.until)}. To end it: ecluse freeze --lift"
     frame.emit({"freeze": plain(made)}, text)
     return ExitStatus.DONE
 
@@ -62,11 +61,13 @@ def _standing(frame: Frame) -> dict[str, Any]:
 
 
 def _text(document: dict[str, Any]) -> str:
+    from ecluse.release import holds
+
     lines = [
-        f"{name} is frozen until {one['until']}: {one['why']} ({one['source']})"
+        f"{name} is frozen {holds.ending(one['until'])}: {one['why']} ({one['source']})"
         for name, one in document["frozen"].items()
     ]
     for one in document["holds"]:
         where = one["environment"] or "every environment"
-        lines.append(f"{one['kind']} of {where} by {one['holder']} until {one['until']}: {one['why']}")
+        lines.append(f"{one['kind']} of {where} by {one['holder']} {holds.ending(one['until'])}: {one['why']}")
     return "\n".join(lines) or "Nothing is frozen or locked."

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ecluse.cli.follow import DETAILS
-from ecluse.cli.frame import Frame, door
+from ecluse.cli.frame import Frame, door, put_data
 from ecluse.errors import ExitStatus
 from ecluse.model import Event
+
+if TYPE_CHECKING:
+    from ecluse.history.sync_records import SyncRecord
+
+
+_INDENT = 21
+"""Where long lines go on: below what follows the time."""
 
 
 @click.group("history")
@@ -27,14 +32,57 @@ def command() -> None:
 @click.option("--subject", default="", help="Only this subject, for example release/rel-...")
 @click.option("--after", default=0, type=click.IntRange(0), help="Only events after this number.")
 @click.option("--brief", is_flag=True, help="Leave out the journal and what another event says in better words.")
+@click.option(
+    "--syncs", is_flag=True, help="Exports, imports, undos and pushes instead, each once, with all its facts."
+)
+@click.option("--agent", default="", help="With --syncs: only this agent's.")
+@click.option(
+    "--status", default="", type=click.Choice(["", "success", "failed", "partial"]), help="With --syncs: only these."
+)
+@click.option("--format", "form", type=click.Choice(["table", "csv"]), default="table", show_default=True)
 @door()
-def list_events(frame: Frame, limit: int, kind: str, subject: str, after: int, brief: bool) -> None:
-    """List events, newest last."""
+def list_events(
+    frame: Frame, limit: int, kind: str, subject: str, after: int, brief: bool, syncs: bool, agent: str, status: str,
+    form: str,
+) -> None:  # fmt: skip
+    """List events, newest last; with --syncs what was handed over, taken in, refused, undone and pushed. Times are UTC."""
+    if syncs:
+        _refuse_both(kind or subject or after or brief, "--kind, --subject, --after and --brief are for events")
+        from ecluse.history.sync_records import all_records, newest_records
+
+        if agent or status:
+            rows = all_records(frame.history, agent=agent, status=status)[-limit:]
+        else:
+            rows = newest_records(frame.history, limit)
+        _emit_syncs(frame, rows, form)
+        return
+    _refuse_both(agent or status, "--agent and --status are for hand-overs")
     without = DETAILS if brief else ()
     found = frame.history.events(
         kind=kind, subject=subject, after=after, limit=limit, newest_first=True, without=without
     )
+    if form == "csv" and not frame.as_json:
+        put_data(_events_csv(found[::-1]))
+        return
     _emit(frame, found[::-1])
+
+
+def _refuse_both(wrong: object, why: str) -> None:
+    if wrong:
+        from ecluse.errors import Invalid
+
+        raise Invalid("usage", f"{why}.", "ecluse history list --help")
+
+
+def _emit_syncs(frame: Frame, rows: list[SyncRecord], form: str) -> None:
+    from ecluse.cli.history_text import sync_document, syncs_csv, syncs_text
+
+    if form == "csv" and not frame.as_json:
+        put_data(syncs_csv(rows))
+        return
+    frame.emit(
+        {"syncs": [sync_document(row) for row in rows]}, syncs_text(rows) or "Nothing was handed over yet that fits."
+    )
 
 
 @command.command("search")
@@ -51,18 +99,19 @@ def search_events(frame: Frame, words: tuple[str, ...], limit: int) -> None:
 @command.command("export")
 @click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 @click.option("--to", "target", default="-", metavar="FILE", help="A file, or - for standard output.")
+@click.option(
+    "--syncs", is_flag=True, help="The hand-overs with the fields of the specification, as one JSON document."
+)
 @door(json_flag=False)
-def export_events(frame: Frame, form: str, target: str) -> None:
-    """Write every event, oldest first, as JSON lines or CSV."""
-    from pathlib import Path
-
+def export_events(frame: Frame, form: str, target: str, syncs: bool) -> None:
+    """Write every event, oldest first, as JSON lines or CSV; with --syncs every export, import, undo and push."""
     from ecluse.files import write_atomically
 
-    text = _as_csv(frame) if form == "csv" else _as_json(frame)
+    text = _all_syncs(frame, form) if syncs else _as_csv(frame) if form == "csv" else _as_json(frame)
     if target == "-":
-        click.echo(text, nl=False)
+        put_data(text)
         return
-    write_atomically(Path(target), text.encode())
+    write_atomically(frame.folder / target, text.encode())
     frame.say(f"{target} written", "ok")
 
 
@@ -84,11 +133,20 @@ def make_copy(frame: Frame) -> None:
 @click.argument("folder", default="")
 @door()
 def merge_journals(frame: Frame, folder: str) -> None:
-    """Take exports made without Écluse into the history: the journals export_*.log in FOLDER (default: .sync/logs)."""
+    """Take exports made without Écluse into the history: the journals export_*.log in FOLDER (default: .sync/logs,
+    or where SYNC_DIR says)."""
+    from ecluse.errors import Invalid
     from ecluse.intake.journals import merge
+    from ecluse.intake.publication import default_folder
 
-    top = frame.repository.work_tree or frame.folder
-    place = frame.folder / folder if folder else top / ".sync" / "logs"
+    if folder:
+        place = frame.folder / folder
+    elif frame.repository.work_tree is not None:
+        place = default_folder(frame.repository).parent / "logs"
+    else:
+        raise Invalid("history.folder", "A bare repository has no .sync/logs.", "ecluse history merge FOLDER")
+    if folder and not place.is_dir():
+        raise Invalid("file.missing", f"There is no folder {folder}.", "name the folder that export_*.log lie in")
     new = merge(frame.history, place)
     frame.emit({"folder": str(place), "new": new}, "" if frame.quiet else f"{new} new from {place}")
 
@@ -104,7 +162,7 @@ def show_stats(frame: Frame, days: int, form: str) -> None:
 
     found = stats.gather(frame.history, days)
     if form == "csv" and not frame.as_json:
-        click.echo(stats_csv(found), nl=False)
+        put_data(stats_csv(found))
         return
     frame.emit(stats_document(found), stats_text(found))
 
@@ -120,16 +178,20 @@ def find_word(frame: Frame, word: str, limit: int, form: str) -> int:
     Exit: 0 something was found; 1 nothing was.
     """
     from ecluse.cli.history_text import change_line, found_csv
+    from ecluse.cli.width import fitted
     from ecluse.history.lookup import find
     from ecluse.history.records import plain
 
     found = find(frame.history, word, limit)
     if form == "csv" and not frame.as_json:
-        click.echo(found_csv(found.changes, found.events), nl=False)
+        put_data(found_csv(found.changes, found.events))
     else:
         rows = [change_line(change) for change in found.changes] + [line(event) for event in found.events]
         documents = {"changes": plain(found.changes), "events": [document(event) for event in found.events]}
-        frame.emit(documents, "\n".join(rows) or f"Nothing recorded is called {word!r} or touches such a path.")
+        frame.emit(
+            documents,
+            fitted("\n".join(rows), _INDENT) or f"Nothing recorded is called {word!r} or touches such a path.",
+        )
     return ExitStatus.DONE if found.changes or found.events else ExitStatus.FAILED
 
 
@@ -147,8 +209,22 @@ def show_one(frame: Frame, thing: str) -> None:
         show_record(frame, thing)
         return
     facts = document(event)
-    lines = [f"  {name:<8} {value}" for name, value in facts.items() if value not in ("", {}, [])]
-    frame.emit({"event": facts}, "\n".join("".join(c if c.isprintable() else " " for c in one) for one in lines))
+    frame.emit({"event": facts}, _event_text(facts))
+
+
+def _event_text(facts: dict[str, Any]) -> str:
+    """An event with all its facts, one on each line; lists and the like as JSON."""
+    import json
+
+    own = {name: value for name, value in facts.items() if name != "data"}
+    whole = {**own, **{f"data.{name}" if name in own else name: value for name, value in facts["data"].items()}}
+    width = max(len(name) for name in whole)
+    lines = []
+    for name, value in whole.items():
+        if value not in ("", {}, []):
+            said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            lines.append(f"  {name:<{width}}  {said}")
+    return "\n".join("".join(c if c.isprintable() else " " for c in one) for one in lines)
 
 
 def document(event: Event) -> dict[str, Any]:
@@ -171,8 +247,10 @@ def line(event: Event) -> str:
 
 
 def _emit(frame: Frame, events: list[Event]) -> None:
+    from ecluse.cli.width import fitted
+
     text = "\n".join(line(event) for event in events) or "Nothing recorded yet that fits."
-    frame.emit({"events": [document(event) for event in events]}, text)
+    frame.emit({"events": [document(event) for event in events]}, fitted(text, _INDENT))
 
 
 def _all_events(frame: Frame) -> list[Event]:
@@ -189,9 +267,30 @@ def _as_json(frame: Frame) -> str:
 
 
 def _as_csv(frame: Frame) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(["number", "at", "kind", "subject", "actor", "text"])
-    for event in _all_events(frame):
-        writer.writerow([event.number, event.at, event.kind, event.subject, event.actor, event.text])
-    return buffer.getvalue()
+    return _events_csv(_all_events(frame))
+
+
+def _events_csv(events: list[Event]) -> str:
+    import json
+
+    from ecluse.cli.history_text import as_csv
+
+    head = ("number", "at", "kind", "subject", "actor", "text", "data")
+    return as_csv(
+        head,
+        ((e.number, e.at, e.kind, e.subject, e.actor, e.text, json.dumps(e.data, ensure_ascii=False)) for e in events),
+    )
+
+
+def _all_syncs(frame: Frame, form: str) -> str:
+    import json
+
+    from ecluse.cli.frame import SCHEMA_VERSION
+    from ecluse.cli.history_text import sync_document, syncs_csv
+    from ecluse.history.sync_records import all_records
+
+    rows = all_records(frame.history)
+    if form == "csv":
+        return syncs_csv(rows)
+    document = {"schema_version": SCHEMA_VERSION, "syncs": [sync_document(row) for row in rows]}
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

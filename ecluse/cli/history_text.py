@@ -7,8 +7,17 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ecluse.cli.width import fitted
 from ecluse.history.stats import Spread, Statistics
+from ecluse.history.sync_records import COLUMNS, SyncRecord
 from ecluse.model import Change, Event
+
+INDENT = 18
+"""Where the second line of a hand-over begins, and where long lines go on: below what follows the time."""
+
+NAME_WIDTH = 20
+
+_SYNC_COUNTS = ("exports", "imports", "undos", "pushes", "others", "success", "partial", "failed")
 
 
 def stats_document(found: Statistics) -> dict[str, Any]:
@@ -30,9 +39,16 @@ def stats_text(found: Statistics) -> str:
     parts = [
         _table(
             ("agent", "changes", "landed", "waiting", "refused", "red"),
-            [(a.agent or "(nobody)", a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
+            [(_short(a.agent), a.changes, a.landed, a.waiting, a.rejected, a.red) for a in found.agents],
         ),
-        _table(("day", "received", "landed", "red"), [(d.day, d.received, d.landed, d.red) for d in found.days]),
+        _table(
+            ("hand-overs of", "exports", "imports", "undos", "pushes", "success", "partial", "failed"),
+            [
+                (_short(s.agent), s.exports, s.imports, s.undos, s.pushes, s.success, s.partial, s.failed)
+                for s in found.syncs
+            ],
+        ),
+        _days(found),
         _table(("verdict", "changes"), [(name or "(not judged)", n) for name, n in found.verdicts.items()]),
         _table(("method", "changes"), [(name or "(none)", n) for name, n in found.methods.items()]),
         _table(("landing", "count"), list(found.landings.items())),
@@ -41,7 +57,7 @@ def stats_text(found: Statistics) -> str:
             [_spread(name, spread, divisor) for name, spread, divisor in _measures(found) if spread],
         ),
         _table(
-            ("checks of the landing", "change", "came to", "tests", "passed", "took", "coverage"),
+            ("checks of landing", "change", "came to", "tests", "passed", "took", "coverage"),
             [
                 (c.landing, c.change, c.state, _known(c.tests), _share(c.pass_rate), _s(c.duration_ms), _of(c.coverage))
                 for c in found.checks
@@ -67,6 +83,18 @@ def stats_text(found: Statistics) -> str:
     return "\n\n".join(part for part in parts if part) + f"\n\n{found.events} events recorded"
 
 
+def _short(name: str) -> str:
+    """A name of at most :data:`NAME_WIDTH` characters, so that the tables fit 80 columns; ``--json`` has it whole."""
+    return (name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 3]}...") or "(nobody)"
+
+
+def _days(found: Statistics) -> str:
+    """The days from the first on which anything happened."""
+    rows = [(d.day, d.received, d.landed, d.red) for d in found.days]
+    first = next((number for number, row in enumerate(rows) if any(row[1:])), len(rows) - 1)
+    return _table(("day", "received", "landed", "red"), rows[first:])
+
+
 def stats_csv(found: Statistics) -> str:
     """The statistics as CSV: ``group,name,measure,value``, one number a line."""
     rows: list[tuple[object, ...]] = []
@@ -74,6 +102,8 @@ def stats_csv(found: Statistics) -> str:
         counts = {"changes": agent.changes, "landed": agent.landed, "waiting": agent.waiting}
         counts |= {"rejected": agent.rejected, "red": agent.red}
         rows += [("agent", agent.agent, name, value) for name, value in counts.items()]
+    for one in found.syncs:
+        rows += [("syncs", one.agent, name, getattr(one, name)) for name in _SYNC_COUNTS]
     for day in found.days:
         rows += [("day", day.day, name, getattr(day, name)) for name in ("received", "landed", "red")]
     for group in ("verdicts", "methods", "changes", "runs", "landings", "releases", "deployments"):
@@ -91,8 +121,8 @@ def stats_csv(found: Statistics) -> str:
         counted = {"green": version.green, "red": version.red, "duration_ms": version.duration_ms}
         tested = {"tests": version.tests, "passed": version.passed, "coverage": version.coverage}
         rows += _known_rows("version", version.version, counted | tested)
-    for one in found.flaky:
-        rows += [("flaky", one.name, "failed", one.failed), ("flaky", one.name, "runs", one.runs)]
+    for test in found.flaky:
+        rows += [("flaky", test.name, "failed", test.failed), ("flaky", test.name, "runs", test.runs)]
     return as_csv(("group", "name", "measure", "value"), rows)
 
 
@@ -122,6 +152,44 @@ def found_csv(changes: Sequence[Change], events: Sequence[Event]) -> str:
     rows: list[tuple[object, ...]] = [("change", c.created_at, c.key, c.state.value, c.agent, c.title) for c in changes]
     rows += [("event", e.at, e.subject, e.kind, e.actor, e.text) for e in events]
     return as_csv(("what", "at", "subject", "state", "agent", "text"), rows)
+
+
+def sync_document(row: SyncRecord) -> dict[str, Any]:
+    """One hand-over with the fields of the specification; what else is known of it is under ``metadata``."""
+    import json
+
+    return {**{name: getattr(row, name) for name in COLUMNS}, "metadata": json.loads(row.metadata)}
+
+
+def syncs_csv(rows: Iterable[SyncRecord]) -> str:
+    """Hand-overs as CSV: the columns of ``sync_records``."""
+    return as_csv(COLUMNS, ([getattr(row, name) for name in COLUMNS] for row in rows))
+
+
+def syncs_text(rows: Iterable[SyncRecord]) -> str:
+    """Hand-overs for people: what came of each and from whom, below it how much, from where to where, and why not."""
+    import json
+
+    lines: list[str] = []
+    for row in rows:
+        when = row.timestamp[:16].replace("T", " ")
+        lines.append(
+            f"{when:<16}  {row.sync_type or '?':<6}  {row.status or '?':<7}  {row.agent or '(nobody)'}  {row.patch_name}"
+        )
+        about = json.loads(row.metadata)
+        facts = [f"{about['change_id']}/{about.get('revision', 1)}:"] if about.get("change_id") else []
+        size = f"{row.patch_size / 1024:,.1f} KiB"
+        facts += [f"{_many(row.commits_count, 'commit')}, {_many(row.files_modified, 'file')}, {size}"]
+        ends = dict.fromkeys(name for name in (row.source_branch, row.target_branch) if name)
+        facts += [f"on {' for '.join(ends)}"] if ends else []
+        lines.append(f"{'':{INDENT}}{' '.join(facts)}")
+        lines += [f"{'':{INDENT}}{row.error_message}"] if row.error_message else []
+    whole = "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return fitted(whole, INDENT)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _measures(found: Statistics) -> tuple[tuple[str, Spread | None, float], ...]:

@@ -132,12 +132,15 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
     from ecluse import intake
     from ecluse.line import announce
 
-    try:
-        change = intake.receive_recorded(frame.repository, frame.history, source, target=target, actor=person(frame))
-    except Problem:
-        announce(frame.repository, frame.history)
-        raise
-    follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
+    with frame.repository.asking():
+        try:
+            change = intake.receive_recorded(
+                frame.repository, frame.history, source, target=target, actor=person(frame)
+            )
+        except Problem:
+            announce(frame.repository, frame.history)
+            raise
+        follow(frame, lambda: _state(frame, change.key) is not ChangeState.RECEIVED, subjects=(change.subject,))
     judged = _get(frame, change.key)
     intake.log_judged(frame.repository, judged)
     if judged.state is not ChangeState.REJECTED or len(judged.findings) > 1:  # a lone reason is said below

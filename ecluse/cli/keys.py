@@ -13,7 +13,7 @@ _COMMIT = "  next: git add .ecluse/allowed_signers && git commit -m 'keys' (it c
 
 @click.group("keys", no_args_is_help=True)
 def command() -> None:
-    """List, make and add the keys of people and agents. A role says what a key may sign: agent (bundles), human (also
+    """List, make, add and remove the keys of people and agents. A role says what a key may sign: agent (bundles), human (also
     approvals), admin (also keys and policy).
     """
 
@@ -45,7 +45,8 @@ def make_key(frame: Frame, name: str, role: str, key: str) -> None:
     from ecluse.intake import keyring
 
     made, path = keyring.make(frame.repository, name, Role(role), (frame.folder / key).absolute() if key else None)
-    text = f"{made.name} ({made.role}) has a key now; its private half is {path}: keep it from agents.\n{_COMMIT}"
+    whose = "give it to this agent alone" if made.role is Role.AGENT else "keep it from agents"
+    text = f"{made.name} ({made.role}) has a key now; its private half is {path}: {whose}.\n{_COMMIT}"
     frame.emit({"name": made.name, "role": made.role.value, "key": made.key, "private": str(path)}, text)
 
 
@@ -64,4 +65,18 @@ def add_key(frame: Frame, name: str, role: str, key: str) -> None:
     frame.emit(
         {"name": added.name, "role": added.role.value, "key": added.key},
         f"{added.name} ({added.role}) is in the list now.\n{_COMMIT}",
+    )
+
+
+@command.command("remove")
+@click.argument("name")
+@door()
+def remove_key(frame: Frame, name: str) -> None:
+    """Take NAME off the list: what the key signs counts no more once that is on the trunk."""
+    from ecluse.intake import keyring
+
+    gone = keyring.remove(frame.repository, name)
+    frame.emit(
+        {"name": gone.name, "role": gone.role.value, "key": gone.key},
+        f"{gone.name} ({gone.role}) is no longer in the list.\n{_COMMIT}",
     )

@@ -12,6 +12,7 @@ from ecluse.cli.lookup import find_change
 from ecluse.cli.run_text import said
 from ecluse.errors import ExitStatus, Invalid
 from ecluse.history import History
+from ecluse.history.waiting import homeward
 from ecluse.model import ChangeState, Landing, LandingState, Run
 
 if TYPE_CHECKING:
@@ -102,7 +103,10 @@ def describe(landing: Landing) -> str:
         return f"{landing.change} waits: {landing.reason}\n  next: clear the way (git stash), then: ecluse land {landing.change}"
     if landing.state is LandingState.RED:
         return f"{landing.change} stays out, the checks are red: {landing.reason}\n  next: ecluse show {landing.run}"
-    return f"{landing.change} did not land ({landing.state}): {landing.reason}\n  next: ecluse show {landing.id}"
+    again = homeward(landing.agent) if landing.state is LandingState.FAILED and landing.blocked_paths else ()
+    then = " (its agent takes it with ecluse sync --take, merges, and exports again)" if again else ""
+    following = f"{again[0]}{then}" if again else f"ecluse show {landing.id}"
+    return f"{landing.change} did not land ({landing.state}): {landing.reason}\n  next: {following}"
 
 
 def status_of(landing: Landing) -> int:

@@ -139,6 +139,6 @@ def lint(frame: Frame, page: str) -> int:
             refuse(page, found)
     else:
         playbook, _ = library.load(open_trunk(frame.repository), page)
-    said = f"{playbook.path}: {len(playbook.steps)} steps, {len(playbook.gates)} gates, without fault."
+    said = f"{playbook.path}: {len(playbook.steps)} steps, {len(playbook.gates)} gate{'' if len(playbook.gates) == 1 else 's'}, without fault."
     frame.emit({"path": playbook.path, "faults": []}, said)
     return ExitStatus.DONE

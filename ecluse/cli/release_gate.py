@@ -224,11 +224,20 @@ def unfinished(frame: Frame, release_id: str) -> Release:
 
     if release_id:
         return find(frame.history, release_id)
-    open_ones = [r for r in frame.history.find(ReleaseNoun, newest_first=True) if not r.state.is_terminal]
+    every = frame.history.find(ReleaseNoun, newest_first=True)
+    open_ones = [r for r in every if not r.state.is_terminal]
     if len(open_ones) == 1:
         return open_ones[0]
-    said = f"{len(open_ones)} releases are unfinished" if open_ones else "No release is unfinished"
-    raise Invalid("release.which", f"{said}: say which one.", "ecluse release status")
+    if not every:
+        raise Invalid("release.none", "No release was started here yet.", "ecluse release plan")
+    if not open_ones:
+        raise Invalid(
+            "release.which", "No release is unfinished; one that is over has to be named.", "ecluse release status"
+        )
+    listed = ", ".join(f"{r.id} ({r.version or r.playbook})" for r in open_ones)
+    raise Invalid(
+        "release.which", f"{len(open_ones)} releases are unfinished, say which one: {listed}.", "ecluse release status"
+    )
 
 
 def live_release(frame: Frame, environment: str | None) -> str:
@@ -239,8 +248,11 @@ def live_release(frame: Frame, environment: str | None) -> str:
     ]
     if len(live) == 1:
         return live[0].release
-    said = f"{len(live)} environments have something live" if live else "Nothing is live"
-    raise Invalid("release.which", f"{said}: say which release.", "ecluse release status")
+    if not live:
+        where = f" in {environment}" if environment else ""
+        raise Invalid("release.which", f"Nothing is live{where}, so nothing can go back.", "ecluse release status")
+    listed = ", ".join(f"{d.release} ({d.version} in {d.environment})" for d in live)
+    raise Invalid("release.which", f"{len(live)} releases are live, say which one: {listed}.", "ecluse release status")
 
 
 def _is_solo(frame: Frame) -> bool:

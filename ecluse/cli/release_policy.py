@@ -112,7 +112,9 @@ def lock(frame: Frame, environment: str, why: str, until: str) -> None:
 
     known(frame, environment)
     held = holds.lock(frame.history, environment, holder=person(frame), until=instant_of(until), why=why)
-    frame.emit({"lock": plain(held)}, f"{environment} is locked by {held.holder} until {held.until}: {held.why}")
+    frame.emit(
+        {"lock": plain(held)}, f"{environment} is locked by {held.holder} {holds.ending(held.until)}: {held.why}"
+    )
 
 
 @click.command("unlock")
@@ -149,22 +151,21 @@ def known(frame: Frame, environment: str) -> None:
 
 def instant_of(text: str) -> str:
     """The instant that ``30m``, ``4h``, ``2d``, ``2025-12-24`` or ``2025-12-24T18:00`` mean. Raises :class:`Invalid`."""
-    import re
     from datetime import UTC, datetime
 
     from ecluse import clock
+    from ecluse.release import durations
 
-    short = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
-    if short:
-        seconds = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[short[2]]
-        return clock.after(float(short[1]) * seconds)
+    seconds = None if text.strip().isdecimal() else durations.seconds(text)  # 20251224 is a day
+    if seconds is not None:
+        return clock.after(seconds)
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return clock.instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
         raise Invalid(
             "usage.time", f"{text!r} is no time.", "write 30m, 4h, 2d, 2025-12-24 or 2025-12-24T18:00 (UTC)"
         ) from error
-    return clock.instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def notes(frame: Frame, environment: str) -> list[str]:
@@ -177,11 +178,10 @@ def notes(frame: Frame, environment: str) -> list[str]:
     found = []
     frozen = holds.frozen(open_trunk(frame.repository), frame.history, environment)
     if frozen is not None:
-        until = "it is lifted" if frozen.until == holds.FOREVER else frozen.until
-        found.append(f"{environment} is frozen until {until}: {frozen.why}")
+        found.append(f"{environment} is frozen {holds.ending(frozen.until)}: {frozen.why}")
     held = holds.lock_of(frame.history, environment)
     if held is not None and not held.holder.startswith("rel-"):
-        found.append(f"{environment} is locked by {held.holder} until {held.until}: {held.why}")
+        found.append(f"{environment} is locked by {held.holder} {holds.ending(held.until)}: {held.why}")
     return found
 
 

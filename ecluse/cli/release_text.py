@@ -24,7 +24,7 @@ def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
     lines = [
         *_head(plan),
         "",
-        f"Commits since then: {plan['commit_count']}",
+        f"Commits since then: {plan['commit_count']}" if plan["previous"] else f"Commits: {plan['commit_count']}",
         *_listed([f"  {commit['id'][:9]} {commit['title']}" for commit in plan["commits"]], plan["commit_count"]),
         *_part("Changes that landed since then", [_change(one) for one in plan["changes"]]),
         f"Files touched: {plan['file_count']}{'' if plan['previous'] or not plan['version'] else ' (nothing was released before)'}",
@@ -33,7 +33,7 @@ def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
         *(f"  {one['how']:<8}{one['path']}" for one in plan["migrations"]),
         "",
         "Steps",
-        *(_step(step) for step in plan["steps"]),
+        *(_step(step, plan["inputs"]) for step in plan["steps"]),
         "",
         "Gates",
         *([line for gate in plan["gates"] for line in _gate(gate)] or ["  none: nobody is asked"]),
@@ -83,8 +83,15 @@ def _part(title: str, lines: list[str]) -> list[str]:
     return [f"{title}: {len(lines) or 'none'}", *_listed(lines, len(lines))]
 
 
-def _step(step: dict[str, Any]) -> str:
-    condition = f", if {step['if']}" if step["if"] else ""
+def _step(step: dict[str, Any], inputs: dict[str, str]) -> str:
+    """A step in a line; one that these inputs leave out says so."""
+    from ecluse.release import conditions
+
+    words = {f"inputs.{name}": value for name, value in inputs.items()}
+    decided = conditions.word_of(step["if"]) in words
+    if decided and not conditions.holds(step["if"], words):
+        return f"  {step['number']:>2}  {step['title']}: left out, not {step['if']}"
+    condition = f", if {step['if']}" if step["if"] and not decided else ""
     return f"  {step['number']:>2}  {step['title']} ({step['actor']}{condition}): {', '.join(_does(unit) for unit in step['does'])}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli.frame import Frame, door
+from ecluse.cli.words import count
 from ecluse.errors import ExitStatus, Invalid
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--have", default=None, metavar="REV", help="What the sandbox has (default: the base of AGENT's last change)."
 )
+@click.option(
+    "--branch", default="", metavar="NAME", help="Which branch (default: where AGENT's last change goes, or the trunk)."
+)
 @click.option("--to", "target", default="trunk.bundle", show_default=True, metavar="FILE", help="Where to write it.")
 @click.option("--take", default="", metavar="FILE", help="In the sandbox: take such a bundle in.")
 @click.option("--folder", default="", metavar="DIR", help="Both directions, through a folder that both sides see.")
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--every", default="", metavar="TIME", help="With --watch: how often, 5m or 30s (default: config, 1m).")
 @door()
 def command(
-    frame: Frame, agent: str | None, have: str | None, target: str, take: str, folder: str, land: bool, name: str,
+    frame: Frame, agent: str | None, have: str | None, branch: str, target: str, take: str, folder: str, land: bool, name: str,
     watch: bool, every: str,
 ) -> int:  # fmt: skip
     """Write a bundle with what AGENT lacks of the trunk. In the sandbox, `ecluse sync --take FILE` puts it under
@@ -43,12 +47,14 @@ def command(
     lies there as a checkpoint. With --watch either side, or --take, goes on until a signal ends it.
     """
     _check_words(frame, agent, have, take, folder, land, name, watch, every)
+    if branch and (take or folder):
+        raise Invalid("usage", "--branch goes with AGENT or --have, and one file.", "ecluse sync --help")
     look = (
-        _folder_look(frame, agent, frame.folder / folder, name, land=land)
+        _folder_look(frame, agent, frame.folder / folder, name, land=land, watch=watch)
         if folder
         else _take_look(frame, frame.folder / take, watch=watch)
         if take
-        else _send_look(frame, agent or "", (frame.folder / target).resolve(), have, watch=watch)
+        else _send_look(frame, agent or "", (frame.folder / target).resolve(), have, branch, watch=watch)
     )
     if not watch:
         document, text = look()
@@ -103,12 +109,12 @@ def _watch(frame: Frame, look: Look, every: str) -> int:
 # -- one file, one direction -------------------------------------------------------------------------------------
 
 
-def _send_look(frame: Frame, agent: str, to: Path, have: str | None, *, watch: bool) -> Look:
+def _send_look(frame: Frame, agent: str, to: Path, have: str | None, branch: str, *, watch: bool) -> Look:
     from ecluse.cli.land import person
     from ecluse.intake.homeward import make_homeward
 
     def look() -> tuple[dict[str, Any], str]:
-        done = make_homeward(frame.repository, frame.history, agent, to, have=have, actor=person(frame))
+        done = make_homeward(frame.repository, frame.history, agent, to, have=have, branch=branch, actor=person(frame))
         return _sent_document(done), "" if watch and (done.path is None or not done.fresh) else _sent_text(done)
 
     return look
@@ -124,7 +130,7 @@ def _sent_document(done: Homeward) -> dict[str, Any]:
 def _sent_text(done: Homeward) -> str:
     if done.path is None:
         return f"Nothing to carry: {done.tip[:12]} of {done.branch} is there already."
-    text = f"{done.path}: {done.commits} commits of {done.branch} beyond {done.base[:12] or 'nothing'}"
+    text = f"{done.path}: {count(done.commits, 'commit')} of {done.branch} beyond {done.base[:12] or 'nothing'}"
     plain = f"git fetch {done.path.name} {done.branch}:{'refs/remotes/ecluse/' + done.branch}"
     return f"{text}\nIn the sandbox: ecluse sync --take {done.path.name}   (plain git: {plain})"
 
@@ -156,7 +162,7 @@ def _taken_document(taken: Taken) -> dict[str, Any]:
 
 def _taken_text(taken: Taken) -> str:
     short = taken.ref.removeprefix("refs/remotes/")
-    lines = [f"{short} is at {taken.tip[:12]}, {taken.commits} commits beyond HEAD."]
+    lines = [f"{short} is at {taken.tip[:12]}, {count(taken.commits, 'commit')} beyond HEAD."]
     for one in taken.outcomes[:5]:
         lines.append(f"  {one.change}/{one.revision} is {one.state}{f': {one.reason}' if one.reason else ''}")
     lines += [f"  next: git merge {short} (or: git rebase {short})"] if taken.commits else []
@@ -166,14 +172,16 @@ def _taken_text(taken: Taken) -> str:
 # -- a folder, both directions -----------------------------------------------------------------------------------
 
 
-def _folder_look(frame: Frame, agent: str | None, folder: Path, name: str, *, land: bool) -> Look:
+def _folder_look(frame: Frame, agent: str | None, folder: Path, name: str, *, land: bool, watch: bool) -> Look:
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise Invalid("sync.to", f"{folder} is a file; both sides meet in a folder.", "ecluse sync --folder DIR")
-    return _trunk_look(frame, agent, folder, land=land) if agent else _sandbox_look(frame, folder, name)
+    if agent:
+        return _trunk_look(frame, agent, folder, land=land, watch=watch)
+    return _sandbox_look(frame, folder, name, watch=watch)
 
 
-def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool) -> Look:
+def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool, watch: bool) -> Look:
     from ecluse.cli.follow import follow
     from ecluse.cli.land import person
     from ecluse.intake.exchange import TrunkSide
@@ -205,9 +213,19 @@ def _trunk_look(frame: Frame, agent: str, folder: Path, *, land: bool) -> Look:
         }
         lines = [f"{key} is {state}" for key, state in states.items()]
         lines += [_sent_text(sent).partition("\n")[0]] if sent else []
-        return document, "\n".join(lines)
+        return document, "\n".join(lines if lines or watch else _quiet(folder, side.checkpoints()))
 
     return look
+
+
+def _quiet(folder: Path, checkpoints: tuple[str, ...] = ()) -> list[str]:
+    """What a single look says when there was nothing to do."""
+    lines = [f"Nothing new in {folder}."]
+    for one in checkpoints:
+        lines.append(
+            f"  half-done work lies there as a checkpoint; if its sandbox is gone: ecluse import {folder / one}"
+        )
+    return lines
 
 
 def _state(frame: Frame, key: str) -> str:
@@ -217,7 +235,7 @@ def _state(frame: Frame, key: str) -> str:
     return change.state.value if change else ""
 
 
-def _sandbox_look(frame: Frame, folder: Path, name: str) -> Look:
+def _sandbox_look(frame: Frame, folder: Path, name: str, *, watch: bool) -> Look:
     from ecluse.cli.export import agent_of
     from ecluse.intake.exchange import SandboxSide
 
@@ -238,8 +256,10 @@ def _sandbox_look(frame: Frame, folder: Path, name: str) -> Look:
                 frame.history.written = True
             facts = {"change_id": sent.change_id, "revision": sent.revision, "path": str(sent.path), "head": sent.head}
             document["exported"] = facts
-            lines.append(f"{sent.change_id} revision {sent.revision}: {len(sent.files)} files: {sent.path.name}")
+            lines.append(
+                f"{sent.change_id} revision {sent.revision}: {count(len(sent.files), 'file')}: {sent.path.name}"
+            )
             lines += [f"  NOT carried: {ascii(one['path'])[1:-1]} ({one['reason']})" for one in sent.omissions]
-        return document, "\n".join(lines)
+        return document, "\n".join(lines if lines or watch else _quiet(folder))
 
     return look

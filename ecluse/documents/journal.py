@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -53,7 +54,8 @@ class Entry:
 
 def page_of(agent: str) -> str:
     """The path of an agent's page: its name where that is a plain one, else made plain, with a mark of the real one."""
-    plain = re.sub(r"[^a-z0-9-]+", "-", agent.lower()).strip("-")[:40]
+    bare = "".join(one for one in unicodedata.normalize("NFKD", agent) if not unicodedata.combining(one))
+    plain = re.sub(r"[^a-z0-9-]+", "-", bare.lower()).strip("-")[:40]
     if plain != agent or not plain or _RESERVED.match(plain):
         mark = hashlib.sha256(agent.encode("utf-8", "backslashreplace")).hexdigest()[:8]
         plain = f"{plain or 'agent'}-{mark}"

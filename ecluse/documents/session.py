@@ -97,11 +97,12 @@ def _facts(s: Session, language: Language) -> dict[str, str]:
         "model": notes.inline(s.agent.model) or tell("unknown"),
         "session": notes.inline(s.agent.session) or tell("unknown"),
         "task": notes.inline(s.agent.task) or tell("unknown"),
+        "cost": notes.inline(s.agent.cost) or tell("unknown"),
         "when": f"{s.at[:16].replace('T', ' ')} UTC",
         "branch": notes.code(s.branch),
         "target": notes.code(s.target) if s.target else tell("unknown"),
         "base": notes.code(s.base[:12]) if s.base else tell("whole_history"),
-        "based": notes.inline(s.based),
+        "based": notes.inline(_word("based", s.based, tell)),
         "head": notes.code(s.head[:12]),
         "tree": notes.code(s.tree),
         "commit_count": str(len(s.commits)),
@@ -178,9 +179,17 @@ def _told(key: str, one: Mapping[str, Any], tell: Tell) -> str:
     return tell(key, name=notes.inline(str(one["name"])), detail=notes.inline(detail))
 
 
+def _word(kind: str, word: str, tell: Tell) -> str:
+    """What the exporter calls a reason or a base, in the language of the document where it has a word for it."""
+    return tell(f"{kind}_{word}") if f"{kind}_{word}" in WORDS else word
+
+
 def _problems(red: list[Mapping[str, Any]], loud: list[Mapping[str, Any]], tell: Tell) -> list[str]:
     rows = [_told("red", one, tell) for one in red]
-    rows += [tell("left_out", path=notes.code(one["path"]), reason=one["reason"]) for one in loud[:_ROWS]]
+    rows += [
+        tell("left_out", path=notes.code(one["path"]), reason=_word("reason", str(one["reason"]), tell))
+        for one in loud[:_ROWS]
+    ]
     return rows
 
 
@@ -213,7 +222,10 @@ def _advice(s: Session, red: list[Mapping[str, Any]], said: Mapping[str, list[st
 
 
 def _not_carried(s: Session, loud: list[Mapping[str, Any]], tell: Tell) -> str:
-    rows = [tell("left_out", path=notes.code(one["path"]), reason=one["reason"]) for one in loud[:_ROWS]]
+    rows = [
+        tell("left_out", path=notes.code(one["path"]), reason=_word("reason", str(one["reason"]), tell))
+        for one in loud[:_ROWS]
+    ]
     quiet = len(s.not_carried) - len(loud)
     return _list([*rows, *([tell("quiet_left_out", count=quiet)] if quiet else [])], tell("nothing"))
 
@@ -228,8 +240,8 @@ def _checklist(s: Session, loud: list[Mapping[str, Any]], red: list[Mapping[str,
     size = sum(size for _, size, _ in s.payloads)
     git = [
         _tick(not unmerged, tell("c_clean") if not unmerged else tell("c_unmerged", paths=_paths(unmerged))),
-        _tick(True, tell("c_branch", branch=notes.code(s.branch), base=notes.code(s.base[:12]), how=s.based)
-              if s.base else tell("c_branch", branch=notes.code(s.branch), base=tell("whole_history"), how=s.based)),
+        _tick(True, tell("c_branch", branch=notes.code(s.branch), base=notes.code(s.base[:12]), how=_word("based", s.based, tell))
+              if s.base else tell("c_branch", branch=notes.code(s.branch), base=tell("whole_history"), how=_word("based", s.based, tell))),
         _tick(not loud, tell("c_all") if not loud else tell("c_some", count=len(loud))),
     ]  # fmt: skip
     checks = [

@@ -15,6 +15,11 @@ class Identity(NamedTuple):
     email: str
 
 
+def names_somebody(name: str) -> bool:
+    """Whether git takes ``name`` for somebody's name: it is more than blanks and the marks that git cuts off."""
+    return bool(name.strip("".join(map(chr, range(33))) + ".,:;<>\"\\'"))
+
+
 FALLBACK_IDENTITY = Identity("Écluse", "ecluse@localhost")
 
 

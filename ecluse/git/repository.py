@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +11,10 @@ from typing import IO
 
 from ecluse import process
 from ecluse.errors import Failed, Invalid, Refused, Waits
+from ecluse.git.asking import Asker
 from ecluse.git.invocation import clean_environment, git
 from ecluse.git.nouns import ZERO, ChangedPath, Commit, Identity, MergeResult, StatusEntry, TreeEntry
+from ecluse.git.settings import Seen, Settings, look
 
 _ON_BRANCH = "ref: refs/heads/"
 
@@ -42,6 +43,8 @@ class Repository:
         self.common_dir = common_dir
         self.work_tree = work_tree
         self.state_dir = common_dir / "ecluse"
+        self._asker: Asker | None = None
+        self._settings: Seen | None = None
 
     # -- finding and making ------------------------------------------------------------------------------------
 
@@ -124,29 +127,54 @@ class Repository:
         """What a git command prints, decoded byte for byte, without the last line end."""
         return os.fsdecode(self.run(*args, check=check).stdout).rstrip("\n")
 
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Within the block, one process of git answers what is asked about revisions, trees and files of them.
+
+        For a command that asks much and ends; threads started within it have to end within it.
+        """
+        if self._asker is not None:
+            yield
+            return
+        asker = self._asker = Asker(lambda: self.open_pipe("cat-file", "--batch-command"))
+        try:
+            yield
+        finally:
+            self._asker = None
+            asker.close()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a question costs no process of its own, because we are in a block of :meth:`asking`."""
+        return self._asker is not None
+
+    def settings(self) -> Settings | None:
+        """The configuration that counts here, the user's own included, asked again when the repository's file has
+        changed; ``None`` where git cannot read it."""
+        self._settings = look(self.run, self.common_dir / "config", self._settings)
+        return self._settings[1] if self._settings else None
+
     def config(self, key: str) -> str | None:
         """The value of ``key`` in this repository's own configuration."""
+        if (known := self.settings()) is not None and known.knows_own:
+            return known.own(key)
         got = self.run("config", "--local", "--get", key, check=False)
         return os.fsdecode(got.stdout).rstrip("\n") if got.code == 0 else None
 
     def set_config(self, key: str, value: str) -> None:
         self.run("config", "--local", key, value)
 
-    @functools.cached_property
-    def _identity(self) -> Identity | None:
-        asked = self.run("config", "--null", "--get-regexp", r"^user\.(name|email)$", check=False, user_config=True)
-        items = (item.partition("\n") for item in asked.stdout.decode("utf-8", "replace").split("\0"))
-        said = {key: value.strip() for key, newline, value in items if newline}
-        return Identity(said["user.name"], said["user.email"]) if len(said) == 2 else None
-
     def identity(self) -> Identity | None:
-        """The user's own name and mail address, asked once, or ``None`` when git has none."""
-        return self._identity
+        """The user's own name and mail address, or ``None`` when git has none."""
+        return known.identity() if (known := self.settings()) else None
 
     # -- revisions and refs ------------------------------------------------------------------------------------
 
     def resolve(self, revision: str, kind: str = "commit") -> str | None:
         """The object id of ``revision`` peeled to ``kind``, or ``None`` when there is no such object."""
+        if self._asker is not None and Asker.takes(revision):
+            known = self._asker.info(f"{revision}^{{{kind}}}")
+            return known[0] if known and known[1] == kind else None
         got = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{{kind}}}", check=False)
         lines = got.stdout.decode("ascii", "replace").split()
         return lines[-1] if got.code == 0 and lines else None
@@ -171,6 +199,8 @@ class Repository:
 
     def tree_of(self, commit: str) -> str | None:
         """The tree of exactly this commit (an id), or ``None`` when there is no such commit."""
+        if self._asker is not None:
+            return self.resolve(commit, "tree") if self.resolve(commit) == commit else None
         got = self.run(
             "rev-parse", "--quiet", "--end-of-options", f"{commit}^{{commit}}", f"{commit}^{{tree}}", check=False
         )
@@ -190,6 +220,13 @@ class Repository:
         """Full ref names under ``prefixes`` and the object ids they hold (tags not peeled)."""
         listed = self.text("for-each-ref", "--format=%(objectname) %(refname)", *prefixes)
         return {name: oid for oid, _, name in (line.partition(" ") for line in listed.split("\n") if line)}
+
+    def ref(self, name: str) -> str:
+        """The object id that the full ref ``name`` holds (tags not peeled); empty when there is no such ref."""
+        if self._asker is not None and name.startswith("refs/") and Asker.takes(name):
+            known = self._asker.info(name)
+            return known[0] if known else ""
+        return self.refs(name).get(name, "")
 
     def valid_ref(self, name: str) -> bool:
         """Whether git would accept ``name`` as a full ref name."""
@@ -252,15 +289,19 @@ class Repository:
 
     def read(self, revision: str, path: str, cap: int = 8 << 20) -> bytes | None:
         """The bytes of ``path`` in ``revision``, or ``None``. Raises :class:`Refused` above ``cap`` bytes."""
-        said = self.run("cat-file", "--batch", stdin=os.fsencode(f"{revision}:{path}\n")).stdout
+        name = f"{revision}:{path}"
+        if self._asker is not None and Asker.takes(name):
+            known = self._asker.info(name)
+            if known is None or known[1] != "blob":
+                return None
+            _check_size(path, known[2], cap)
+            return self._asker.contents(known[0])
+        said = self.run("cat-file", "--batch", stdin=os.fsencode(f"{name}\n")).stdout
         head, _, data = said.partition(b"\n")
         words = head.split()
         if len(words) != 3 or words[1] != b"blob":
             return None
-        if int(words[2]) > cap:
-            raise Refused(
-                "limit.file_size", f"{path} has {int(words[2]):,} bytes, more than {cap:,}.", "make it smaller"
-            )
+        _check_size(path, int(words[2]), cap)
         return data[:-1]
 
     def blob(self, oid: str) -> bytes:
@@ -455,3 +496,8 @@ class Repository:
         """Fill an empty work tree with ``commit``, detached."""
         self.run("update-ref", "--no-deref", "HEAD", commit)
         self.run("read-tree", "-m", "-u", commit)
+
+
+def _check_size(path: str, size: int, cap: int) -> None:
+    if size > cap:
+        raise Refused("limit.file_size", f"{path} has {size:,} bytes, more than {cap:,}.", "make it smaller")

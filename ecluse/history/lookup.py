@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Collection
 
 from ecluse.dataclass import dataclass
 from ecluse.history.records import columns, event_of, from_row
@@ -26,22 +28,27 @@ class Found:
 
 def find(history: History, word: str, limit: int = 50) -> Found:
     """Changes and hand-overs whose id, bundle or patch name, or path holds ``word``, letter case aside."""
-    pattern = f"%{_escaped(word)}%"
-    listed = f"%{_escaped(json.dumps(word)[1:-1])}%"  # lists are stored as JSON in ASCII
-    near = "LIKE ? ESCAPE '\\'"
+    spellings = _spellings(word)
+    plain = [f"%{_escaped(one)}%" for one in spellings]
+    listed = [f"%{_escaped(json.dumps(one)[1:-1])}%" for one in spellings]  # lists are stored as JSON in ASCII
+
+    def near(column: str) -> str:
+        return "(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for _ in spellings) + ")"
+
     events = [
         event_of(row)
         for row in history.execute(
             "SELECT number, at, kind, subject, text, actor, data FROM events "  # noqa: S608 - our own names
-            f"WHERE kind IN ({', '.join('?' for _ in NAMING_KINDS)}) AND (subject {near} OR text {near} OR data {near}) "
-            "ORDER BY number DESC LIMIT ?",
-            (*NAMING_KINDS, pattern, pattern, listed, limit),
+            f"WHERE kind IN ({', '.join('?' for _ in NAMING_KINDS)}) "
+            f"AND ({near('subject')} OR {near('text')} OR {near('data')}) ORDER BY number DESC LIMIT ?",
+            (*NAMING_KINDS, *plain, *plain, *listed, limit),
         )
     ]
     rows = history.execute(
         f"SELECT {', '.join(columns(Change))} FROM changes "  # noqa: S608 - our own names
-        f'WHERE "key" {near} OR source {near} OR title {near} OR files {near} ORDER BY created_at DESC, "key" DESC LIMIT ?',
-        (pattern, pattern, pattern, listed, limit),
+        f"""WHERE {near('"key"')} OR {near("source")} OR {near("title")} OR {near("files")} """
+        'ORDER BY created_at DESC, "key" DESC LIMIT ?',
+        (*plain, *plain, *plain, *listed, limit),
     )
     changes: dict[str, Change] = {change.key: change for change in (from_row(Change, row) for row in rows)}
     for event in events:  # a change whose payload has this name, though its manifest has another
@@ -51,6 +58,14 @@ def find(history: History, word: str, limit: int = 50) -> Found:
     return Found(tuple(list(changes.values())[:limit]), tuple(events))
 
 
+def _spellings(word: str) -> tuple[str, ...]:
+    """``word`` in the forms that the database does not take for the same: it knows the cases of ASCII letters only."""
+    if word.isascii():
+        return (word,)
+    forms = [unicodedata.normalize(form, word) for form in ("NFC", "NFD")]
+    return tuple(dict.fromkeys(cased for one in (word, *forms) for cased in (one, one.lower(), one.upper())))
+
+
 def export_known(history: History, change_id: str, revision: int) -> bool:
     """Whether the export of this revision of a change is on record, by whoever it was recorded."""
     part = f'"change_id":{json.dumps(change_id)},"revision":{revision:d},'
@@ -58,6 +73,20 @@ def export_known(history: History, change_id: str, revision: int) -> bool:
         "SELECT 1 FROM events WHERE kind = 'export.done' AND data LIKE ? ESCAPE '\\' LIMIT 1", (f"%{_escaped(part)}%",)
     )
     return bool(rows)
+
+
+def received_with(history: History, sender: str, marks: Collection[str]) -> list[Change]:
+    """The changes that were received with the mark ``sender`` and one of ``marks``, newest first."""
+    if not sender or not marks:
+        return []
+    near = "data LIKE ? ESCAPE '\\'"
+    rows = history.execute(
+        f"SELECT subject FROM events WHERE kind = 'change.received' AND {near} AND ({' OR '.join(near for _ in marks)}) "  # noqa: S608 - marks only
+        "ORDER BY number DESC LIMIT 100",
+        tuple(f'%"{_escaped(mark)}"%' for mark in (sender, *marks)),
+    )
+    keys = dict.fromkeys(str(row[0]).removeprefix("change/") for row in rows)
+    return [change for key in keys if (change := history.get(Change, key))]
 
 
 def event_number(history: History, number: int) -> Event | None:

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from ecluse.clock import instant, now
 from ecluse.dataclass import dataclass
+from ecluse.history import sync_counts
 from ecluse.history.outcomes import FlakyTest, LandingChecks, VersionChecks, flaky_tests, per_landing, per_version
 from ecluse.history.store import History
+from ecluse.history.sync_counts import SyncCount
 from ecluse.model import ChangeState, DeploymentState, LandingState, ReleaseState, RunState, Verdict
 
 DAYS = 14
@@ -73,6 +75,7 @@ class Statistics:
     checks: tuple[LandingChecks, ...] = ()
     versions: tuple[VersionChecks, ...] = ()
     flaky: tuple[FlakyTest, ...] = ()
+    syncs: tuple[SyncCount, ...] = ()
 
     @property
     def green_rate(self) -> float | None:
@@ -101,6 +104,7 @@ def gather(history: History, days: int = DAYS) -> Statistics:
         checks=per_landing(history),
         versions=per_version(history),
         flaky=flaky_tests(history),
+        syncs=sync_counts.by_agent(history),
     )
 
 

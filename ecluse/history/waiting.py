@@ -66,12 +66,17 @@ def of_change(change: Change) -> list[Waiting]:
         why = change.reason or "Intake wants a person to look at it."
     elif change.state is ChangeState.CONFLICT:
         why = change.reason or f"It does not merge with {change.target.removeprefix('refs/heads/')}."
-        commands = (f"ecluse show {quote(change.key)}",)
+        commands = (*homeward(change.agent), f"ecluse show {quote(change.key)}")
     elif change.state is ChangeState.READY and not change.trusted_by:
         why = "Nobody vouches for it: no listed key signed it and no person accepted it."
     else:
         return []
     return [Waiting(change.subject, change.title or change.key, change.state.value, why, change.updated_at, commands)]
+
+
+def homeward(agent: str) -> tuple[str, ...]:
+    """The command that gives an agent the trunk, so that it can make its change again; none without a name for it."""
+    return (f"ecluse sync {quote(agent)} --to trunk.bundle",) if agent and not agent.startswith("-") else ()
 
 
 def of_landing(landing: Landing, change: Change | None) -> Waiting:

@@ -120,7 +120,7 @@ def place(
         return change
     shelf = "quarantine" if change.state is ChangeState.QUARANTINED else "changes"
     ref = f"refs/ecluse/{shelf}/{change.id}/{change.revision}"
-    if repository.resolve(change.head) != change.head or repository.refs(ref).get(ref) != change.head:
+    if repository.resolve(change.head) != change.head or repository.ref(ref) != change.head:
         if is_deeper(repository, room):
             take_history(repository, room, [trunk.repository.commit_id(change.target), change.head])
         elif not (judged and take_pack(repository, room, lambda ids: _is_known(repository, ids - judged))):
@@ -138,11 +138,11 @@ def _is_known(repository: Repository, ids: set[str]) -> bool:
 
 def _set_ref(repository: Repository, ref: str, head: str) -> None:
     try:
-        repository.move_ref(ref, head, repository.refs(ref).get(ref, ""), "ecluse: intake")
+        repository.move_ref(ref, head, repository.ref(ref), "ecluse: intake")
     except Failed:
         if not repository.clear_dead_locks(ref):  # left by a process that died at exactly this point
             raise
-        repository.move_ref(ref, head, repository.refs(ref).get(ref, ""), "ecluse: intake")
+        repository.move_ref(ref, head, repository.ref(ref), "ecluse: intake")
 
 
 def store(repository: Repository, history: History, change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from ecluse.dataclass import dataclass
@@ -20,7 +21,8 @@ class Baseline:
 
 
 def find_baseline(repository: Repository, head: str, asked: str | None = None) -> Baseline:
-    """``asked``, else what was recorded, else the upstream, ``origin/HEAD``, the clone, the shallow end, or nothing.
+    """``asked``, else what was recorded, else the upstream, the trunk that ``init`` recorded (from a branch beside it),
+    ``origin/HEAD``, the clone, the shallow end, or nothing.
 
     The commit is always an ancestor of ``head``: where HEAD was moved back behind it, the common ancestor is taken.
     Raises :class:`Invalid` when ``asked`` is unknown or has nothing in common with ``head``.
@@ -35,9 +37,13 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
                 "export.base", f"{asked!r} has no commit in common with HEAD.", "git log --oneline --graph --all"
             )
         return Baseline(common, "asked", target)
+    kept = _recorded(repository)
+    trunk = kept.get("ecluse.trunk", "")
+    trunk = "" if trunk == repository.branch() else trunk
     named = {
-        "recorded": repository.config("ecluse.base") or "",
+        "recorded": kept.get("ecluse.base", ""),
         "upstream": "@{upstream}" if upstream else "",
+        "trunk": f"refs/heads/{trunk}" if trunk else "",
         "origin/HEAD": "refs/remotes/origin/HEAD",
         "clone": next((oid for oid, words in reversed(log) if words.startswith("clone:")), ""),
         "shallow": _shallow_end(repository),
@@ -46,8 +52,15 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
     for how, found in zip(named, resolve_all(repository, list(named.values())), strict=True):
         common = repository.merge_base(found, head) if found else None
         if common:
-            return Baseline(common, how, target)
+            return Baseline(common, how, trunk if how == "trunk" else target)
     return Baseline("", "none: whole history", target)
+
+
+def _recorded(repository: Repository) -> dict[str, str]:
+    """What `ecluse sync` and `ecluse init` left in the repository's own configuration, asked in one question."""
+    asked = repository.run("config", "--local", "--null", "--get-regexp", r"^ecluse\.(base|trunk)$", check=False)
+    items = (item.partition("\n") for item in os.fsdecode(asked.stdout).split("\0"))
+    return {key: value for key, _, value in items if key}
 
 
 def _target(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> str:

@@ -33,8 +33,13 @@ def roots_of(repository: Repository, head: str) -> tuple[str, ...]:
 
 def remote_of(repository: Repository) -> str:
     """The public address of the repository's main remote; empty when it has none."""
-    listed = repository.text("config", "--local", "--get-regexp", r"^remote\..*\.url$", check=False)
-    urls = {key[7:-4]: url for key, _, url in (line.partition(" ") for line in listed.split("\n") if line)}
+    known = repository.settings()
+    found = (
+        known.owned("remote.", ".url")
+        if known and known.knows_own
+        else {"remote.origin.url": repository.config("remote.origin.url")}
+    )
+    urls = {key[7:-4]: url for key, url in found.items() if url}
     first = "origin" if "origin" in urls else min(urls, default="")
     return clean(public_address(urls[first])) if first else ""
 
@@ -83,6 +88,14 @@ def find_home(roots: tuple[str, ...]) -> Path | None:
             if path.is_absolute() and path.is_dir() and _holds_any(Repository.discover(path), roots):
                 return path
     return None
+
+
+def home_elsewhere(repository: Repository, commits: tuple[str, ...]) -> Path | None:
+    """The repository on this machine that holds one of ``commits`` and has no history in common with this one."""
+    head = repository.resolve("HEAD")
+    roots = roots_of(repository, head) if head else ()
+    home = find_home(commits) if roots else None
+    return home if home is not None and not _holds_any(Repository.discover(home), roots) else None
 
 
 def _holds_any(repository: Repository, roots: tuple[str, ...]) -> bool:

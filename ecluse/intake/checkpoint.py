@@ -14,14 +14,14 @@ from typing import Any
 
 from ecluse.errors import Invalid, Refused
 from ecluse.files import sync_folder
-from ecluse.git import Identity, Repository
+from ecluse.git import Repository
 from ecluse.intake.baseline import find_baseline
 from ecluse.intake.exportlog import export_recorded
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.publication import default_folder, names_of
-from ecluse.intake.snapshot import take
+from ecluse.intake.snapshot import committer, take
 from ecluse.patterns import expression
 
 STATUS = "checkpoint"
@@ -40,7 +40,8 @@ class Checkpoints:
     def take(self, request: ExportRequest, *, finish: bool = False) -> Exported | None:
         """Export the work as it is now, unless it is as it was at the last look, or there is none; then ``None``.
 
-        With ``finish``, work that is wholly committed is a finished export and not a checkpoint. A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
+        With ``finish``, work that is wholly committed is a finished export and not a checkpoint; it stays until the
+        next one, for a checkpoint is nothing to land. A red check is recorded and stops nothing: half-done work is what a checkpoint is for. Raises what ``export``
         raises; what was refused is not tried again before the work has changed.
         """
         state = self._state(request)
@@ -58,7 +59,7 @@ class Checkpoints:
             raise
         self._seen = (done.base, done.head, state[2])
         if outputs.suffix != ".tar":
-            prune(outputs, done.change_id, done.revision, finished=finish)
+            prune(outputs, done.change_id, done.revision, finished=finish and not passing)
         return done
 
     def _state(self, request: ExportRequest) -> tuple[str, str, str] | None:
@@ -67,7 +68,7 @@ class Checkpoints:
         if head is None:
             return None
         based = find_baseline(self.repository, head, request.base)
-        who = self.repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+        who = committer(self.repository, clean(request.agent.name))
         with self.repository.temporary_clone() as temporary:
             work = take(self.repository, temporary, head, who=lambda: who, max_file_bytes=request.max_file_bytes)
         tip = work.commit or head

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from ecluse.clock import now
-from ecluse.git import ChangedPath, Commit, Repository
+from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.intake.objects import Reader
 from ecluse.intake.pathrules import BIDI, INVISIBLE
 from ecluse.intake.textrules import is_mixed
@@ -27,9 +27,16 @@ _JOINERS = frozenset((0x200C, 0x200D, 0xFEFF))
 _FORGE_NAME = expression(
     r"\[bot\]$|^(?:github|gitlab|web-flow|github[ -]actions?(?: bot)?|gitlab[ -]ci)$", re.IGNORECASE
 )
-_CONTROL = expression(f"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(map(chr, sorted(BIDI | INVISIBLE - _JOINERS)))}]")
-_LINE_ENDS = expression(r"\r\n|[\n\t]")
+_HIDING = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *BIDI, *(INVISIBLE - _JOINERS))))
+"""Characters that control, turn or hide text."""
+
+_HIDING_IN_MESSAGE = _HIDING - {"\n", "\t"}
+_Fault = tuple[str, Verdict, str]
+"""Code, verdict, and what a commit does that is wrong."""
+
 _FUTURE = timedelta(days=366)
+_STAMP = expression(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$")
+_ENCODINGS = (b"utf-8", b"utf8", b"iso-8859-1", b"latin1", b"iso-8859-15")
 _HEADER = expression(
     rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author [^\n]*\ncommitter [^\n]*\n(?!(?:[^\n]*\n)*(?:tree|parent|author|committer) )"
 )
@@ -65,50 +72,54 @@ _BEGINNINGS = (
 
 
 def judge_commits(
-    repository: Repository, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
+    reader: Reader, commits: Sequence[Commit], principals: Iterable[Principal], signer: str
 ) -> list[Finding]:
-    """Judge every commit's metadata. ``principals`` are those of the trunk's keys, ``signer`` who signed the bundle."""
+    """Judge what every commit says of itself. ``principals`` are those of the trunk's keys, ``signer`` who signed the
+    bundle."""
     found: list[Finding] = []
     others = {one.name.casefold(): one.role for one in principals if one.name.casefold() != signer.casefold()}
-    with Reader(repository) as reader:
-        raw = reader.read_many(commit.id for commit in commits)
-        for commit, (_, _, data) in zip(commits, raw, strict=True):
-            found += _judge_people(commit, others)
-            found += _judge_message(commit)
-            found += _judge_raw(commit, data)
-            if len(commit.parents) > 1:
-                found += _judge_merge(repository, commit)
+    seen: dict[Identity, list[_Fault]] = {}
+    latest = (now() + _FUTURE).timestamp()
+    raw = reader.read_many(commit.id for commit in commits)
+    for commit, (_, _, data) in zip(commits, raw, strict=True):
+        found += _judge_people(commit, others, seen)
+        found += _judge_message(commit)
+        found += _judge_raw(commit, data, latest)
     return found
 
 
-def _judge_people(commit: Commit, others: Mapping[str, Role]) -> list[Finding]:
+def judge_merges(repository: Repository, commits: Sequence[Commit]) -> list[Finding]:
+    """Judge what every merge does. Only for trees whose size is known to be sane."""
+    return [finding for commit in commits if len(commit.parents) > 1 for finding in _judge_merge(repository, commit)]
+
+
+def _judge_people(commit: Commit, others: Mapping[str, Role], seen: dict[Identity, list[_Fault]]) -> list[Finding]:
+    """Judge author and committer; ``seen`` keeps what was found of each, because few people make most commits."""
     found = []
     for who in (commit.author, commit.committer):
-        if not who.name.strip() or not who.email.strip():
-            found.append(
-                _finding("author.invalid", Verdict.REJECT, commit, "has an author or committer without name or address")
-            )
-        if _CONTROL.search(who.name + who.email):
-            found.append(
-                _finding("author.invalid", Verdict.REJECT, commit, "has control characters in its author or committer")
-            )
-        if is_mixed(who.name):
-            text = f"is by {who.name!a}, a name that mixes look-alike alphabets"
-            found.append(_finding("text.homoglyph", Verdict.QUARANTINE, commit, text))
-        if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
-            found.append(
-                _finding(
-                    "author.mismatch",
-                    Verdict.REJECT,
-                    commit,
-                    f"claims to be made by the forge ({who.name} <{who.email}>)",
-                )
-            )
-        if who.email.strip().casefold() in others:
-            text = f"claims to be by {who.email}, who did not sign it"
-            found.append(_finding("author.mismatch", Verdict.REJECT, commit, text))
-        elif role := others.get(who.name.strip().casefold()):
-            found.append(_judge_name(who.name, role, f"commit {commit.id[:12]}"))
+        if who not in seen:
+            seen[who] = _faults_of(who, others)
+        found += [Finding(code, verdict, f"commit {commit.id[:12]} {why}") for code, verdict, why in seen[who]]
+    return found
+
+
+def _faults_of(who: Identity, others: Mapping[str, Role]) -> list[_Fault]:
+    found: list[_Fault] = []
+    if not who.name.strip() or not who.email.strip():
+        found.append(("author.invalid", Verdict.REJECT, "has an author or committer without name or address"))
+    if not _HIDING.isdisjoint(who.name + who.email):
+        found.append(("author.invalid", Verdict.REJECT, "has control characters in its author or committer"))
+    if is_mixed(who.name):
+        found.append(
+            ("text.homoglyph", Verdict.QUARANTINE, f"is by {who.name!a}, a name that mixes look-alike alphabets")
+        )
+    if _FORGES.match(who.email.strip()) or _FORGE_NAME.search(who.name.strip()):
+        why = f"claims to be made by the forge ({who.name} <{who.email}>)"
+        found.append(("author.mismatch", Verdict.REJECT, why))
+    if who.email.strip().casefold() in others:
+        found.append(("author.mismatch", Verdict.REJECT, f"claims to be by {who.email}, who did not sign it"))
+    elif role := others.get(who.name.strip().casefold()):
+        found.append(_fault_of_name(who.name, role))
     return found
 
 
@@ -117,16 +128,17 @@ def judge_claim(name: str, principals: Iterable[Principal], signer: str) -> list
     claimed = name.strip().casefold()
     listed = {one.name.casefold(): one.role for one in principals}
     if claimed in listed and claimed != signer.casefold():
-        return [_judge_name(name, listed[claimed], "the manifest")]
+        code, verdict, why = _fault_of_name(name, listed[claimed])
+        return [Finding(code, verdict, f"the manifest {why}")]
     return []
 
 
-def _judge_name(name: str, role: Role, where: str) -> Finding:
+def _fault_of_name(name: str, role: Role) -> _Fault:
     """A person's name needs the person's key. An agent's is a claim: an exporter with nothing installed cannot sign."""
     if role is Role.AGENT:
-        text = f"{where} says it is by {name}, whose key did not sign it: a claim, not proven"
-        return Finding("author.unproven", Verdict.WARN, text)
-    return Finding("author.mismatch", Verdict.REJECT, f"{where} claims to be by {name}, who did not sign it")
+        why = f"says it is by {name}, whose key did not sign it: a claim, not proven"
+        return "author.unproven", Verdict.WARN, why
+    return "author.mismatch", Verdict.REJECT, f"claims to be by {name}, who did not sign it"
 
 
 def is_untrusted(text: str) -> bool:
@@ -144,7 +156,7 @@ def _judge_message(commit: Commit) -> list[Finding]:
         found.append(
             _finding("message.too_long", Verdict.REJECT, commit, "has a message of more than 65,536 characters")
         )
-    if _CONTROL.search(_LINE_ENDS.sub("", text)):
+    if not _HIDING_IN_MESSAGE.isdisjoint(text.replace("\r\n", "\n")):
         found.append(
             _finding(
                 "message.control_chars",
@@ -179,37 +191,20 @@ def _judge_message(commit: Commit) -> list[Finding]:
     return found
 
 
-def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
+def _judge_raw(commit: Commit, data: bytes, latest: float) -> list[Finding]:
+    """Judge what only the bytes of a commit show; ``latest`` is the last moment that it may claim, in epoch seconds."""
     found = []
     head = data.partition(b"\n\n")[0]
-    latest = now() + _FUTURE
     if not _HEADER.match(head + b"\n"):
         text = "has header lines missing, twice, or in another order than git writes them"
         found.append(_finding("commit.malformed", Verdict.REJECT, commit, text))
     for line in head.split(b"\n"):
-        stamp = re.match(rb"(?:author|committer) .*> (-?[0-9]+) [+-]([0-9]{2})([0-9]{2})$", line)
         if line.startswith((b"author ", b"committer ")):
-            if stamp is None:
-                found.append(
-                    _finding("author.invalid", Verdict.REJECT, commit, "has a malformed author or committer line")
-                )
-            elif not 0 <= int(stamp[1]) <= latest.timestamp() or int(stamp[2]) > 14 or int(stamp[3]) > 59:
-                found.append(
-                    _finding(
-                        "author.date",
-                        Verdict.REJECT,
-                        commit,
-                        "is dated before 1970, far in the future, or in no time zone",
-                    )
-                )
-        elif line.startswith(b"encoding ") and line[9:].strip().lower() not in (
-            b"utf-8",
-            b"utf8",
-            b"iso-8859-1",
-            b"latin1",
-            b"iso-8859-15",
-        ):
+            found += _judge_stamp(commit, line, latest)
+        elif line.startswith(b"encoding ") and line[9:].strip().lower() not in _ENCODINGS:
             found.append(_finding("commit.encoding", Verdict.WARN, commit, "is in an uncommon text encoding"))
+    if b"gpgsig" not in head:
+        return found
     signature = re.search(rb"^gpgsig(?:-sha256)? ((?:.*\n )*.*)", head, re.M)
     if signature:
         if _is_signature(signature[1].replace(b"\n ", b"\n")):
@@ -223,6 +218,16 @@ def _judge_raw(commit: Commit, data: bytes) -> list[Finding]:
                 )
             )
     return found
+
+
+def _judge_stamp(commit: Commit, line: bytes, latest: float) -> list[Finding]:
+    stamp = _STAMP.match(line)
+    if stamp is None:
+        return [_finding("author.invalid", Verdict.REJECT, commit, "has a malformed author or committer line")]
+    if 0 <= int(stamp[1]) <= latest and int(stamp[2]) <= 14 and int(stamp[3]) <= 59:
+        return []
+    why = "is dated before 1970, far in the future, or in no time zone"
+    return [_finding("author.date", Verdict.REJECT, commit, why)]
 
 
 def _is_signature(text: bytes) -> bool:

@@ -14,7 +14,7 @@ from ecluse.errors import Problem
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake import outcomes
-from ecluse.intake.checkpoint import STATUS, Checkpoints
+from ecluse.intake.checkpoint import STATUS, Checkpoints, is_checkpoint
 from ecluse.intake.homeward import REMOTE, Homeward, Taken, make_homeward, take_homeward, tip_of
 from ecluse.intake.inbox import receive
 from ecluse.intake.outbox import Exported, ExportRequest
@@ -89,6 +89,11 @@ class TrunkSide:
             return None
         done = make_homeward(self.repository, history, self.agent, self.folder / TRUNK, actor=actor)
         return done if done.path is not None and done.fresh else None
+
+    def checkpoints(self) -> tuple[str, ...]:
+        """The manifests of half-done work that lie in the folder, which are imported by name only."""
+        found = sorted(self.folder.glob("sync_cloud_*.json")) if self.folder.is_dir() else ()
+        return tuple(path.name for path in found if is_checkpoint(path))
 
     def _newest(self) -> list[tuple[str, Path]]:
         """(key, manifest) of those that were not looked at yet, the newest revision of each change, oldest change first."""

@@ -10,32 +10,43 @@ from typing import Any
 
 from ecluse import __version__
 from ecluse.clock import instant, new_id, now
-from ecluse.errors import Problem
-from ecluse.files import write_atomically
+from ecluse.errors import Failed, Problem
+from ecluse.files import sync_room, write_atomically
 from ecluse.git import Repository
 from ecluse.intake.manifest import clean
 from ecluse.intake.outbox import Exported, ExportRequest, export
 from ecluse.model import Event
 
-LOGS = ".sync/logs"
-
 
 def export_recorded(repository: Repository, request: ExportRequest) -> Exported:
     """:func:`ecluse.intake.outbox.export`, recorded: ``export.begun`` before, ``export.done`` or ``export.refused`` after.
 
-    Where there is no history, one JSON line goes to ``.sync/logs/export_*.log`` (without ``.sync``: to
+    Where there is no history, or none that may be written, one JSON line goes to ``.sync/logs/export_*.log`` (without ``.sync``: to
     ``.git/ecluse/logs``); a log that cannot be written does not stop an export. Raises what ``export`` raises.
     """
     subject = f"export/{new_id('exp')}"
     agent = clean(request.agent.name)
-    if not (repository.state_dir / "history.db").exists():
-        return _follow(repository, request, subject, lambda event: _write_log(repository, event), agent)
-    from ecluse.history import History
-
-    with History.open(repository.state_dir) as history:
+    with contextlib.ExitStack() as stack:
         branch = repository.branch() or "(detached)"
-        history.note(Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch}))
-        return _follow(repository, request, subject, history.note, agent)
+        begun = Event("export.begun", subject, f"export of {branch} begun", agent, {"source_branch": branch})
+        return _follow(repository, request, subject, _journal(repository, begun, stack), agent)
+
+
+def _journal(repository: Repository, begun: Event, stack: contextlib.ExitStack) -> Callable[[Event], object]:
+    """Where events go: the history, once it has taken that the export begun; else, and where it is not ours to write,
+    the log files."""
+    if (repository.state_dir / "history.db").exists():
+        from ecluse.history import History
+
+        try:
+            history = stack.enter_context(History.open(repository.state_dir))
+            history.note(begun)
+        except Failed as problem:
+            if not problem.code.startswith("disk."):
+                raise
+        else:
+            return history.note
+    return lambda event: _write_log(repository, event)
 
 
 def _follow(
@@ -78,7 +89,8 @@ def _facts(done: Exported, branch: str) -> dict[str, Any]:
 def _write_log(repository: Repository, event: Event) -> Path | None:
     """One export, one file: names do not collide, because the subject's id is in them."""
     top = repository.work_tree
-    folder = top / LOGS if top is not None and (top / ".sync").is_dir() else repository.state_dir / "logs"
+    room = sync_room(top) if top is not None else None
+    folder = room / "logs" if room is not None and room.is_dir() else repository.state_dir / "logs"
     path = folder / f"export_{now():%Y%m%d_%H%M%S}_{event.subject[-4:]}.log"
     data, refused = event.data, event.kind == "export.refused"
     row = {

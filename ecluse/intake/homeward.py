@@ -17,6 +17,7 @@ from ecluse.files import storage_problem
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake import outcomes
+from ecluse.intake.belonging import home_elsewhere, roots_of
 from ecluse.intake.bundlefile import choose_ref, read_header, walk_pack
 from ecluse.intake.inbox import kept_parcel
 from ecluse.intake.manifest import Manifest, clean
@@ -60,30 +61,63 @@ class Taken:
 
 
 def make_homeward(
-    repository: Repository, history: History, agent: str, to: Path, *, have: str | None = None, actor: str = ""
+    repository: Repository,
+    history: History,
+    agent: str,
+    to: Path,
+    *,
+    have: str | None = None,
+    branch: str = "",
+    actor: str = "",
 ) -> Homeward:
-    """Write a bundle of the trunk beyond what ``agent`` has (or beyond ``have``, a revision) to the file ``to``.
+    """Write a bundle of what ``agent`` lacks to the file ``to``: of ``branch``, else of the branch that its last change
+    is for, else of the trunk; beyond what it has, or beyond ``have``, a revision.
 
-    Raises :class:`Invalid` (``sync.agent``: nothing ever came from this agent; ``sync.to``: ``to`` is a folder).
+    Raises :class:`Invalid` (``sync.agent``: nothing ever came from this agent; ``sync.to``: ``to`` is a folder;
+    ``sync.branch``: there is no such branch).
     """
     trunk = open_trunk(repository)
+    ref, end = _branch_for(repository, history, agent, branch, (trunk.ref, trunk.tip))
+    name = ref.removeprefix("refs/heads/")
     known = repository.commit_id(have) if have else _last_base(repository, history, agent)
-    base = repository.merge_base(known, trunk.tip) if known else None
+    base = repository.merge_base(known, end) if known else None
     told = _outcomes(repository, history, agent) if agent else ()
-    if base == trunk.tip:
+    if base == end:
         if all(one.state in (ChangeState.RECEIVED, ChangeState.READY) for one in told):
-            return Homeward(agent, None, trunk.branch, base, trunk.tip, 0)
-        base = repository.resolve(f"{trunk.tip}^")  # only news of its changes: the tip goes along once more
+            return Homeward(agent, None, name, base, end, 0)
+        base = repository.resolve(f"{end}^")  # only news of its changes: the tip goes along once more
     if to.is_dir():
         raise Invalid(
             "sync.to", f"{to} is a folder; the bundle is one file.", f"ecluse sync --to {to / 'trunk.bundle'}"
         )
-    notes = outcomes.write(repository, told, trunk.tip) if told else ""
-    refs = {trunk.ref: trunk.tip, **({outcomes.REF: notes} if notes else {})}
-    if _is_there(to, refs, base or ""):
-        return Homeward(
-            agent, to, trunk.branch, base or "", trunk.tip, _count(repository, trunk.tip, base or ""), False
+    notes = outcomes.write(repository, told, end) if told else ""
+    refs = {ref: end, **({outcomes.REF: notes} if notes else {})}
+    fresh = not _is_there(to, refs, base or "")
+    count = _count(repository, end, base or "")
+    if fresh:
+        _write(repository, to, refs, base or "")
+        text = (
+            f"{count} commit{'s' if count != 1 else ''} of {name} bundled for {clean(agent) or 'an agent'}: {to.name}"
         )
+        data = {"agent": clean(agent), "base": base or "", "tip": end, "names": [to.name], "to": str(to)}
+        history.note(Event("sync.made", "repository", text, actor, data))
+    return Homeward(agent, to, name, base or "", end, count, fresh)
+
+
+def _branch_for(
+    repository: Repository, history: History, agent: str, asked: str, trunk: tuple[str, str]
+) -> tuple[str, str]:
+    """The branch to carry, as ref and tip: as asked, else where the agent's last change goes, else the trunk."""
+    newest = history.find(Change, agent=agent, newest_first=True, limit=1) if agent and not asked else []
+    ref = f"refs/heads/{asked.removeprefix('refs/heads/')}" if asked else newest[0].target if newest else trunk[0]
+    tip = trunk[1] if ref == trunk[0] else repository.refs(ref).get(ref, "")
+    if not tip and asked:
+        raise Invalid("sync.branch", f"There is no branch {asked!r} here.", "git branch --list")
+    return (ref, tip) if tip else trunk
+
+
+def _write(repository: Repository, to: Path, refs: dict[str, str], base: str) -> None:
+    """Make the bundle aside and rename it."""
     part = to.with_name(f".{to.name}.part")
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -96,18 +130,13 @@ def make_homeward(
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
-    count = _count(repository, trunk.tip, base or "")
-    text = f"{count} commit{'s' if count != 1 else ''} of {trunk.branch} bundled for {clean(agent) or 'an agent'}: {to.name}"
-    data = {"agent": clean(agent), "base": base or "", "tip": trunk.tip, "names": [to.name], "to": str(to)}
-    history.note(Event("sync.made", "repository", text, actor, data))
-    return Homeward(agent, to, trunk.branch, base or "", trunk.tip, count)
 
 
 def take_homeward(repository: Repository, path: Path) -> Taken:
     """Take a bundle of the trunk: check it whole, add its objects, point ``refs/remotes/ecluse/BRANCH`` at it.
 
     No branch moves and no file is touched. Raises :class:`Refused` for a damaged bundle, :class:`Invalid` when this
-    clone lacks what the bundle builds on (``sync.base``).
+    clone lacks what the bundle builds on (``sync.base``), ``repository.other`` where another repository here has it.
     """
     if not path.is_file():
         raise Invalid("file.missing", f"There is no file {path}.", "check the name with: ls")
@@ -117,22 +146,43 @@ def take_homeward(repository: Repository, path: Path) -> Taken:
     tip, name = choose_ref(replace(header, refs=branches), "", frozenset()) if branches else ("", "")
     if not name.startswith("refs/heads/"):
         raise Refused("ref.namespace", "The bundle brings no branch.", "ask for one made with: ecluse sync")
-    missing = [oid for oid in header.prerequisites if repository.resolve(oid) is None]
+    missing = tuple(oid for oid in header.prerequisites if repository.resolve(oid) is None)
     if missing:
-        raise Invalid(
-            "sync.base",
-            f"This clone does not have {missing[0][:12]}, on which the bundle builds.",
-            f"have one made for what is here, on the other side: ecluse sync --have {repository.resolve('HEAD') or 'REV'}",
-        )
+        raise _cannot_build(repository, missing)
     walk_pack(path, header.pack_at, max_object=_MAX_OBJECT, max_total=_MAX_TOTAL)
     with path.open("rb", buffering=0) as handle:
         handle.seek(header.pack_at)
         repository.run("index-pack", "--stdin", "--strict", "--fix-thin", stdin=handle)
+    head = repository.resolve("HEAD")
+    if head and roots_of(repository, head) and repository.merge_base(tip, head) is None:
+        raise _other(tip, home_elsewhere(repository, (tip,)))
     ref = f"{REMOTE}/{name.removeprefix('refs/heads/')}"
     repository.move_ref(ref, tip, repository.refs(ref).get(ref, ""), "ecluse: sync")
     repository.set_config("ecluse.base", tip)  # an export counts from what HEAD has in common with it
     known = outcomes.remember(repository, outcomes.read(repository, told) if told else ())
     return Taken(ref, tip, _count(repository, tip, repository.resolve("HEAD") or ""), known)
+
+
+def _cannot_build(repository: Repository, missing: tuple[str, ...]) -> Problem:
+    """Why a bundle that builds on commits which are not here cannot be taken."""
+    home = home_elsewhere(repository, missing)
+    if home is not None:
+        return _other(missing[0], home)
+    return Invalid(
+        "sync.base",
+        f"This clone does not have {missing[0][:12]}, on which the bundle builds (unless it is another repository's).",
+        f"have one made for what is here, on the other side: ecluse sync --have {repository.resolve('HEAD') or 'REV'}",
+    )
+
+
+def _other(commit: str, home: Path | None) -> Refused:
+    where = f"the checkout {home}" if home else "a repository that is not known on this machine"
+    return Refused(
+        "repository.other",
+        f"The bundle is the trunk of another repository: {commit[:12]} has nothing in common with what is here. "
+        f"It belongs to {where}.",
+        f"take it in a clone of {home}" if home else "cd to a clone of that repository and take it there",
+    )
 
 
 def tip_of(path: Path) -> str:

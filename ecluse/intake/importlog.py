@@ -12,7 +12,7 @@ from typing import Any
 
 from ecluse.clock import instant, new_id, now
 from ecluse.errors import Problem
-from ecluse.files import write_atomically
+from ecluse.files import sync_room, write_atomically
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.sync_records import STATUS
@@ -21,8 +21,6 @@ from ecluse.intake.inbox import receive
 from ecluse.intake.manifest import clean
 from ecluse.intake.sources import Piped
 from ecluse.model import Change, Event
-
-LOGS = ".sync/logs"
 
 
 def receive_recorded(
@@ -79,7 +77,7 @@ def log_judged(repository: Repository, change: Change) -> None:
 
 def _write_log(repository: Repository, facts: dict[str, Any]) -> None:
     top = repository.work_tree
-    folder = top / LOGS if top is not None else None
+    folder = sync_room(top) / "logs" if top is not None else None
     if folder is None or not folder.is_dir() or folder.is_symlink() or folder.parent.is_symlink():
         return
     path = folder / f"import_{now().astimezone():%Y%m%d_%H%M%S}_{new_id('log')[-4:]}.log"

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecluse.clock import instant
 from ecluse.errors import Invalid, Refused
@@ -20,11 +21,14 @@ from ecluse.history.wakes import wake
 from ecluse.intake import replay
 from ecluse.intake.judgement import Judgement, judge
 from ecluse.intake.manifest import Manifest, clean
-from ecluse.intake.series import form_of
+from ecluse.intake.series import Form, form_of
 from ecluse.intake.sources import Parcel, Piped, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
 from ecluse.model import Change, ChangeState, Event
 from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
+
+if TYPE_CHECKING:
+    from ecluse.intake.mailseries import Series
 
 _INDEX = ".parcel.json"
 _AGAIN = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
@@ -62,14 +66,28 @@ def receive(
         keep(repository.state_dir, parcel)
         replay.remember(repository.state_dir, said, parcel.digest)
         name = str(source) if isinstance(source, Path) else "(standard input)"
-        change = _new_change(parcel, said, name, into, wants_landing)
-        return _record(history, change, actor, parcel.names)
+        series = _series(parcel)
+        change = _new_change(parcel, said, name, into, wants_landing, _earlier(history, series))
+        return _record(history, change, actor, parcel.names, series)
 
 
-def _record(history: History, change: Change, actor: str, names: tuple[str, ...]) -> Change:
+def _carrier(source: str, names: tuple[str, ...]) -> str:
+    """The file that carried a change; of several that are one bundle (named by a folder or the manifest) the patch."""
+    base = source.replace("\\", "/").rpartition("/")[2]
+    if len(names) < 2 or (base not in names and base.endswith((".tar", ".zip", ".gz"))):
+        return base
+    return next((name for end in (".patch", ".bundle") for name in names if name.endswith(end)), names[0])
+
+
+def _record(
+    history: History, change: Change, actor: str, names: tuple[str, ...], series: Series | None = None
+) -> Change:
     """Record a new change, unless another process was faster with the same bundle or the same name."""
     text = f"{change.key} received from {change.source}: {change.title}"
     data = {"digest": change.digest, "size": change.size_bytes, "target": change.target, "names": list(names)}
+    data["patch_name"] = _carrier(change.source, names)
+    if series is not None and series.marks:
+        data["series"] = [series.sender, *series.marks]
     with history.transaction():
         other = history.get(Change, change.key)
         if other is None or (other.digest != change.digest and _came_damaged(other)):
@@ -88,13 +106,13 @@ def examine(
 
     With ``history``, what would be refused as a replay of something received before is refused here too.
     """
-    trunk = open_trunk(repository)
-    with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+    with repository.asking(), tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
+        trunk = open_trunk(repository)
         parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
         into = choose_target(repository, trunk, target, said.target if said else "")
-        key = _new_change(parcel, said, "", into, False).key
+        key = _new_change(parcel, said, "", into, False, _earlier(history, _series(parcel))).key
         if history is not None:
             _check_replay(repository, history, said, parcel, "")
             other = history.get(Change, key)
@@ -111,11 +129,11 @@ def choose_target(repository: Repository, trunk: Trunk, asked: str | None, claim
     """
     if asked:
         ref = asked if asked.startswith("refs/heads/") else f"refs/heads/{asked}"
-        if not repository.valid_ref(ref) or ref not in repository.refs("refs/heads"):
+        if not repository.valid_ref(ref) or not repository.ref(ref):
             raise Invalid("target.unknown", f"There is no branch {asked!r} here.", "git branch")
         return ref
     ref = f"refs/heads/{claimed}"
-    if claimed in trunk.config.landing.targets and ref in repository.refs("refs/heads"):
+    if claimed in trunk.config.landing.targets and repository.ref(ref):
         return ref
     return trunk.ref
 
@@ -187,9 +205,40 @@ def _open(
         raise
 
 
-def _new_change(parcel: Parcel, said: Manifest | None, source: str, target: str, wants_landing: bool) -> Change:
-    identifier = said.id if said else f"{_kind(parcel)}-{parcel.digest[:12]}"
-    revision = said.revision if said else 1
+def _series(parcel: Parcel) -> Series | None:
+    """The series of mails that a parcel is, if it is one."""
+    if parcel.manifest or form_of(parcel.folder / parcel.payloads[0]) is not Form.MAIL:
+        return None
+    from ecluse.intake.mailseries import series_of
+    from ecluse.intake.patchfile import SIZE_CAP
+
+    files = [parcel.folder / name for name in parcel.payloads]
+    return series_of([path.read_bytes() for path in files]) if sum(map(_size, files)) <= SIZE_CAP else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _earlier(history: History | None, series: Series | None) -> tuple[str, int] | None:
+    """Id and revision of a series that is a new version of an open change: the same change, its next revision."""
+    if history is None or series is None:
+        return None
+    from ecluse.intake.mailseries import earlier
+
+    before = earlier(history, series)
+    return (before.id, series.version) if before is not None else None
+
+
+def _new_change(
+    parcel: Parcel,
+    said: Manifest | None,
+    source: str,
+    target: str,
+    wants_landing: bool,
+    version: tuple[str, int] | None,
+) -> Change:
+    identifier, revision = (said.id, said.revision) if said else version or (f"{_kind(parcel)}-{parcel.digest[:12]}", 1)
     moment = instant()
     return Change(
         key=f"{identifier}/{revision}",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.errors import Invalid, Problem, Refused
-from ecluse.files import read_capped
+from ecluse.files import read_capped, sync_room
 from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.history.lookup import export_known
@@ -46,7 +46,7 @@ def merge_beside(history: History, repository: Repository, source: Path) -> int:
     folder = source if source.is_dir() else source.parent
     places = [folder.parent / "logs"] if folder.name == "patches" and source.exists() else []
     if repository.work_tree is not None:
-        places.append(repository.work_tree / ".sync" / "logs")
+        places.append(sync_room(repository.work_tree) / "logs")
     return sum(merge(history, place) for place in dict.fromkeys(places))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from ecluse.dataclass import dataclass, field
 from ecluse.errors import Problem, Refused
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.fetching import is_partial, obtain
+from ecluse.git.lookups import commits_beyond
 from ecluse.git.nouns import EMPTY_TREE, FALLBACK_IDENTITY
 from ecluse.git.remotes import remote_names
 from ecluse.git.resolving import merge_by_rules
 from ecluse.guarded import rules_for
 from ecluse.intake import belonging, bundlefile, people
-from ecluse.intake.commitrules import is_untrusted, judge_claim
-from ecluse.intake.content import judge_content
+from ecluse.intake.commitrules import is_untrusted, judge_claim, judge_commits
+from ecluse.intake.content import judge_content, make_ready
 from ecluse.intake.differences import Differences
 from ecluse.intake.manifest import MARK, Manifest, Payload, clean
 from ecluse.intake.objects import Reader, commit_changes
@@ -80,6 +81,8 @@ class _Case:
     trunk: Trunk
     target: str
     room: Repository
+    reader: Reader
+    branches: Callable[[], frozenset[str]] = frozenset
     claims: Manifest | None = None
     signer: Principal | None = None
     findings: list[Finding] = field(default_factory=list)
@@ -109,8 +112,8 @@ def judge(
     With ``committed_only``, as if it ended beneath the marked commit of uncommitted work that is its head.
     Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
     """
-    with repository.temporary_clone() as room:
-        case = _Case(trunk, target, room, committed_only=committed_only)
+    with repository.temporary_clone() as room, room.asking(), Reader(room) as reader:
+        case = _Case(trunk, target, room, reader, committed_only=committed_only)
         try:
             _judge_parcel(case, parcel)
         except CommandFailed as problem:
@@ -129,32 +132,44 @@ def _verdict_of(problem: Problem) -> Verdict:
 
 
 def _judge_parcel(case: _Case, parcel: Parcel) -> None:
-    if parcel.manifest:
-        said = read_claims(parcel.folder / parcel.manifest)
-        if isinstance(said, Problem):
-            raise said
-        case.claims = said
-        if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
-            text = "the manifest has markup or instructions in its words; they are shown as plain text"
-            case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
-        if parcel.signature:
-            case.signer = find_signer(case.trunk, parcel.folder / parcel.manifest, parcel.folder / parcel.signature)
-        signed_by = case.signer.name if case.signer else ""
-        case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
-        for payload in said.payloads:
-            _check_payload(payload, parcel)
-    with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
-        _open_payload(case, parcel, Path(scratch))
+    with background(lambda: frozenset(case.trunk.repository.refs("refs/heads"))) as case.branches:
+        if parcel.manifest:
+            _read_manifest(case, parcel, parcel.manifest)
+        with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
+            _open_payload(case, parcel, Path(scratch))
+    signer = case.signer.name if case.signer else ""
     _relate(case)
-    _count(case)
-    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+    with background(lambda: judge_commits(case.reader, case.commits, principals(case.trunk.signers), signer)) as judged:
+        _count(case)
+    if not _is_refused(case):
         case.findings += judge_content(
-            case.room, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
-            case.signer.name if case.signer else "",
+            case.room, case.reader, case.trunk, case.head, case.commits, case.changes, case.by_commit, _result(case),
+            judged(),
         )  # fmt: skip
-    if not any(finding.verdict is Verdict.REJECT for finding in case.findings):
+    if not _is_refused(case):
         level = case.trunk.config.intake.validation
         case.validations = validate_tree(case.room, case.base, case.head, level)
+
+
+def _is_refused(case: _Case) -> bool:
+    return any(finding.verdict is Verdict.REJECT for finding in case.findings)
+
+
+def _read_manifest(case: _Case, parcel: Parcel, name: str) -> None:
+    """What the manifest says, who signed it, and whether its payloads are the files that it names."""
+    said = read_claims(parcel.folder / name)
+    if isinstance(said, Problem):
+        raise said
+    case.claims = said
+    if is_untrusted(f"{said.title}\n{said.agent.name}\n{said.note}"):
+        text = "the manifest has markup or instructions in its words; they are shown as plain text"
+        case.findings.append(Finding("message.untrusted", Verdict.NEUTRALISE, text))
+    if parcel.signature:
+        case.signer = find_signer(case.trunk, parcel.folder / name, parcel.folder / parcel.signature)
+    signed_by = case.signer.name if case.signer else ""
+    case.findings += judge_claim(clean(said.agent.name), principals(case.trunk.signers), signed_by)
+    for payload in said.payloads:
+        _check_payload(payload, parcel)
 
 
 def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
@@ -299,8 +314,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     limits = case.trunk.config.intake
     header = bundlefile.read_header(bundle)
     declared = case.claims.head if case.claims else ""
-    branches = frozenset(case.trunk.repository.refs("refs/heads"))
-    case.head, name = bundlefile.choose_ref(header, declared, branches)
+    case.head, name = bundlefile.choose_ref(header, declared, case.branches())
     if bundlefile.tempts_a_shell(name):
         text = f"the ref {name[:80]!a} holds characters that a shell would act on"
         case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
@@ -311,6 +325,7 @@ def _open_bundle(case: _Case, bundle: Path) -> None:
     try:
         with background(lambda: unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)) as unpacked:
             case.standing = list_entries(case.trunk.repository, _tip(case))  # has to be known anyway
+            make_ready()
         case.findings += unpacked()
     except Refused as problem:
         if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):
@@ -351,7 +366,8 @@ def _tip(case: _Case) -> str:
 def _relate(case: _Case) -> None:
     """Where the change leaves the target's history, and which commits it brings."""
     tip = _tip(case)
-    common = case.room.merge_base(tip, case.head)
+    limit = case.trunk.config.intake.max_commits
+    listed, common = commits_beyond(case.room, case.head, tip, limit + 1)
     if common is None:
         raise bundlefile.refuse(
             "base.unrelated", "The change has no commit in common with this repository's target branch"
@@ -360,12 +376,9 @@ def _relate(case: _Case) -> None:
     if common == case.head:
         text = "everything in this change is on the target already"
         case.findings.append(Finding("change.nothing_new", Verdict.WARN, text))
-    limit = case.trunk.config.intake.max_commits
-    listed = case.room.text("rev-list", f"--max-count={limit + 1}", case.head, f"^{tip}").split()
     if len(listed) > limit:
         raise bundlefile.refuse("limit.commits", f"The change has more than {limit:,} commits")
-    with Reader(case.room) as reader:
-        sizes = reader.sizes(listed).values()
+    sizes = case.reader.sizes(listed).values()
     if max(sizes, default=0) > _COMMIT_CAP or sum(sizes) > _COMMITS_CAP:
         raise bundlefile.refuse("message.too_long", "The commits of the change say more than anybody could read")
     case.commits = case.room.commits(case.head, f"^{tip}")

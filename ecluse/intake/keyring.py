@@ -45,14 +45,19 @@ def add(repository: Repository, name: str, role: Role, public: str) -> Principal
             f"{name!r} is not a name for a key (letters, digits and @._+-).",
             "ecluse keys add NAME --role ROLE --key FILE.pub",
         )
-    if len(words) < 2:
+    if "PRIVATE KEY" in public[:100]:
+        raise Invalid(
+            "keys.private",
+            "That is a private key; it stays where it is and goes into no list.",
+            "give the .pub file that ssh-keygen wrote beside it",
+        )
+    if len(words) < 2 or not signing.is_key(words[0], words[1]):
         raise Invalid(
             "keys.public",
             "That is not a public key in OpenSSH's form (`type base64`).",
             "give the .pub file that ssh-keygen wrote",
         )
     newcomer = Principal(name, role, f"{words[0]} {words[1]}")
-    signing.principals(signing.signer_line(newcomer).encode())
     present = listed(repository)
     for one in present:
         if one.name == name or one.key == newcomer.key:
@@ -67,6 +72,18 @@ def add(repository: Repository, name: str, role: Role, public: str) -> Principal
         text += "\n"
     write_atomically(path, (text + signing.signer_line(newcomer)).encode("utf-8"))
     return newcomer
+
+
+def remove(repository: Repository, name: str) -> Principal:
+    """Take the key of ``name`` off the list; what it signed before stays signed. Raises :class:`Invalid` when unknown."""
+    gone = next((one for one in listed(repository) if one.name == name), None)
+    if gone is None:
+        raise Invalid("keys.unknown", f"Nobody called {name!r} is in the list.", "ecluse keys list")
+    path = signers_file(repository)
+    lines = read_capped(path, _CAP).splitlines(keepends=True)
+    kept = [line for line in lines if line.split()[:1] != [name.encode("utf-8", "backslashreplace")]]
+    write_atomically(path, b"".join(kept))
+    return gone
 
 
 def make(repository: Repository, name: str, role: Role, path: Path | None) -> tuple[Principal, Path]:

@@ -66,15 +66,15 @@ def read_mails(boxes: Sequence[bytes], max_commits: int, max_files: int) -> tupl
     """The commits of mail boxes, in order. Raises :class:`Refused` (``mail.*``, ``author.*``, ``patch.*``, ``limit.*``)."""
     if sum(map(len, boxes)) > patchfile.SIZE_CAP or sum(one.count(b"\n") for one in boxes) > patchfile.LINES_CAP:
         raise refuse("limit.patch_size", f"The mails have more than {patchfile.SIZE_CAP:,} bytes together")
-    mails = [mail for box in boxes for mail in _split(box)]
+    mails = [mail for box in boxes for mail in split(box)]
     if len(mails) > max_commits:
         raise refuse("limit.commits", f"There are {len(mails):,} mails, the cap is {max_commits:,} commits")
     pieces: list[Piece] = []
     findings: list[Finding] = []
     numbers: list[tuple[int, int]] = []
     for mail in mails:
-        headers, body = _headers(mail)
-        subject = _words(headers.get("subject", ""))
+        headers, body = headers_of(mail)
+        subject = header_text(headers.get("subject", ""))
         count = _COUNT.search(subject)
         if count:
             numbers.append((int(count[1]), int(count[2])))
@@ -95,7 +95,7 @@ def _check_numbers(numbers: list[tuple[int, int]], pieces: int) -> None:
         raise refuse("mail.count_mismatch", "The mails are not the whole series that their subjects count")
 
 
-def _split(data: bytes) -> list[bytes]:
+def split(data: bytes) -> list[bytes]:
     """The mails of a box. A ``From `` line that does not clearly begin a mail could be read in two ways: refused."""
     lines = data.split(b"\n")
     starts = []
@@ -118,7 +118,7 @@ def _split(data: bytes) -> list[bytes]:
     return [b"\n".join(lines[begin + 1 : end]) for begin, end in zip(starts, ends, strict=True)]
 
 
-def _headers(mail: bytes) -> tuple[dict[str, str], bytes]:
+def headers_of(mail: bytes) -> tuple[dict[str, str], bytes]:
     """(headers by lower-case name, body as it was written). Headers that matter may come once."""
     if b"\0" in mail:
         raise refuse("mail.malformed", "A mail holds NUL bytes")
@@ -161,7 +161,7 @@ def _decoded(headers: dict[str, str], body: bytes) -> bytes:
     raise refuse("mail.malformed", f"A mail is encoded as {way[:40]!a}, which is not known")
 
 
-def _words(header: str) -> str:
+def header_text(header: str) -> str:
     """A header's text with its encoded words read."""
     try:
         parts = decode_header(header)
@@ -185,7 +185,7 @@ def _read(headers: dict[str, str], subject: str, body: bytes, max_files: int, fi
     if name not in _CHARSETS:
         raise refuse("mail.charset", f"A mail is written in {name[:40]!a}; send it in UTF-8")
     words = rest.decode("utf-8" if name == "ascii" or name == "us-ascii" else name, "replace")
-    title = _title(subject)
+    title = title_of(subject)
     whole = f"{title}\n\n{words.strip()}".strip() if title else words.strip()
     if not whole:
         raise refuse("mail.malformed", "A mail has neither a subject nor a message")
@@ -194,7 +194,7 @@ def _read(headers: dict[str, str], subject: str, body: bytes, max_files: int, fi
     return Piece(author, when, whole.replace("\r\n", "\n") + "\n", patch.files, patch.base)
 
 
-def _title(subject: str) -> str:
+def title_of(subject: str) -> str:
     text = subject
     while (match := _TAG.match(text)) and match.end():
         text = text[match.end() :]
@@ -205,7 +205,7 @@ def _author(header: str) -> Identity:
     found = [(name, address) for name, address in getaddresses([header]) if name or address]
     if len(found) != 1 or _GROUP.search(header) or not re.fullmatch(r"[^\s<>@\0]+@[^\s<>@\0]+", found[0][1]):
         raise refuse("author.invalid", "A mail does not come from one author with an address")
-    name, address = _words(found[0][0]).strip(), found[0][1]
+    name, address = header_text(found[0][0]).strip(), found[0][1]
     if any(ord(c) < 32 or 127 <= ord(c) < 160 or ord(c) in BIDI or c in "<>" for c in name + address):
         raise refuse("author.invalid", "The author of a mail has control characters in name or address")
     if len(name) > 200 or len(address) > 250:

@@ -22,6 +22,7 @@ from ecluse.patterns import expression
 SCHEMA = "ecluse-change/1"
 FOREIGN_SCHEMA = "change/1"
 KINDS = ("bundle", "patch")
+_AGENT = ("tool", "model", "session", "task", "cost")
 _ROOTS_CAP = 100
 
 MARK = "Ecluse-Uncommitted: yes"
@@ -91,7 +92,7 @@ def write(manifest: Manifest, former: dict[str, Any]) -> bytes:
         "schema": SCHEMA,
         **former,
         "agent": agent.name,
-        "agent_details": {"tool": agent.tool, "model": agent.model, "session": agent.session, "task": agent.task},
+        "agent_details": {name: getattr(agent, name) for name in _AGENT},
         "change": {"id": manifest.id, "revision": manifest.revision, "title": manifest.title},
         "base": {"commit": manifest.base, "tree": manifest.base_tree},
         "head": {"commit": manifest.head, "tree": manifest.tree},
@@ -158,7 +159,7 @@ def _read_ours(value: dict[str, Any]) -> Manifest:
     _check_fields(base, {"commit": str, "tree": str}, (), "base")
     _check_fields(head, {"commit": str, "tree": str}, ("commit", "tree"), "head")
     details = value.get("agent_details", {})
-    _check_fields(details, {"tool": str, "model": str, "session": str, "task": str}, (), "agent_details")
+    _check_fields(details, dict.fromkeys(_AGENT, str), (), "agent_details")
     where = value.get("repository", {})
     _check_fields(where, {"roots": list, "remote": str}, (), "repository")
     for name in ("files", "not_carried", "validations"):

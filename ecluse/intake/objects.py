@@ -47,14 +47,18 @@ class Reader:
         kind, size = self._head(oid)
         return kind, self._body(size)
 
-    def read_many(self, oids: Iterable[str]) -> Iterator[tuple[str, str, bytes]]:
+    def read_many(self, oids: Iterable[str], cap: int | None = None) -> Iterator[tuple[str, str, bytes]]:
         """(id, kind, content) of each object in this order, one held at a time; git is always asked ahead.
 
-        The caller takes all of them, or ends the context. Raises what :meth:`read` raises.
+        Those above ``cap`` bytes are passed over. The caller takes all of them, or ends the context. Raises what
+        :meth:`read` raises.
         """
         for oid in self._pipelined("contents", oids):
             kind, size = self._head(oid)
-            yield oid, kind, self._body(size)
+            if cap is not None and size > cap:
+                self._pass_over(size + 1)
+            else:
+                yield oid, kind, self._body(size)
 
     def sizes(self, oids: Iterable[str]) -> dict[str, int]:
         """The size in bytes of each object that is there."""
@@ -70,10 +74,7 @@ class Reader:
         self._ask("contents", (oid,))
         left = self._head(oid)[1]
         first = self._take(min(number, left))
-        left -= len(first)
-        while left:
-            left -= len(self._take(min(left, _DISCARD)))
-        self._take(1)
+        self._pass_over(left - len(first) + 1)
         return first
 
     def _pipelined(self, word: str, oids: Iterable[str]) -> Iterator[str]:
@@ -114,6 +115,10 @@ class Reader:
         self._take(1)
         return data
 
+    def _pass_over(self, left: int) -> None:
+        while left:
+            left -= len(self._take(min(left, _DISCARD)))
+
     def _take(self, size: int) -> bytes:
         assert self._process and self._process.stdout  # noqa: S101 - inside the context only
         data = self._process.stdout.read(size)
@@ -123,21 +128,23 @@ class Reader:
 
 
 class Blobs:
-    """The files of a change, each read once as far as memory allows: those of the result and of its base are kept.
-
-    ``sizes`` are the bytes of everything that the change brings, by id.
-    """
+    """The files of a change, each read once as far as memory allows: those of the result and of its base are kept."""
 
     def __init__(self, reader: Reader, changes: Sequence[ChangedPath], history: Sequence[ChangedPath]) -> None:
         self._reader = reader
-        former = [change.old_id for change in changes if change.old_mode.startswith("100")]
-        brought = (c.new_id for c in (*changes, *history) if c.status != "D" and c.new_mode != "160000")
-        self.sizes = reader.sizes((*former, *brought))
-        self._wanted = {*former, *(change.new_id for change in changes)}
+        self._former = [change.old_id for change in changes if change.old_mode.startswith("100")]
+        self._brought = [c.new_id for c in (*changes, *history) if c.status != "D" and c.new_mode != "160000"]
+        self._known: dict[str, int] = {}
+        self._wanted = {*self._former, *(change.new_id for change in changes)}
         self._kept: dict[str, bytes] = {}
         self._held = 0
-        for _ in self.each(former, READ_CAP):
+
+    def weigh(self) -> dict[str, int]:
+        """The bytes of everything that the change brings, by id. What it starts from is read as well: it is compared."""
+        self._known = self._reader.sizes((*self._former, *self._brought))
+        for _ in self.each((oid for oid in self._former if oid in self._known), READ_CAP):
             pass
+        return self._known
 
     def __call__(self, oid: str) -> bytes:
         """The bytes of one file. Raises :class:`Refused` (``limit.file_size``) above :data:`READ_CAP`."""
@@ -158,9 +165,9 @@ class Blobs:
 
         Raises :class:`Refused` (``bundle.incomplete``) for one that is missing, or is no file.
         """
-        wanted = [oid for oid in dict.fromkeys(oids) if self.size(oid) <= cap]
+        wanted = [oid for oid in dict.fromkeys(oids) if self._known.get(oid, 0) <= cap]
         kept = [oid for oid in wanted if oid in self._kept]
-        for oid, kind, data in self._reader.read_many(oid for oid in wanted if oid not in self._kept):
+        for oid, kind, data in self._reader.read_many((oid for oid in wanted if oid not in self._kept), cap):
             if kind != "blob":
                 raise Refused("bundle.incomplete", f"The file object {oid[:12]} is missing.", "ask for a fresh bundle")
             self._keep(oid, data)
@@ -168,11 +175,15 @@ class Blobs:
         for oid in kept:
             yield oid, self._kept[oid]
 
+    def has(self, oid: str) -> bool:
+        """Whether a file is there. In a partial clone those of the base that nobody looked at are not."""
+        return bool(self.size(oid)) or oid in self._known
+
     def size(self, oid: str) -> int:
         """The bytes of a file; 0 for one that is not there, which shows when it is read."""
-        if oid not in self.sizes:
-            self.sizes |= self._reader.sizes([oid])
-        return self.sizes.get(oid, 0)
+        if oid not in self._known:
+            self._known |= self._reader.sizes([oid])
+        return self._known.get(oid, 0)
 
     def peek(self, oid: str, number: int) -> bytes:
         """The first bytes of a file of any size."""

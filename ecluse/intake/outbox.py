@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ecluse import __version__
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass
-from ecluse.errors import Invalid, Red, Refused
+from ecluse.errors import Invalid, Red, Refused, Unsupported
+from ecluse.files import remove_stale, storage_problem
 from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
@@ -24,7 +27,7 @@ from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Blobs, Reader, commit_changes
 from ecluse.intake.outcomes import landed_heads
 from ecluse.intake.pathrules import shown
-from ecluse.intake.snapshot import QUIET_REASONS, Snapshot, take
+from ecluse.intake.snapshot import FILE_CAP, QUIET_REASONS, SUBMODULE, Snapshot, committer, take
 from ecluse.model import Agent
 from ecluse.process import background
 
@@ -32,8 +35,14 @@ if TYPE_CHECKING:
     from ecluse.intake.publication import Publication
 
 BUNDLE_REF = "refs/heads/change"
+_Counted = tuple[Path | None, tuple[int, int] | None]
+_Made = tuple[Callable[[], Path], Callable[[], _Counted]]
+"""What fetches the bundle, and what fetches the patch with the lines that it adds and removes, where they are counted."""
+
 PATCH_CAP = 64 << 20
 """A patch payload above this many bytes is left out, and the manifest says so."""
+_DEAD_S = 24 * 3600.0
+"""A temporary clone that has been there for so long belongs to nobody any more; checks in one may take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class ExportRequest:
     accept_omissions: bool = False
     allow_red: bool = False
     sign: Path | None = None
-    max_file_bytes: int = 20 << 20
+    max_file_bytes: int = FILE_CAP
     checkpoint: bool = False
 
 
@@ -89,20 +98,32 @@ class _Found:
     remote: str
     base_tree: str
     bundle: Path
-    patch: Path
+    patch: Path | None
     lines: tuple[int, int] | None
 
 
 def export(repository: Repository, request: ExportRequest) -> Exported:
     """Write one bundle with all committed, staged, unstaged and untracked work since the base.
 
-    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``export.base``), :class:`Refused` (``secret.found``),
+    Raises :class:`Invalid` (``export.empty``, ``repo.empty``, ``repo.format``, ``export.base``, ``export.bare``), :class:`Refused` (``secret.found``),
     :class:`Red` (``export.red``), :class:`ecluse.errors.Failed` when the target folder cannot be written.
     """
     head = repository.commit_id("HEAD")
-    with repository.temporary_clone() as temporary:
-        found = _find(repository, temporary, head, request)
-        path, described = _publish(repository, temporary, head, found, request)
+    if len(head) != len(EMPTY_TREE):
+        raise Unsupported(
+            "repo.format",
+            "This repository names its objects by SHA-256; Écluse carries changes of SHA-1 repositories only.",
+            "git bundle create FILE.bundle HEAD",
+        )
+    remove_stale(Path(tempfile.gettempdir()), "ecluse-clone-*", _DEAD_S)
+    try:
+        with repository.temporary_clone() as temporary:
+            found = _find(repository, temporary, head, request)
+            path, described = _publish(repository, temporary, head, found, request)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise storage_problem(error, error.filename or tempfile.gettempdir()) from error
     return _exported(described, path, found, request)
 
 
@@ -113,21 +134,40 @@ def _find(repository: Repository, temporary: Repository, head: str, request: Exp
         work_taken = stack.enter_context(background(lambda: _take(repository, temporary, head, request)))
         _prepare(repository, request)
         based = base_found()
-        listed = stack.enter_context(background(lambda: _committed(temporary, based.commit, head)))
         origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
+        made = _make(stack, repository, temporary, based.commit, head) if head != based.commit else None
+        differing = stack.enter_context(background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head)))
+        commits, by_commit = _committed(temporary, based.commit, head)
+        changes = differing()
+        _refuse_secrets(temporary, commits, by_commit, changes)
         work = work_taken()
         tip = work.commit or head
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
-        bundle = stack.enter_context(background(lambda: _make_bundle(temporary, based.commit, tip)))
-        patch = stack.enter_context(background(lambda: _make_patch(temporary, based.commit, tip)))
-        changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
-        commits, by_commit = listed()
         if work.commit:
-            commits = [*commits, *temporary.commits(f"^{head}", tip)]
-            by_commit |= commit_changes(temporary, [tip])
-        _refuse_secrets(temporary, commits, by_commit, changes)
+            made = _make(stack, repository, temporary, based.commit, tip)
+            own = temporary.commits(f"^{head}", tip)
+            changed = commit_changes(temporary, [tip])
+            _refuse_secrets(temporary, own, changed, changed[tip])
+            commits = [*commits, *own]
+            changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
+        work = _with_submodules(work, changes)
+        assert made is not None  # noqa: S101 - where nothing was committed and nothing lies there, it was refused
+        bundle, patch = made
         return _Found(based, work, tip, commits, changes, *origin(), bundle(), *patch())
+
+
+def _make(stack: ExitStack, repository: Repository, temporary: Repository, base: str, tip: str) -> _Made:
+    """Have both payloads made beside what follows.
+
+    For HEAD that begins before it is known whether anything uncommitted lies there: mostly nothing does, and looking
+    takes as long as making them.
+    """
+    folder = Path(tempfile.mkdtemp(dir=temporary.git_dir))
+    return (
+        stack.enter_context(background(lambda: _make_bundle(temporary, folder, base, tip))),
+        stack.enter_context(background(lambda: _make_patch(repository, temporary, folder, base, tip))),
+    )
 
 
 def _prepare(repository: Repository, request: ExportRequest) -> None:
@@ -137,8 +177,7 @@ def _prepare(repository: Repository, request: ExportRequest) -> None:
     from ecluse.intake.validation import check_level
 
     check_level(request.validate)
-    if request.to is None:
-        default_folder(repository)
+    default_folder(repository)  # there is none without a work tree
 
 
 def _publish(
@@ -190,9 +229,17 @@ def _publish(
 
 def _take(repository: Repository, temporary: Repository, head: str, request: ExportRequest) -> Snapshot:
     def who() -> Identity:
-        return repository.identity() or Identity(clean(request.agent.name) or "agent", "agent@localhost")
+        return committer(repository, clean(request.agent.name))
 
     return take(repository, temporary, head, who=who, max_file_bytes=request.max_file_bytes)
+
+
+def _with_submodules(work: Snapshot, changes: Sequence[ChangedPath]) -> Snapshot:
+    """The snapshot that says of each submodule whose pointer the change moves that its content is not carried."""
+    said = {one["path"] for one in work.not_carried if one["reason"] == "submodule"}
+    moved = [shown(change.path) for change in changes if change.new_mode == "160000"]
+    rows = [{"path": path, "reason": "submodule", "detail": SUBMODULE} for path in moved if path not in said]
+    return Snapshot(work.commit, work.origins, (*work.not_carried, *rows)) if rows else work
 
 
 def _origin(repository: Repository, base: str, head: str) -> tuple[tuple[str, ...], str, str]:
@@ -253,31 +300,40 @@ def _refuse_red(validations: list[dict[str, Any]], request: ExportRequest) -> No
         )
 
 
-def _make_bundle(temporary: Repository, base: str, tip: str) -> Path:
+def _make_bundle(temporary: Repository, folder: Path, base: str, tip: str) -> Path:
     """Write the bundle beside the temporary repository, while what it holds is judged; nobody sees it yet."""
-    bundle = temporary.git_dir / "payload.bundle"
+    bundle = folder / "payload.bundle"
     write_bundle(temporary, bundle, BUNDLE_REF, tip, base)
     return bundle
 
 
-def _make_patch(temporary: Repository, base: str, tip: str) -> tuple[Path, tuple[int, int] | None]:
-    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear."""
+def _make_patch(repository: Repository, temporary: Repository, folder: Path, base: str, tip: str) -> _Counted:
+    """Write the patch in the same way; how many lines it adds and removes is counted where that is not dear.
+
+    There is none where a partial clone lacks the former content of what the change touches.
+    """
     from ecluse.intake.sessiondocs import LINES_CAP, count_lines
 
-    patch = temporary.git_dir / "payload.patch"
-    temporary.run(
+    patch = folder / "payload.patch"
+    partial = any((repository.common_dir / "objects" / "pack").glob("*.promisor"))
+    done = temporary.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", f"--output={patch}", base or EMPTY_TREE, tip,
+        check=not partial,
     )  # fmt: skip
+    if done.code:
+        return None, None
     return patch, count_lines(patch) if patch.stat().st_size <= LINES_CAP else None
 
 
-def _take_payloads(publication: Publication, made: Path, patch: Path) -> tuple[list[Payload], dict[str, Any]]:
-    """Hand the payloads to the publication; a patch that is too large is left out, and that is said."""
+def _take_payloads(publication: Publication, made: Path, patch: Path | None) -> tuple[list[Payload], dict[str, Any]]:
+    """Hand the payloads to the publication; a patch that is too large or cannot be is left out, and that is said."""
     from ecluse.intake.publication import make_payload
 
     bundle = publication.take("bundle", made)
     payloads = [make_payload("bundle", bundle, publication)]
+    if patch is None:
+        return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "objects missing", "size": 0}]}
     size = patch.stat().st_size
     if size > PATCH_CAP:
         return payloads, {"omitted_payloads": [{"kind": "patch", "reason": "too large", "size": size}]}
@@ -291,7 +347,8 @@ def _title(commits: list[Commit], work: Snapshot, request: ExportRequest) -> str
 
 
 def _clean_agent(agent: Agent) -> Agent:
-    return Agent(*(clean(text) for text in (agent.name or "agent", agent.tool, agent.model, agent.session, agent.task)))
+    said = {word: clean(getattr(agent, word)) for word in ("tool", "model", "session", "task", "cost")}
+    return Agent(clean(agent.name or "agent"), **said)
 
 
 def _describe(change: ChangedPath, work: Snapshot) -> dict[str, Any]:

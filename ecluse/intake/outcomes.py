@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from ecluse.dataclass import dataclass
@@ -43,9 +42,13 @@ class Outcome:
     reason: str
 
 
+def _plain(one: Outcome) -> dict[str, str | int]:
+    return {name: getattr(one, name) for name in Outcome.__dataclass_fields__}
+
+
 def write(repository: Repository, outcomes: Iterable[Outcome], tip: str) -> str:
     """Put the outcomes under :data:`REF`; return the commit. The same outcomes at the same tip give the same commit."""
-    rows = [asdict(one) for one in outcomes]
+    rows = [_plain(one) for one in outcomes]
     data = json.dumps({"schema": SCHEMA, "outcomes": rows}, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
     blob = repository.run("hash-object", "-w", "--stdin", stdin=data).stdout.decode("ascii").strip()
     tree = repository.run("mktree", stdin=f"100644 blob {blob}\t{_NAME}\n".encode("ascii")).stdout.decode().strip()
@@ -85,7 +88,7 @@ def remember(repository: Repository, outcomes: tuple[Outcome, ...]) -> tuple[Out
     """Keep what was told, newest first, together with what was told before; return what was told now."""
     if outcomes:
         every = {(one.change, one.revision): one for one in (*reversed(known(repository)), *reversed(outcomes))}
-        rows = [asdict(one) for one in reversed(every.values())]
+        rows = [_plain(one) for one in reversed(every.values())]
         write_atomically(repository.state_dir / _FILE, json.dumps(rows[: 5 * CAP], indent=1).encode("ascii"))
     return outcomes
 

@@ -51,7 +51,7 @@ def read_project(folder: Path) -> Project:
     mypy = _mypy_section(folder, tools, setup)
     return Project(
         python_manager=_python_manager(folder, tools),
-        js_manager=named if named in INSTALL and named != "pip" else _JS_LOCKS.get(lock, "npm"),
+        js_manager=named if named in _JS_LOCKS.values() else _JS_LOCKS.get(lock, "npm"),
         js_lock=lock,
         configs=_configs(folder, tools, setup),
         package=package,

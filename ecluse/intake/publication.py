@@ -15,7 +15,7 @@ from ecluse import signing
 from ecluse.clock import now
 from ecluse.documents.session import NAMES as DOCUMENTS
 from ecluse.errors import Invalid
-from ecluse.files import remove_stale, storage_problem, sync_folder
+from ecluse.files import remove_stale, storage_problem, sync_folder, sync_room
 from ecluse.git import Repository
 from ecluse.intake.manifest import Manifest, Payload
 
@@ -27,7 +27,7 @@ def default_folder(repository: Repository) -> Path:
     """
     if repository.work_tree is None:
         raise Invalid("export.bare", "This repository has no work tree to export from.", "ecluse export -C A_CHECKOUT")
-    return repository.work_tree / (os.environ.get("SYNC_DIR") or ".sync") / "patches"
+    return sync_room(repository.work_tree) / "patches"
 
 
 SUFFIXES = ("bundle", "patch", "json", "json.sig", "txt", *(f"{name}.md" for name in DOCUMENTS))
@@ -58,8 +58,7 @@ class Publication:
         self._claim: Path | None = None
 
     def __enter__(self) -> Publication:
-        if not self.is_tar and self.folder.exists() and not self.folder.is_dir():
-            raise Invalid("export.to", f"{self.folder} is a file.", "ecluse export --to FOLDER (or --to FILE.tar)")
+        _refuse_file(self.target)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_stale(self.folder, ".export-*")
@@ -153,6 +152,20 @@ class Publication:
         return self.target
 
 
+_FILES = (".gz", ".tgz", ".zip", ".xz", ".bz2", ".json", ".bundle", ".patch", ".txt")
+
+
+def _refuse_file(target: Path) -> None:
+    """Refuse what is a file already, or by its name is meant to be one that an export is not."""
+    hint = "ecluse export --to FOLDER (or --to FILE.tar)"
+    if target.suffix == ".tar" or target.is_dir():
+        return
+    if target.exists():
+        raise Invalid("export.to", f"{target} is a file.", hint)
+    if target.suffix.lower() in _FILES:
+        raise Invalid("export.to", f"An export is a folder or one file that ends in .tar, not {target.name}.", hint)
+
+
 def make_payload(kind: str, path: Path, publication: Publication) -> Payload:
     """Describe a payload file: name, digest and size."""
     digest = hashlib.sha256()
@@ -196,10 +209,11 @@ def instructions(publication: Publication, manifest: Manifest, data: bytes, *, s
     bundle = manifest.payload("bundle")
     if bundle:
         out.write("\nWithout Ecluse, with plain git (you judge it yourself):\n")
-        out.write(
-            f"   git bundle verify {bundle.name}\n   git fetch {bundle.name} refs/heads/change:incoming/{manifest.id}\n"
-        )
-        out.write(f"   git log -p {manifest.base + '..' if manifest.base else ''}incoming/{manifest.id}\n")
+        if publication.is_tar:
+            out.write(f"   tar xf {what}\n")
+        ref = f"incoming/{manifest.id}"
+        out.write(f"   git bundle verify {bundle.name}\n   git fetch {bundle.name} +refs/heads/change:{ref}\n")
+        out.write(f"   git log -p {manifest.base + '..' if manifest.base else ''}{ref}\n   git merge {ref}\n")
     if manifest.not_carried:
         out.write("\nNot carried:\n")
         for one in manifest.not_carried:

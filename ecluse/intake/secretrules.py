@@ -73,7 +73,9 @@ def _values(blobs: Blobs, suspects: set[str], changes: Sequence[ChangedPath], co
             new.setdefault(change.new_id, change)
     found = []
     for oid, change in new.items():
-        known = change.old_mode.startswith("100") and blobs.size(change.old_id) <= _SCAN_CAP
+        known = (
+            change.old_mode.startswith("100") and blobs.has(change.old_id) and blobs.size(change.old_id) <= _SCAN_CAP
+        )
         for hit in scan_added(blobs(change.old_id) if known else b"", blobs(oid), change.path):
             text = f"{shown(change.path)} line {hit.line}: {hit.rule}"
             found.append(Finding(code, Verdict.REJECT, text, change.path, hit.line))

@@ -19,7 +19,6 @@ from ecluse import process
 from ecluse.errors import Failed, Unsupported, Waits
 from ecluse.git import ChangedPath, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
-from ecluse.history import History
 from ecluse.intake.objects import read_blobs
 from ecluse.model import Change, ChangeState
 
@@ -72,7 +71,7 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
     skipped. Raises :class:`Waits` (``validate.trust``) when the level runs code of a change that nobody trusts here.
     """
     from ecluse.intake.baseline import find_baseline
-    from ecluse.intake.snapshot import take
+    from ecluse.intake.snapshot import FILE_CAP, take
 
     check_level(level)
     with repository.temporary_clone() as temporary:
@@ -84,7 +83,7 @@ def validate(repository: Repository, revision: str | None = None, level: str = "
         lying = None
         if revision is None:
             who = Identity("Écluse", "ecluse@localhost")
-            lying = take(repository, temporary, commit, who=lambda: who, max_file_bytes=_FILE_CAP)
+            lying = take(repository, temporary, commit, who=lambda: who, max_file_bytes=FILE_CAP)
             commit = lying.commit or commit
         return validate_tree(
             temporary, base, commit, level, checkout=repository.work_tree, execute=doubt is None, lying=lying
@@ -99,6 +98,8 @@ def _distrust(repository: Repository, commit: str) -> Waits | None:
         return None
     key = "CHANGE"
     if (repository.state_dir / "history.db").exists():
+        from ecluse.history import History
+
         with History.open(repository.state_dir) as history:
             for change in history.find(Change, head=commit):
                 if change.trusted_by and change.state in (ChangeState.READY, ChangeState.LANDED):

@@ -19,7 +19,7 @@ _CAP = 1 << 20
 _BLOCK = """\
 [environments.{name}]
 method = "compose"
-path = "/srv/{project}"
+path = "/srv/{project}-{name}"
 hosts = ["deploy@{name}.example.invalid"]      # fill in: user@host, as ssh knows it
 compose = ["{file}"]
 url = "https://{name}.example.invalid"         # fill in: where its service answers

@@ -41,7 +41,7 @@ def files(work_tree: Path, survey: Survey, kits: tuple[str, ...]) -> list[Wanted
     if "docker" in kits:
         found += docker.wanted(work_tree, survey)
     if "staging" in kits:
-        found += staging.wanted(survey)
+        found += staging.wanted(survey, work_tree)
     if "release" in kits:
         found += [*workflows.package(survey), guide.playbook(work_tree, survey)]
     return found

@@ -12,7 +12,7 @@ from ecluse.doctor import CheckState
 from ecluse.errors import Failed, Invalid
 from ecluse.files import storage_problem, write_atomically
 from ecluse.git import Repository
-from ecluse.history import History, sync_copy
+from ecluse.history import History, sync_copy, sync_old
 from ecluse.intake.belonging import remember
 from ecluse.kit import pieces
 from ecluse.kit.report import Action, ActionKind, InitReport
@@ -55,7 +55,7 @@ def init(repository: Repository, options: InitOptions) -> InitReport:
             planned, found = _with_kits(repository.work_tree, planned, options.kits, branch)
     settings = _settings(repository, branch)
     actions = [_history_action(repository), *(action for action, _ in settings), *(piece.action for piece in planned)]
-    actions += _notes(repository)
+    actions += [*_notes(repository), *_ignored(repository, planned)]
     if not options.dry_run:
         _carry_out(repository, branch, settings, planned, actions)
     return InitReport(
@@ -173,11 +173,38 @@ def _notes(repository: Repository) -> list[Action]:
     path = repository.work_tree / place
     if path.is_symlink() or path.parent.is_symlink():
         return [Action(ActionKind.SKIPPED, place, "it is reached by a symbolic link")]
-    rows = sync_copy.count_old_rows(path)
-    if rows is not None:
-        why = f"{rows:,} record{'s' if rows != 1 else ''} of another tool taken into the history"
-        return [Action(ActionKind.APPENDED, place, why)]
-    return [Action(ActionKind.KEPT if path.exists() else ActionKind.CREATED, place)]
+    return [_copy_action(place, sync_old.look(path))]
+
+
+def _ignored(repository: Repository, planned: list[pieces.Piece]) -> list[Action]:
+    """What git would leave out of every clone, because a rule of the repository's own ignores it."""
+    paths = [piece.path for piece in planned if piece.path not in pieces.FOLDERS]
+    if not paths:
+        return []
+    asked = "".join(f"{path}\0" for path in paths).encode()
+    said = repository.run("check-ignore", "-z", "--stdin", stdin=asked, check=False).stdout
+    found = [path for path in said.decode("utf-8", "replace").split("\0") if path]
+    if not found:
+        return []
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    why = "a rule of yours ignores them, so that clones will lack them; to carry them along: git add -f PATH"
+    return [Action(ActionKind.SKIPPED, f"git add {shlex.join(found[:NAMED])}{more}", why)]
+
+
+def _copy_action(place: str, found: sync_old.Found) -> Action:
+    """What becomes of the copy of the history, and of what lies in its place."""
+    standing = sync_old.Standing
+    if found.standing is standing.OLD or found.rows:
+        why = f"{found.rows:,} record{'s' if found.rows != 1 else ''} of another tool taken into the history"
+        return Action(ActionKind.APPENDED, place, why)
+    if found.standing is standing.DAMAGED:
+        why = f"what lay there is no readable database: put aside as {sync_copy.NAME}-damaged-TIME beside it"
+        return Action(ActionKind.CREATED, place, why)
+    if found.standing is standing.FOREIGN:
+        tables = ", ".join("".join(c if c.isprintable() else " " for c in name) for name in found.tables[:5])
+        why = f"another tool's database without records of hand-overs, it keeps its tables: {tables}"
+        return Action(ActionKind.APPENDED, place, why)
+    return Action(ActionKind.KEPT if found.standing is standing.OURS else ActionKind.CREATED, place)
 
 
 def _carry_out(
@@ -195,9 +222,8 @@ def _carry_out(
             _write(repository, piece)
         who = repository.identity()
         place = repository.work_tree / ".sync" / sync_copy.NAME if repository.work_tree else None
-        old = place and any(one.kind is ActionKind.APPENDED and one.what == f".sync/{place.name}" for one in actions)
-        if place and old:
-            sync_copy.import_old_rows(history, place, actor=who.name if who else "")
+        if place and any(one.kind.changes and one.what == f".sync/{place.name}" for one in actions):
+            _take_over(history, place, who.name if who else "")
         done = [f"{action.what} ({action.kind})" for action in actions if action.kind.changes]
         if done:
             more = f" and {len(done) - NAMED} more" if len(done) > NAMED else ""
@@ -206,6 +232,15 @@ def _carry_out(
             history.note(Event("repository.prepared", SUBJECT, text, who.name if who else "", data))
         sync_copy.refresh_beside(history, repository.work_tree)
     remember(repository)
+
+
+def _take_over(history: History, place: Path, actor: str) -> None:
+    """Take in what other tools wrote at ``place``; put aside what cannot be read."""
+    found = sync_old.look(place)
+    if found.standing is sync_old.Standing.DAMAGED:
+        sync_copy.put_aside(place)
+    elif found.table:
+        sync_old.import_old_rows(history, place, actor=actor)
 
 
 def _write(repository: Repository, piece: pieces.Piece) -> None:

@@ -5,8 +5,11 @@ Simple conflicts are resolved by the rules that landing uses, and named. All mer
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 
 from ecluse.clock import instant
 from ecluse.dataclass import dataclass, field
@@ -43,7 +46,8 @@ class Pair:
 class Overlap:
     """The pending changes of one target. ``order`` merge one after the other; ``rework`` says why the others do not.
 
-    ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn.
+    ``resolved`` is, for each change of the order, what rules resolve when it lands in its turn. ``titles`` says what each
+    change is, ``agents`` whose, ``tasks`` what it is an attempt at; ``behind`` are those that conflict with the target as it is, whatever lands before them.
     """
 
     target: str
@@ -53,6 +57,10 @@ class Overlap:
     rework: dict[str, tuple[str, ...]]
     left_out: tuple[str, ...]
     resolved: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    agents: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
+    behind: tuple[str, ...] = ()
 
 
 def compare(repository: Repository, history: History) -> list[Overlap]:
@@ -81,40 +89,42 @@ def _compare_target(repository: Repository, target: str, pending: list[Change], 
     changes, left = pending[:MAX_CHANGES], pending[MAX_CHANGES:]
     tip = repository.resolve(target) or ""
     with repository.temporary_clone() as room:
-        touched = {change.key: _touched(room, tip, change) for change in changes}
-        symbols = _symbols(room, tip, changes, touched)
-        pairs = [
-            pair
-            for number, one in enumerate(changes)
-            for other in changes[number + 1 :]
-            if (pair := _pair(room, one, other, touched, symbols, rules))
-        ]
+        shared = {change.key: room.merge_base(tip, change.head) if tip else None for change in changes}
+        starts = {change.key: shared[change.key] or change.base for change in changes}
+        touched = {change.key: _touched(room, starts[change.key], change) for change in changes}
+        symbols = _symbols(room, starts, changes, touched)
+
+        def look(both: tuple[Change, Change]) -> Pair | None:
+            one, other = both
+            related = bool(shared[one.key] and shared[other.key])
+            return _pair(room, one, other, touched, symbols, rules, related=related)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # each trial is a process of git's that we wait for
+            pairs = [pair for pair in pool.map(look, combinations(changes, 2)) if pair]
         found = Overlap(
-            target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left)
-        )
+            target, tuple(change.key for change in changes), tuple(pairs), (), {}, tuple(change.key for change in left),
+            titles={change.key: change.title for change in changes},
+            agents={change.key: change.agent for change in changes},
+            tasks={change.key: change.task for change in changes if change.task},
+        )  # fmt: skip
         return _with_order(room, tip, changes, found, rules)
 
 
-def _start(repository: Repository, tip: str, change: Change) -> str:
-    return (repository.merge_base(tip, change.head) if tip else None) or change.base
-
-
-def _touched(repository: Repository, tip: str, change: Change) -> frozenset[str]:
-    base = _start(repository, tip, change)
-    if not base:
+def _touched(repository: Repository, start: str, change: Change) -> frozenset[str]:
+    if not start:
         return frozenset(change.files)
-    return frozenset(path.path for path in repository.changed_paths(base, change.head))
+    return frozenset(path.path for path in repository.changed_paths(start, change.head))
 
 
 def _symbols(
-    room: Repository, tip: str, changes: list[Change], touched: dict[str, frozenset[str]]
+    room: Repository, starts: dict[str, str], changes: list[Change], touched: dict[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
     """The functions and classes of each change, in the files that it shares with another."""
     times = Counter(path for paths in touched.values() for path in paths)
     found = {}
     for change in changes:
         shared = {path for path in touched[change.key] if times[path] > 1}
-        base = _start(room, tip, change)
+        base = starts[change.key]
         found[change.key] = touched_symbols(room, base, change.head, shared) if base and shared else frozenset()
     return found
 
@@ -126,10 +136,12 @@ def _pair(
     touched: dict[str, frozenset[str]],
     symbols: dict[str, frozenset[str]],
     rules: Rules,
+    *,
+    related: bool,
 ) -> Pair | None:
-    """The pair, when there is anything to say of it. Disjoint files may still conflict (a file against a folder)."""
+    """The pair, when there is anything to say of it; ``related`` are known to have history in common. Disjoint files may still conflict (a file against a folder)."""
     shared = tuple(sorted(touched[one.key] & touched[other.key]))
-    merged = _merge(repository, one.head, other.head, rules)
+    merged = _merge(repository, one.head, other.head, rules, related=related)
     both = tuple(sorted(symbols[one.key] & symbols[other.key]))
     if not shared and not merged.conflicts:
         return None
@@ -158,10 +170,12 @@ def _with_order(repository: Repository, tip: str, changes: list[Change], found: 
                 resolved[change.key] = merged.resolved
             current = repository.commit_tree(merged.tree, [current, change.head], "trial", FALLBACK_IDENTITY, moment)
         order.append(change.key)
-    return replace(found, order=tuple(order), rework=rework, resolved=resolved)
+    heads = {change.key: change.head for change in changes}
+    behind = tuple(key for key in rework if tip and _merge(repository, tip, heads[key], rules).conflicts)
+    return replace(found, order=tuple(order), rework=rework, resolved=resolved, behind=behind)
 
 
-def _merge(repository: Repository, ours: str, theirs: str, rules: Rules) -> Settled:
-    if repository.merge_base(ours, theirs) is None:
+def _merge(repository: Repository, ours: str, theirs: str, rules: Rules, *, related: bool = False) -> Settled:
+    if not related and repository.merge_base(ours, theirs) is None:
         return Settled("", ("(they have no commit in common)",))
     return merge_by_rules(repository, ours, theirs, rules)

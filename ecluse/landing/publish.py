@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import Any
 
 from ecluse.errors import Failed, Invalid, Problem, Refused
@@ -11,6 +10,7 @@ from ecluse.git import Repository
 from ecluse.git.remotes import Pushed, address_of, look, push, remote_for, remote_names
 from ecluse.history import History, perform, wakes
 from ecluse.history.journal import EffectState, Probed, effect_of
+from ecluse.history.sync_records import carrier_of
 from ecluse.model import Change, Event, Landing, LandingState
 from ecluse.trunk import open_trunk
 
@@ -43,7 +43,7 @@ def push_landed(repository: Repository, history: History, landing_id: str, *, ac
         raise Invalid("push.not_landed", f"{landing_id} has not landed.", "ecluse queue")
     wakes.cancel(history, f"push/{landing_id}")
     change = history.get(Change, landing.change)
-    facts = facts_of(change) if change else {}
+    facts = facts_of(history, change) if change else {}
     hint = f"ecluse land {landing.change} --push"
     return publish(
         repository, history, landing.subject, landing.target, landing.candidate, facts, actor=actor, again=hint
@@ -139,13 +139,13 @@ def _with_way(problem: Problem, again: str) -> Problem:
     return type(problem)(problem.code, problem.message, f"{problem.hint}; then: {again}", problem.details)
 
 
-def facts_of(change: Change) -> dict[str, Any]:
+def facts_of(history: History, change: Change) -> dict[str, Any]:
     """What every record of a change has, by the names of the specification."""
     return {
         "change_id": change.id,
         "revision": change.revision,
         "agent": change.agent_name,
-        "patch_name": posixpath.basename(change.source.replace("\\", "/")),
+        "patch_name": carrier_of(history, change),
         "source_branch": change.target.removeprefix("refs/heads/"),
         "target_branch": change.target.removeprefix("refs/heads/"),
         "commits_count": len(change.commits),
@@ -162,7 +162,7 @@ def push_branch(
     earlier = [one.head for one in history.find(Change, id=change.id) if one.revision < change.revision]
     remote = choose_remote(repository, ref)
     there = look(repository, remote, ref)
-    facts = facts_of(change)
+    facts = facts_of(history, change)
     return publish(
         repository, history, change.subject, ref, change.head, facts, actor=actor, again=again,
         replaces=there if there in earlier else "",
@@ -178,7 +178,7 @@ def push_back(repository: Repository, history: History, key: str, *, actor: str)
     one = landed[0]
     again = f"ecluse import --undo {key} --push"
     return publish(
-        repository, history, one.subject, one.target, one.base, facts_of(change), actor=actor, again=again,
+        repository, history, one.subject, one.target, one.base, facts_of(history, change), actor=actor, again=again,
         replaces=one.candidate,
     )  # fmt: skip
 

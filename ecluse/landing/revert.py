@@ -43,7 +43,7 @@ def settle_revert(history: History, key: str, revert: Change, *, actor: str) -> 
     text = f"{key} is undone by {revert.key}, which landed on {change.target}"
     from ecluse.landing.publish import facts_of
 
-    data = {"revert": revert.key, "target": change.target, **facts_of(change)}
+    data = {"revert": revert.key, "target": change.target, **facts_of(history, change)}
     history.record(over, Event("change.undone", change.subject, text, actor, data))
     return over
 

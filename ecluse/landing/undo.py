@@ -40,7 +40,7 @@ def undo(repository: Repository, history: History, key: str, *, actor: str) -> C
         _move_back(repository, history, landed[0])
         over = dataclasses.replace(change, state=ChangeState.UNDONE, wants_landing=False, updated_at=instant())
         text = f"{key} is undone: {landed[0].target} is back at {landed[0].base[:12]}"
-        data = {"landing": landed[0].id, "target": landed[0].target, "at": landed[0].base, **facts_of(change)}
+        data = {"landing": landed[0].id, "target": landed[0].target, "at": landed[0].base, **facts_of(history, change)}
         history.record(over, Event("change.undone", change.subject, text, actor, data))
     return over
 

@@ -80,7 +80,7 @@ class Bridge:
             event = json.loads(body)
             name, kind, record = str(event["id"]), event["type"], event["record"]
             key = str(record["id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return 400, "an event has id, type and record"
         if kind not in ("created", "updated", "deleted"):
             return 400, "type is created, updated or deleted"
@@ -110,7 +110,7 @@ class Bridge:
         answer = self._ask(theirs, "PUT", f"/{other}", document, event) if other else None
         if answer is None or answer.status in (404, 410):
             answer = self._ask(theirs, "POST", "", document, event)
-            other = str(json.loads(answer.body)["id"])
+            other = _identifier(theirs, answer)
         self.state.link(side, key, other)
         self.state.contents[key if side == "left" else other] = digest
         return "written"
@@ -118,8 +118,7 @@ class Bridge:
     def _read(self, side: str, key: str) -> dict[str, Any]:
         """The record as its own store has it: a bare token proves who speaks, and nothing of what is said."""
         answer = self._ask(self._stores(side)[0], "GET", f"/{quote(key, safe='')}", None, "")
-        found: dict[str, Any] = json.loads(answer.body)
-        return found
+        return _document(self._stores(side)[0], answer)
 
     def _delete(self, side: str, key: str, event: str) -> str:
         other = self.state.other(side, key)
@@ -153,6 +152,28 @@ class Bridge:
         self.state.counts[word] = self.state.counts.get(word, 0) + 1
         write_atomically(self.place, json.dumps(asdict(self.state)).encode(), mode=0o600)
         return status, word
+
+
+def _document(store: dict[str, Any], answer: http.Answer) -> dict[str, Any]:
+    """The JSON object that a store answered with. Raises :class:`Problem` for anything else."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        said = f"{store['url']} answered {answer.status} with something that is no JSON object."
+        raise Problem("bridge.store", said, f"curl -i {store['url']}")
+    return found
+
+
+def _identifier(store: dict[str, Any], answer: http.Answer) -> str:
+    """The id of the record that a store made. Raises :class:`Problem` when it does not say."""
+    made = _document(store, answer).get("id")
+    if made is None or not str(made):
+        raise Problem(
+            "bridge.store", f"{store['url']} made a record and does not say its id.", f"curl -i {store['url']}"
+        )
+    return str(made)
 
 
 def serve(folder: Path) -> dict[str, int]:

@@ -145,7 +145,7 @@ def _check(rule: dict[str, str], name: str) -> None:
     kind = rule.get("FREQ", "")
     numbers = [rule.get("INTERVAL", "1"), rule.get("COUNT", "1"), *rule.get("BYMONTHDAY", "1").split(",")]
     days = rule.get("BYDAY", "MO").split(",")
-    plain = all(number.isdigit() and number != "0" for number in numbers) and set(days) <= set(_DAYS)
+    plain = all(re.fullmatch("0*[1-9][0-9]{0,8}", number) for number in numbers) and set(days) <= set(_DAYS)
     fits = ("BYDAY" not in rule or kind == "WEEKLY") and ("BYMONTHDAY" not in rule or kind == "MONTHLY")
     if strange or not plain or not fits or kind not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise _unsupported(f"the RRULE {';'.join(f'{key}={value}' for key, value in rule.items())}", name)

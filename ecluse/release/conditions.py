@@ -37,6 +37,12 @@ def word_of(condition: str) -> str:
     return said[2] if said else ""
 
 
+def compared(condition: str) -> tuple[str, str] | None:
+    """The word and the value of ``WORD == VALUE`` and ``WORD != VALUE``; ``None`` for every other form."""
+    said = _CONDITION.match(condition.strip())
+    return (said[2], said[4].strip("'\"")) if said and said[3] else None
+
+
 def is_word(word: str) -> bool:
     return word in WORDS or word.startswith(("inputs.", "outputs."))
 

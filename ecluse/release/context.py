@@ -12,7 +12,7 @@ from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.model import Deployment, DeploymentState, Release
 from ecluse.release import target as targets
-from ecluse.release.conditions import words_of
+from ecluse.release.conditions import fill, words_of
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep, Unit, compile_playbook
 from ecluse.release.target import Target
 from ecluse.trunk import Trunk, open_trunk
@@ -63,7 +63,8 @@ class Context:
         return unit
 
     def argument(self, key: str, default: str = "") -> str:
-        return self.action.arguments.get(key, default)
+        """The action's argument ``key``, else ``default``, with each ``{word}`` filled in."""
+        return fill(self.action.arguments.get(key, default), self.words)
 
     @property
     def words(self) -> dict[str, str]:

@@ -34,7 +34,7 @@ def advance(repository: Repository, history: History, release_id: str) -> None:
     elif release.outputs.get("failure"):
         _ask_back(context, release.outputs["failure"])
     elif _is_late(context):
-        _stopped(context, f"it was to be live until {release.outputs['deadline']}, and was not")
+        _stopped(context, f"it was to be live until {clock.shown(release.outputs['deadline'])}, and was not")
     elif context.is_over:
         _finish(context)
     else:
@@ -144,7 +144,7 @@ def _at_gate(context: Context, question: gates.Question) -> Outcome:
         return Again(-1)
     if gate.state is GateState.ANSWERED:
         return _answered(context, gate)
-    return _stopped(context, f"nobody answered the gate {gate.name} until {gate.expires_at}")
+    return _stopped(context, f"nobody answered the gate {gate.name} until {clock.shown(gate.expires_at)}")
 
 
 def _asked(context: Context, question: gates.Question) -> Gate:
@@ -164,7 +164,7 @@ def _asked(context: Context, question: gates.Question) -> Gate:
         until = min(filter(None, (gate.expires_at, context.release.outputs.get("deadline", ""))))
         wakes.at(context.history, context.release.subject, until, f"gate {name} expires")
         return gate
-    why = f"nobody answered the gate {name} until {gate.expires_at}"
+    why = f"nobody answered the gate {name} until {clock.shown(gate.expires_at)}"
     gates.close(context.history, gate, GateState.EXPIRED, why)
     return dataclasses.replace(gate, state=GateState.EXPIRED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS = {
+    "": 1,
     "s": 1,
     "sec": 1,
     "second": 1,
@@ -23,16 +24,18 @@ _UNITS = {
     "week": 604800,
     "semaine": 604800,
 }
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\Z")
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\Z", re.ASCII)
+MOST_S = 36_525 * 86_400.0
 
 
 def seconds(text: str) -> float | None:
-    """The seconds that ``text`` says, or ``None`` when it is no length of time. A bare number is seconds."""
-    said = text.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", said):
-        return float(said)
-    found = _LENGTH.match(said)
+    """The seconds that ``text`` says, or ``None`` when it is no length of time. A bare number is seconds.
+
+    More than a hundred years is a slip of the finger, and no length that a calendar can add.
+    """
+    found = _LENGTH.match(text.strip().lower())
     if found is None:
         return None
     unit = _UNITS.get(found[2]) or _UNITS.get(found[2].removesuffix("s"))
-    return float(found[1]) * unit if unit else None
+    length = float(found[1]) * unit if unit else MOST_S + 1
+    return length if length <= MOST_S else None

@@ -124,7 +124,7 @@ def open_gate(context: Context, question: Question, *, waiting: bool = True, pos
         targets=question.targets or {word: "abort" if at else "go" for at, word in enumerate(question.answers)},
     )
     many = f" ({gate.needs} people)" if gate.needs > 1 else ""
-    text = f"gate {gate.name} is open until {gate.expires_at}{many}: {gate.question}"
+    text = f"gate {gate.name} is open until {clock.shown(gate.expires_at)}{many}: {gate.question}"
     data = {"gate": gate.id, "release": gate.release, "version": context.release.version, "answers": list(gate.answers)}
     with context.history.transaction():
         context.history.record(gate, Event("gate.opened", context.release.subject, text, data=data))
@@ -260,7 +260,7 @@ def choose(context: Context, gate_name: str | None) -> Gate:
     if gate.expires_at and gate.expires_at <= clock.instant():
         raise Refused(
             "gate.expired",
-            f"The gate {gate.name} of {release.id} was open until {gate.expires_at}; the answer came too late.",
+            f"The gate {gate.name} of {release.id} was open until {clock.shown(gate.expires_at)}; the answer came too late.",
             f"ecluse release status {release.id}, then start again: ecluse release start {release.playbook}",
         )
     if gate.binding != binding_of(context, gate.name):

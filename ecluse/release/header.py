@@ -12,6 +12,7 @@ from ecluse.release.playbook import FORMAT, InputRule
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _KEYS = ("playbook", "format", "inputs", "environment", "description", "concurrency", "deadline")
+INPUT_KEYS = ("description", "default", "required", "choices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,34 @@ def _inputs(node: yaml12.Node | None, first: int, faults: list[Fault]) -> list[I
         return []
     found = []
     for key, value in node.entries:
+        place = (key.line + first - 1, key.column)
         if isinstance(value, yaml12.Mapping):
-            said = value.get("default")
-            default = said.text if isinstance(said, yaml12.Scalar) else ""
-            found.append(InputRule(key.text, _text(value, "description"), None if _required(value) else default))
+            found.append(_input(key.text, place, value, first, faults))
         elif isinstance(value, yaml12.Scalar):
-            found.append(InputRule(key.text, "", "" if value.value is None else value.text))
+            default = "" if value.value is None else value.text
+            found.append(InputRule(key.text, "", default, line=place[0], column=place[1]))
         else:
             at = (value.line + first - 1, value.column)
             faults.append(Fault(*at, "playbook.input", f"the input `{key.text}` must be a default value or a mapping"))
     return found
+
+
+def _input(name: str, place: tuple[int, int], node: yaml12.Mapping, first: int, faults: list[Fault]) -> InputRule:
+    """One input that is a mapping; ``place`` is where its name stands."""
+    choices = node.get("choices")
+    items = choices.items if isinstance(choices, yaml12.Sequence) else ()
+    words = tuple(item.text.strip() for item in items if isinstance(item, yaml12.Scalar) and item.text.strip())
+    if choices is not None and (not words or len(words) != len(items)):
+        at = (choices.line + first - 1, choices.column)
+        faults.append(Fault(*at, "playbook.choices", f"`choices` of the input `{name}` must be a list of words"))
+    return InputRule(
+        name,
+        _text(node, "description"),
+        None if _required(node) else _text(node, "default"),
+        words,
+        tuple((key.text, key.line + first - 1, key.column) for key, _ in node.entries if key.text not in INPUT_KEYS),
+        *place,
+    )
 
 
 def _required(node: yaml12.Mapping) -> bool:

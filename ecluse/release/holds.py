@@ -17,6 +17,11 @@ FOREVER = "9999-12-31T23:59:59.999999Z"
 """``until`` of a hold that stands until somebody lifts it."""
 
 
+def ending(until: str) -> str:
+    """When a hold ends, for people: ``until 2026-01-31 18:05 UTC``, or ``until it is lifted``."""
+    return "until it is lifted" if until == FOREVER else f"until {clock.shown(until)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Frozen:
     """Why nothing goes live in an environment now, and until when; ``until`` may be :data:`FOREVER`."""
@@ -104,11 +109,17 @@ def lift(history: History, environment: str | None, *, who: str, why: str) -> li
             "No freeze that somebody typed stands now; those of the policy and its calendar are changed on the trunk.",
             "ecluse freeze",
         )
-    lifted = [_lift(history, one, who, why) for one in standing]
-    for release in history.find(Release, newest_first=True, limit=100):
-        if release.state is ReleaseState.WAITING:
-            wakes.wake(history, release.subject, "a freeze was lifted")
-    return lifted
+    return [lift_one(history, one, who=who, why=why) for one in standing]
+
+
+def lift_one(history: History, hold: Hold, *, who: str, why: str) -> Hold:
+    """End one freeze and wake who waits for that."""
+    with history.transaction():
+        over = _lift(history, hold, who, why)
+        for release in history.find(Release, newest_first=True, limit=100):
+            if release.state is ReleaseState.WAITING:
+                wakes.wake(history, release.subject, "a freeze was lifted")
+    return over
 
 
 def standing(history: History) -> list[Hold]:
@@ -134,14 +145,14 @@ def lock(history: History, environment: str, *, holder: str, until: str, why: st
         if held is not None and held.holder != holder:
             raise Refused(
                 "lock.held",
-                f"{held.holder} has the lock of {environment} until {held.until}: {held.why}",
+                f"{held.holder} has the lock of {environment} {ending(held.until)}: {held.why}",
                 f"ecluse release unlock {environment} --why TEXT",
             )
         if held is None:
             return _hold(history, HoldKind.LOCK, environment, holder, why, until)
         longer = dataclasses.replace(held, until=max(held.until, until), updated_at=clock.instant())
         if longer.until != held.until:
-            text = f"{holder} keeps the lock of {environment} until {longer.until}"
+            text = f"{holder} keeps the lock of {environment} {ending(longer.until)}"
             history.record(longer, Event("lock.extended", held.subject, text, holder))
         return longer
 
@@ -161,7 +172,7 @@ def _hold(history: History, kind: HoldKind, environment: str, holder: str, why: 
     moment = clock.instant()
     made = Hold(clock.new_id("hold"), kind, environment, holder, why, HoldState.STANDING, until, moment, moment)
     where = environment or "every environment"
-    end = "until it is lifted" if until == FOREVER else f"until {until}"
+    end = ending(until)
     word = "frozen" if kind is HoldKind.FREEZE else "locked"
     data = {"environment": environment, "until": until, "holder": holder}
     history.record(

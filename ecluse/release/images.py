@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from ecluse import process
 from ecluse.errors import Failed, Invalid
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 
 ENGINES = ("docker", "podman")
@@ -33,7 +33,7 @@ def engine_of(named: str) -> str:
 
 def name_of(context: Context) -> str:
     """``registry/name:tag`` of the step. Raises :class:`Invalid` when its words leave a gap."""
-    name = fill(context.argument("name"), context.words)
+    name = context.argument("name")
     if "{" in name or not name or name.endswith(":") or name.startswith("-"):
         raise Invalid("image.name", f"name={name} is not an image's name.", "ecluse playbook lint")
     return name
@@ -56,8 +56,22 @@ def build(engine: str, context: Context, name: str, folder: str, file: str) -> s
         }
         words = [word for key, text in labels.items() for word in ("--label", f"{key}={text}")]
         argv = [engine, "build", "--tag", name, *words, "--file", str(top / file), str(top)]
-        process.run(argv, timeout_s=TIMEOUT_S)
+        process.run(argv, env=_builder(engine), timeout_s=TIMEOUT_S)
     return image_id(engine, name)
+
+
+def _builder(engine: str) -> dict[str, str]:
+    """Our environment, with BuildKit switched on where the engine has it and does not take it by itself.
+
+    A Dockerfile with ``RUN --mount`` needs it. Docker takes it since version 23, by its plugin buildx; before that the
+    program itself can, when it is told to.
+    """
+    env = dict(os.environ)
+    if engine != "docker" or "DOCKER_BUILDKIT" in env:
+        return env
+    said = process.run([engine, "version", "--format", "{{.Client.Version}}"], check=False, timeout_s=60).stdout
+    major = said.partition(b".")[0]
+    return {**env, "DOCKER_BUILDKIT": "1"} if major.isdigit() and 18 < int(major) < 23 else env
 
 
 def image_id(engine: str, name: str) -> str:

@@ -33,18 +33,30 @@ def page(trunk: Trunk, name: str) -> str:
     path = path_of(trunk, name)
     data = trunk.read(path) if "/" not in name and not name.startswith(".") else None
     if data is None:
-        known = ", ".join(names(trunk)) or "none"
-        raise Invalid(
-            "playbook.unknown",
-            f"The trunk {trunk.branch} has no playbook {name!r} at {path} (it has: {known}).",
-            f"ecluse playbook add release, commit it on {trunk.branch}, then: ecluse playbook lint",
-        )
+        raise _unknown(trunk, name, path)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Invalid(
             "playbook.encoding", f"{path} is not UTF-8 (byte {error.start}).", f"save {path} as UTF-8"
         ) from error
+
+
+def _unknown(trunk: Trunk, name: str, path: str) -> Invalid:
+    """Why there is no such page on the trunk, and what leads to one: committing it, another name, or a first one."""
+    import difflib
+
+    known = names(trunk)
+    said = f"The trunk {trunk.branch} has no playbook {name!r} at {path} (it has: {', '.join(known) or 'none'})."
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"ecluse playbook add release, commit it on {trunk.branch}, then: ecluse playbook lint"
+    work_tree = trunk.repository.work_tree
+    if "/" not in name and work_tree is not None and (work_tree / path).is_file():
+        said = f"{path} lies in the checkout, and the trunk {trunk.branch} does not have it yet."
+        hint = f"git add {path} && git commit, on {trunk.branch} (the page itself: ecluse playbook lint {path})"
+    elif known:
+        hint = f"ecluse playbook show {near[0]}" if near else "ecluse playbook list"
+    return Invalid("playbook.unknown", said, hint)
 
 
 def reaches_production(config: Config, playbook: Playbook) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from ecluse.release import conditions, durations, words
+from ecluse.release import conditions, doubts, durations, values, words
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
@@ -24,7 +24,8 @@ def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
     ``production`` is whether the environment it deploys to needs a gate; unknown counts as yes.
     """
     faults = [*_numbers(playbook), *_units(playbook), *_tables(playbook), *_people(playbook)]
-    faults += [*words.faults(playbook), *_irreversible(playbook)]
+    faults += [*words.faults(playbook), *doubts.faults(playbook)]
+    faults += [*doubts.early(playbook), *_irreversible(playbook)]
     if production:
         faults += [*_ungated(playbook), *_judged_by_authors(playbook)]
     return sorted(set(faults), key=lambda fault: (fault.line, fault.column, fault.code))
@@ -87,6 +88,13 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
         for key in shape.required
         if not unit.arguments.get(key)
     ]
+    found += [
+        Fault(*at, "action.value", f"`{key}={value}` of `{unit.name}` is not {values.meaning(shape.kinds[key])}")
+        for key, value in unit.arguments.items()
+        if key in shape.kinds and not values.is_one(shape.kinds[key], value)
+    ]
+    if unit.name == "wait" and bool(unit.arguments.get("for")) == bool(unit.arguments.get("until")):
+        found.append(Fault(*at, "action.missing", "`wait` needs either `for=` or `until=`"))
     if "template" in shape.keys and unit.arguments.get("template", "") not in ("", *playbook.templates):
         text = f"Communications has no template `{unit.arguments['template']}`"
         found.append(Fault(*at, "template.unknown", text))

@@ -57,16 +57,15 @@ def _kept_out(context: Context) -> Blocked | None:
     frozen = holds.frozen(context.trunk, context.history, release.environment)
     hint = f"ecluse release override {release.id} --why TEXT --key FILE"
     if frozen is not None:
-        until = "it is lifted" if frozen.until == holds.FOREVER else frozen.until
         if frozen.until != holds.FOREVER:
             wakes.at(context.history, release.subject, frozen.until, "the freeze is over")
         return Blocked(
-            f"{release.environment} is frozen until {until}: {frozen.why}. It goes on by itself then; in an emergency: {hint}"
+            f"{release.environment} is frozen {holds.ending(frozen.until)}: {frozen.why}. It goes on by itself then; in an emergency: {hint}"
         )
     held = holds.lock_of(context.history, release.environment)
     if held is not None and held.holder != release.id:
         return Blocked(
-            f"{held.holder} has the lock of {release.environment} until {held.until}: {held.why}. Given back with: ecluse release unlock {release.environment} --why TEXT; in an emergency: {hint}"
+            f"{held.holder} has the lock of {release.environment} {holds.ending(held.until)}: {held.why}. Given back with: ecluse release unlock {release.environment} --why TEXT; in an emergency: {hint}"
         )
     return None
 
@@ -83,7 +82,7 @@ def is_overridden(context: Context) -> bool:
     if gate is None:
         return False
     if gate.state is GateState.OPEN and gate.expires_at <= clock.instant():
-        gates.close(context.history, gate, GateState.EXPIRED, f"nobody answered until {gate.expires_at}")
+        gates.close(context.history, gate, GateState.EXPIRED, f"nobody answered until {clock.shown(gate.expires_at)}")
     if gate.state is not GateState.ANSWERED or not gates.goes_on(gate) or gates.is_stale(context, gate):
         return False
     return gate.binding == gates.binding_of(context, gates.OVERRIDE) and votes.still_count(context, gate)

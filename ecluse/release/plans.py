@@ -215,8 +215,23 @@ def given_inputs(playbook: Playbook, inputs: dict[str, str]) -> dict[str, str]:
                 f"The playbook {playbook.name} needs the input {name!r}: {rule.description or 'no description'}.",
                 f"ecluse release start {playbook.name} --input {name}=VALUE",
             )
-        given[name] = value
+        chosen = rule.chosen(value)
+        if chosen is None:
+            raise Invalid(
+                "release.input",
+                f"The input {name!r} of the playbook {playbook.name} is {', '.join(rule.choices)}, not {value!r}.",
+                f"ecluse release start {playbook.name} --input {name}={_nearest(value, rule.choices)}",
+            )
+        given[name] = chosen
     return given
+
+
+def _nearest(value: str, choices: Sequence[str]) -> str:
+    """The choice that ``value`` was probably meant to be."""
+    import difflib
+
+    low = {choice.lower(): choice for choice in choices}
+    return low[(difflib.get_close_matches(value.lower(), low, 1, 0.0) or list(low))[0]]
 
 
 def _playbook_and_target(trunk: Trunk, name: str, environment: str | None) -> tuple[Playbook, str, Target | None]:

@@ -132,16 +132,30 @@ class RollbackRule:
 
 @dataclass(frozen=True, slots=True)
 class InputRule:
-    """An input that ``--input name=value`` gives; ``default`` is ``None`` when it has to be given."""
+    """An input that ``--input name=value`` gives; ``default`` is ``None`` when it has to be given.
+
+    ``choices`` are all the values it takes; empty: any. ``strange`` are keys of it that nobody knows, each with its
+    line and column: the linter names them, and a page that was stored before it did so can still be read.
+    """
 
     name: str
     description: str
     default: str | None
+    choices: tuple[str, ...] = ()
+    strange: tuple[tuple[str, int, int], ...] = ()
+    line: int = 1
+    column: int = 1
+
+    def chosen(self, value: str) -> str | None:
+        """``value`` as the choices spell it, whatever its case; ``None`` when it is none of them."""
+        if not self.choices:
+            return value
+        return next((choice for choice in self.choices if choice.lower() == value.strip().lower()), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A compiled page. ``digest`` is the SHA-256 of the page's bytes, so any edit is another playbook."""
+    """A compiled page, and its ``text``. ``digest`` is the SHA-256 of the page's bytes, so any edit is another playbook."""
 
     name: str
     path: str
@@ -160,6 +174,7 @@ class Playbook:
     template_lines: dict[str, int] = field(default_factory=dict)
     concurrency: str = ""
     deadline_s: float | None = None
+    text: str = ""
 
     @property
     def units(self) -> list[tuple[PlaybookStep, Unit]]:
@@ -218,6 +233,7 @@ def compile_playbook(text: str, path: str) -> Playbook:
         template_lines=tables.template_lines(found.get("communications")),
         outputs_line=found["outputs"].number if "outputs" in found else 1,
         outputs=tuple(tables.outputs(found.get("outputs"))),
+        text=text,
         sections={part.title: part.text for part in page.parts(lines, 2)},
     )
 

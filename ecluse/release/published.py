@@ -99,6 +99,7 @@ class InputForm(_Part):
     name: str = Field(description="as in `--input NAME=VALUE` and `{inputs.NAME}`")
     description: str = Field(description="for those who give it")
     default: str | None = Field(description="null when it has to be given")
+    choices: list[str] = Field(default=[], description="all values that it takes; empty: any")
 
 
 class PlaybookForm(_Part):
@@ -135,7 +136,10 @@ def document(playbook: Playbook) -> dict[str, Any]:
         environment=playbook.environment,
         concurrency=playbook.concurrency,
         deadline_s=playbook.deadline_s,
-        inputs=[InputForm(name=r.name, description=r.description, default=r.default) for r in playbook.inputs],
+        inputs=[
+            InputForm(name=r.name, description=r.description, default=r.default, choices=list(r.choices))
+            for r in playbook.inputs
+        ],
         actors=list(playbook.actors),
         steps=[_step(step) for step in playbook.steps],
         gates=[_gate(playbook, rule) for rule in playbook.gates],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def ticked(gate: Gate, words: Sequence[str]) -> tuple[str, ...]:
     for word in words:
         if word.strip().lower() == "all":
             return gate.checklist
-        number = int(word) - 1 if word.strip().isdigit() else -1
+        number = int(word) - 1 if re.fullmatch("[0-9]{1,9}", word.strip()) else -1
         named = [item for item in gate.checklist if item.lower() == word.strip().lower()]
         if not named and not 0 <= number < len(gate.checklist):
             raise Invalid(

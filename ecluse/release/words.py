@@ -47,7 +47,20 @@ def faults(playbook: Playbook) -> list[Fault]:
         elif not conditions.is_word(use.word):
             text = f"{use.where} asks for `{use.word}`, which is not known"
             found.append(Fault(use.line, use.column, use.code, text))
-    return found + _outputs(playbook, used)
+    return [*found, *_choices(playbook), *_outputs(playbook, used)]
+
+
+def _choices(playbook: Playbook) -> list[Fault]:
+    """Conditions on a value that an input never has."""
+    found: list[Fault] = []
+    rules = {f"inputs.{rule.name}": rule for rule in playbook.inputs}
+    for step in playbook.steps:
+        word, value = conditions.compared(step.condition) or ("", "")
+        named = rules.get(word)
+        if named is not None and named.choices and value not in named.choices:
+            text = f"`if:` of step [{step.number}] compares `{word}` with `{value}`, which is none of {', '.join(named.choices)}"
+            found.append(Fault(step.line, 5, "input.choice", text))
+    return found
 
 
 def _outputs(playbook: Playbook, used: set[str]) -> list[Fault]:

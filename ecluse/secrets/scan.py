@@ -255,7 +255,7 @@ def sensitive_path(path: str) -> str | None:
         return None
     name = parts[-1].lower()
     stem, _, suffix = name.rpartition(".")
-    if name == ".env" or name.startswith(".env.") or (suffix == "env" and stem):
+    if (name.startswith(".env") and name != ".envrc") or (suffix == "env" and stem):
         return None if any(_HARMLESS_ENV.search(word) for word in name.split(".") if word != "env") else "env-file"
     if name in _NAMED:
         return "credential-file"

@@ -60,6 +60,9 @@ def test_export_import_and_history_without_posix_modules(exporter: str, plain: A
     assert json.dumps(found).count(said["change_id"]) >= 1
     plain("sync", "a1", "--to", str(tmp_path / "t.bundle"), cwd=bench.folder)
     plain("sync", "--take", str(tmp_path / "t.bundle"), cwd=sandbox)
+    for words in (["overlap"], ["history", "stats"], ["history", "list", "--syncs"], ["history", "export", "--syncs"],
+                  ["sync", "a1", "--folder", str(out)]):  # fmt: skip
+        plain(*words, cwd=bench.folder)
 
 
 # -- a console that prints only ASCII ----------------------------------------------------------------------------------

@@ -63,3 +63,34 @@ def test_json_by_any_of_its_names(kind: str | None) -> None:
     headers = webhooks.sign(b"{}", "key", "1", 0) | ({"Content-Type": kind} if kind else {})
     assert isinstance(heard(headers, b"{}", "key", 0), Delivery)
     assert heard({**headers, "Content-Type": "text/plain"}, b"{}", "key", 0) == "webhook.type"
+
+
+def test_a_secret_that_is_empty_proves_nobody() -> None:
+    """A variable that was forgotten is empty, and everybody can sign with that."""
+    assert heard(webhooks.sign(b"{}", "", "1", 0), b"{}", "", 0) == "webhook.signature"
+    assert heard({"X-Gitlab-Token": ""}, b"{}", "", 0) == "webhook.signature"
+
+
+def test_neighbours_of_the_reference_cases() -> None:
+    made = webhooks.sign(b"{}", "key", "1", 0)
+    hub, standard = made["X-Hub-Signature-256"], made["webhook-signature"]
+    dated = {"webhook-id": "1", "webhook-timestamp": "0"}
+    for headers in (
+        {"X-Hub-Signature-256": hub.removeprefix("sha256=")},
+        {"X-Hub-Signature-256": hub.upper()},
+        {"X-Hub-Signature-256": f"{hub}, {hub}"},
+        {"X-Hub-Signature-256": ""},
+        {"X-Hub-Signature-256": "sha256=00", **dated, "webhook-signature": standard},
+        {**dated, "webhook-signature": standard.replace("v1,", "v1a,")},
+        {**dated, "webhook-signature": standard.removeprefix("v1,")},
+        {**dated, "webhook-signature": ""},
+        {"webhook-id": "1", "webhook-signature": standard},
+        {"webhook-timestamp": "0", "webhook-signature": standard},
+        {**dated, "webhook-timestamp": "-1", "webhook-signature": standard},
+        {**dated, "webhook-timestamp": ["0", "0"], "webhook-signature": standard},
+        {"X-Gitlab-Token": "KEY"},
+        {"X-Gitlab-Token": "key "},
+        {"Authorization": "Bearer key"},
+    ):
+        assert heard(headers, b"{}", "key", 0) == "webhook.signature", headers
+    assert isinstance(heard({**dated, "webhook-signature": f"v1a,x  {standard}"}, b"{}", "key", 300), Delivery)

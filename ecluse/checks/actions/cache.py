@@ -8,7 +8,7 @@ job ends, so a run that is set apart neither restores nor keeps it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,12 +84,20 @@ def restore(call: ActionCall, wish: Wish, *, lookup_only: bool = False) -> Hit |
     return None
 
 
-def save_at_the_end(call: ActionCall, wish: Wish, is_exact: bool, condition: str = "success()") -> None:
-    """Save the cache after the job's last step, unless it was found under its own key."""
+def save_at_the_end(
+    call: ActionCall,
+    wish: Wish,
+    is_exact: bool,
+    condition: str = "success()",
+    before: Callable[[ActionCall], None] | None = None,
+) -> None:
+    """Save the cache after the job's last step, unless it was found under its own key; ``before`` tidies it up first."""
 
     def work(late: ActionCall) -> Outcome:
         if is_exact:
             return Outcome(Result.SUCCESS, reason=f"'{wish.key}' was restored as it is kept, and is not saved again")
+        if before is not None:
+            before(late)
         return Outcome(Result.SUCCESS, reason=save(late, wish))
 
     call.session.clean_up(Cleanup(call.frame, call.step, condition, work))

@@ -6,7 +6,7 @@ runs it, and keeps just what the job used. A workflow that sets the variable its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,19 @@ class Restored:
 
 
 def use_package_cache(
-    call: ActionCall, manager: str, words: Sequence[str], *, prefix: str = "", keep: bool = True, look: bool = True
+    call: ActionCall,
+    manager: str,
+    words: Sequence[str],
+    *,
+    prefix: str = "",
+    keep: bool = True,
+    look: bool = True,
+    before: Callable[[ActionCall], None] | None = None,
 ) -> Restored:
     """Restore what ``manager`` downloaded in an earlier run, and have it kept at the end of this job.
 
     The key is ``words``, after system and architecture; ``prefix`` is the beginning of keys to make do with. Without
-    ``look`` nothing is restored, without ``keep`` nothing is kept.
+    ``look`` nothing is restored, without ``keep`` nothing is kept, ``before`` tidies up first.
     """
     session, known = call.session, MANAGERS[manager]
     folder = session.folder / "caches" / manager
@@ -70,5 +77,5 @@ def use_package_cache(
     hit = restore(call, wish) if look else None
     found = hit.key if hit is not None else ""
     if keep:
-        save_at_the_end(call, wish, found == wish.key)
+        save_at_the_end(call, wish, found == wish.key, before=before)
     return Restored(wish.key, found, folder)

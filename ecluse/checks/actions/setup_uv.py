@@ -14,6 +14,8 @@ from ecluse.checks.versions import Version, matches, parse, show
 from ecluse.errors import Problem
 from ecluse.model import Result
 
+_FORCE = (0, 8, 24)
+"""Since this version uv waits for others that use the cache, unless it is told not to."""
 _DEPENDENCIES = [
     *(f"**/*{kind}*.{ending}" for kind in ("requirements", "constraints") for ending in ("txt", "in")),
     "**/pyproject.toml",
@@ -48,7 +50,7 @@ def run(call: ActionCall) -> Outcome:
     call.outputs["python-cache-hit"] = "false"
     call.say(f"uv {show(version)} of {found}")
     if call.flag("enable-cache"):  # "auto" means: on the forge's own machines
-        _use_cache(call)
+        _use_cache(call, found, version)
     return _python(call, found)
 
 
@@ -106,9 +108,21 @@ def _python(call: ActionCall, uv: str) -> Outcome:
     return Outcome(Result.SUCCESS)
 
 
-def _use_cache(call: ActionCall) -> None:
-    """Keep what uv downloads and builds, told apart by the project's files; here nothing is pruned before."""
+def _use_cache(call: ActionCall, uv: str, version: Version) -> None:
+    """Keep what uv downloads and builds, told apart by the project's files.
+
+    It is pruned before only when ``prune-cache: true`` says so in words. On the forge that is the default, because there
+    a download costs less than a larger cache; here the next run may have no network.
+    """
     session = call.session
+
+    def prune(late: ActionCall) -> None:
+        argv = [uv, "cache", "prune", "--ci", *(["--force"] if version >= _FORCE else [])]
+        env = late.session.environment(late.frame, late.env)
+        done = process.run(argv, env=env, cwd=session.workspace, timeout_s=600, check=False)
+        said = done.stderr.decode("utf-8", "replace").strip()
+        late.say(said if done.code == 0 else f"##[warning]the cache of uv was not pruned: {said[-300:]}")
+
     if local := call.input("cache-local-path"):
         home = session.environment(call.frame, call.env).get("HOME", "")
         session.env["UV_CACHE_DIR"] = str(session.workspace / (home + local[1:] if local.startswith("~/") else local))
@@ -121,6 +135,7 @@ def _use_cache(call: ActionCall) -> None:
         [word for word in words if word],
         keep=call.flag("save-cache", True),
         look=call.flag("restore-cache", True),
+        before=prune if call.flag("prune-cache") else None,
     )
     call.outputs["cache-hit"] = "true" if restored.is_exact else "false"
     call.outputs["cache-key"] = restored.key

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hand over everything done in this checkout as one change bundle, with nothing installed but Python 3.8+ and git.
 
-    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar]
+    python3 .sync/scripts/cloud-export.py [--agent NAME] [--task TEXT] [--base REV] [--note FILE|-] [--to DIR|FILE.tar|-]
                                           [--watch SECONDS]
 
 Writes sync_cloud_TIME.{bundle,patch,json} and INSTRUCTIONS_TIME.txt: all commits since the base, and staged, unstaged
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import collections
+import contextlib
 import hashlib
 import json
 import math
@@ -22,6 +23,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -38,6 +40,7 @@ QUIET = ("ignored", "own")
 FIXED = (
     ("safe.directory", "*"), ("core.hooksPath", os.devnull), ("core.fsmonitor", "false"),
     ("core.attributesFile", os.devnull), ("core.quotePath", "false"), ("color.ui", "false"),
+    ("core.safecrlf", "false"), ("core.splitIndex", "false"), ("diff.orderFile", os.devnull),
     ("commit.gpgSign", "false"), ("gc.auto", "0"), ("maintenance.auto", "false"), ("protocol.ext.allow", "never"),
     ("diff.noprefix", "false"), ("diff.mnemonicPrefix", "false"), ("diff.renames", "false"),
     ("submodule.recurse", "false"),
@@ -75,11 +78,21 @@ def call(words, cwd, stdin=b"", check=True, user_config=False, **extra):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     except FileNotFoundError:
+        if not os.path.isdir(cwd):
+            raise Stop(2, "file.missing", "There is no folder %s." % cwd, "check the name with: ls") from None
         raise Stop(1, "git.missing", "There is no git on the PATH.", "install git, then type the same again") from None
     if check and done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise Stop(1, "git.failed", "git %s failed: %s" % (words[0], said), "git fsck, then type the same again")
+        refuse_full(said)
+        raise Stop(1, "git.failed", "git %s failed: %s" % (next(word for word in words if not word.startswith(("-", "/"))), said), "git fsck, then type the same again")
     return done.returncode, done.stdout, done.stderr
+
+
+def refuse_full(said):
+    """Stop when a full disk is what git complains of."""
+    if "No space left" in said or "Out of diskspace" in said:
+        hint = "make room, or name another folder with --to (and TMPDIR), then type the same again"
+        raise Stop(1, "storage", "The disk is full: %s" % said, hint)
 
 
 class Repo:
@@ -150,7 +163,7 @@ def borrow(repo, scratch):
 
 def find_base(repo, head, asked):
     """(commit or nothing, how it was found, the branch it lay on)."""
-    lines = repo.ask("log", "-g", "--format=%H %gs", "HEAD").split("\n")
+    lines = repo.ask("log", "-g", "--format=%H %gs", "HEAD", "--").split("\n")
     log = [(line[:40], line[41:]) for line in lines if line]
     target = find_target(repo, log)
     if asked:
@@ -160,9 +173,12 @@ def find_base(repo, head, asked):
             raise Stop(2, "export.base", "%r is no commit that HEAD comes from." % asked, "git log --oneline --graph")
         return common[0], "asked", target
     cloned = [oid for oid, words in log if words.startswith("clone:")]
+    trunk = repo.ask("config", "--local", "--get", "ecluse.trunk")  # in a work tree of the repository that `init` saw
+    trunk = "" if trunk == repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") else trunk
     for how, revision in (
         ("recorded", repo.ask("config", "--local", "--get", "ecluse.base")),
         ("upstream", "@{upstream}"),
+        ("trunk", "refs/heads/" + trunk if trunk else ""),
         ("origin/HEAD", "refs/remotes/origin/HEAD"),
         ("clone", cloned[-1] if cloned else ""),
         ("shallow", shallow_end(repo)),
@@ -170,7 +186,7 @@ def find_base(repo, head, asked):
         found = repo.resolve(revision) if revision else ""
         common = repo.ask("merge-base", "--end-of-options", found, head).split() if found else []
         if common:
-            return common[0], how, target
+            return common[0], how, trunk if how == "trunk" else target
     return "", "none: whole history", target
 
 
@@ -193,6 +209,25 @@ def shallow_end(repo):
             return next((oid for oid in handle.read().split() if repo.is_ancestor(oid, "HEAD")), "")
     except OSError:
         return ""
+
+
+@contextlib.contextmanager
+def alone(repo):
+    """Two exports at once never get the same number; where nothing can be locked, there is no lock."""
+    handle = None
+    try:
+        import fcntl
+
+        os.makedirs(os.path.join(repo.common, "ecluse"), exist_ok=True)
+        handle = open(os.path.join(repo.common, "ecluse", "exports.lock"), "ab")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass  # Windows, or a read-only .git
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.close()
 
 
 def next_revision(repo, branch, base, head, outputs):
@@ -331,7 +366,7 @@ def sensitive(path):
     parts = path.decode("utf-8", "surrogateescape").lower().split("/")
     name, folders = parts[-1], parts[:-1]
     stem, _, suffix = name.rpartition(".")
-    if name == ".env" or name.startswith(".env.") or (suffix == "env" and stem):
+    if (name.startswith(".env") and name != ".envrc") or (suffix == "env" and stem):
         return "" if any(HARMLESS.search(word) for word in name.split(".") if word != "env") else "env-file"
     if name in NAMED:
         return "credential-file"
@@ -366,7 +401,7 @@ def refuse_secrets(repo, commits, changes):
             new.setdefault(oid, (old if old_mode.startswith("100") else "", path))
     for oid, data in read_blobs(repo, new):
         hits = scan(data, new[oid][1])
-        before = repo.out("cat-file", "blob", new[oid][0]) if hits and new[oid][0] else b""
+        before = repo.run("cat-file", "blob", new[oid][0], check=False)[1] if hits and new[oid][0] else b""
         for rule, line, value in hits:
             if value not in before:
                 text = "%s line %d: %s" % (shown(new[oid][1]), line, rule)
@@ -423,8 +458,17 @@ def read_blobs(repo, oids, cap=SCAN_CAP):
 OWN = re.compile(
     rb"(?:^|/)(?:sync_cloud_\d{8}_\d{6}(?:_\d+)?\.(?:json|bundle|patch|tar|json\.sig)|INSTRUCTIONS_\d{8}_\d{6}(?:_\d+)?\.txt"
     rb"|(?:sync-session-summary|agent-handoff|checklist-pre-sync)_\d{8}_\d{6}(?:_\d+)?\.md)$"
-    rb"|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
+    rb"|(?:^|/)logs/(?:ex|im)port_\d{8}_\d{6}(?:_\w+)?\.log$|(?:^|/)\.export-[^/]+/|^\.sync/(?:patches|logs)/|^\.sync/sync_history\.|^reports/report\.json$|^memory/(?:ci_report_[^/]*\.json|session\.log)$"
 )
+
+
+SUBMODULE = "only its commit id is carried, not its content"
+STILL = "what lies here is carried, commits that are still to come are not"
+UNFINISHED = {  # what git keeps of work that it was stopped in: the change would be less than the work
+    "MERGE_HEAD": ("unfinished merge", "what lies here is carried, that it comes from another branch too is not"),
+    "rebase-merge": ("unfinished rebase", STILL),
+    "rebase-apply": ("unfinished rebase", STILL),
+}
 
 
 class Snapshot:
@@ -432,7 +476,7 @@ class Snapshot:
 
     def __init__(self, repo, temporary, head, who):
         self.repo, self.top = repo, os.fsencode(repo.top)
-        self.tracked, self.untracked, self.left, self.commit = {}, [], [], ""
+        self.tracked, self.untracked, self.left, self.unfit, self.commit = {}, [], [], [], ""
         self.env = {
             "GIT_INDEX_FILE": os.path.join(temporary.git_dir, "index-aside"),
             "GIT_OBJECT_DIRECTORY": os.path.join(temporary.git_dir, "objects"),
@@ -440,12 +484,17 @@ class Snapshot:
         self.settings = self.user_settings()
         self.copy_index(head)
         self.survey()
+        for name in sorted(UNFINISHED):
+            if os.path.exists(os.path.join(repo.git_dir, name)):
+                self.leave(name.encode(), *UNFINISHED[name])
         self.sift()
         self.store(self.settings, list(self.tracked))
-        self.store(self.settings + ["-c", "core.autocrlf=false"], self.untracked)
+        self.store(self.settings + ["-c", "core.autocrlf=false"], list(self.untracked))
+        self.put_back(head)
         tree = repo.text("write-tree", "--missing-ok", **self.env)
-        self.origins = {**self.tracked, **{path: "untracked" for path in self.untracked}}
+        self.origins = {}
         if tree != repo.resolve(head, "tree"):
+            self.origins = {**self.tracked, **{path: "untracked" for path in self.untracked}}
             message = "Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\n" + MARK
             when = "%d +0000" % self.moment(head)
             people = {}
@@ -476,14 +525,20 @@ class Snapshot:
         else:
             self.repo.run("read-tree", head, **self.env)
         listed = self.repo.out("ls-files", "-v", "-z", **self.env).split(b"\0")
-        hidden = b"".join(line[2:] + b"\0" for line in listed if line[:1].islower())
-        if hidden:
-            self.repo.run("update-index", "--no-assume-unchanged", "-z", "--stdin", stdin=hidden, **self.env)
+        hidden = [line[2:] for line in listed if line[:1].islower()]
+        skipped = [line[2:] for line in listed if line[:1] in (b"S", b"s")]  # those of a sparse checkout are not there
+        skipped = [path for path in skipped if os.path.lexists(os.path.join(self.top, path))]
+        for option, paths in (("--no-assume-unchanged", hidden), ("--no-skip-worktree", skipped)):
+            names = b"".join(path + b"\0" for path in paths)
+            if names:
+                self.repo.run("update-index", option, "-z", "--stdin", stdin=names, **self.env)
 
     def survey(self):
         words = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames")
-        listed = self.repo.out(*self.settings, *words, "--ignore-submodules=none", **self.env)
+        _, listed, said = self.repo.run(*self.settings, *words, "--ignore-submodules=none", **self.env)
         ignored = 0
+        for name in re.findall(rb"^warning: could not open directory '(.+)': ", said, re.M):
+            self.leave(name, "unreadable", "no permission to read it")
         for line in listed.split(b"\0"):
             path = line[2:]
             if line.startswith(b"1 "):
@@ -508,7 +563,7 @@ class Snapshot:
 
     def note_changed(self, states, submodule, path):
         if submodule.startswith("S"):
-            self.leave(path, "submodule", "only its commit id is carried, not its content")
+            self.leave(path, "submodule", SUBMODULE)
             if states == ".M" and submodule[1] != "C":
                 return
         words = [word for state, word in zip(states, ("staged", "unstaged")) if state != "."]
@@ -517,35 +572,46 @@ class Snapshot:
     def sift(self):
         kept = []
         for path in self.untracked:
-            full, rule, obstacle = os.path.join(self.top, path), sensitive(path), self.obstacle(path)
-            if rule:
-                self.leave(path, "sensitive", rule)
-            elif obstacle:
-                self.leave(path, *obstacle)
-            elif os.path.islink(full):
-                kept.append(path)
+            try:
+                reason = self.reason(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # gone since git listed it: something is at work here
+            if reason:
+                self.leave(path, *reason)
             else:
-                with open(full, "rb") as handle:
-                    data = handle.read()
-                hits = scan(data, path)
-                if path.endswith(b".tar") and re.match(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0", data[:100]):
-                    self.leave(path, "own")
-                elif hits:
-                    self.leave(path, "sensitive", "line %d: %s" % (hits[0][1], hits[0][0]))
-                else:
-                    kept.append(path)
+                kept.append(path)
         self.untracked = kept
         for path in list(self.tracked):
             obstacle = self.obstacle(path)
             if obstacle:
                 self.leave(path, *obstacle)
                 del self.tracked[path]
+                self.unfit.append(path)
+
+    def reason(self, path):
+        """Why an untracked file stays here, if it does."""
+        full, rule = os.path.join(self.top, path), sensitive(path)
+        if path.rpartition(b"/")[2].lower() == b".envrc":  # a committed one travels: a person looks at it there
+            rule = "env-file"
+        obstacle = ("sensitive", rule) if rule else self.obstacle(path)
+        if obstacle or os.path.islink(full):
+            return obstacle
+        with open(full, "rb") as handle:
+            data = handle.read()
+        if path.endswith(b".tar") and re.match(rb"sync_cloud_\d{8}_\d{6}(?:_\d+)?\.json\0", data[:100]):
+            return ("own",)
+        hits = scan(data, path)
+        return ("sensitive", "line %d: %s" % (hits[0][1], hits[0][0])) if hits else None
 
     def obstacle(self, path):
         full = os.path.join(self.top, path)
-        if os.path.islink(full) or not os.path.isfile(full):
+        try:
+            found = os.lstat(full)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        size = os.stat(full).st_size
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        size = found.st_size
         if size > FILE_CAP:
             return "too large", "{:,} bytes, the cap is {:,}".format(size, FILE_CAP)
         return None if os.access(full, os.R_OK) else ("unreadable", "no permission to read it")
@@ -557,22 +623,44 @@ class Snapshot:
             return
         for path in paths:  # one of them cannot be stored: find out which, keep the others
             status, _, said = self.repo.run(*words, stdin=path + b"\0", check=False, **self.env)
-            full = os.path.join(self.top, path)
-            if status and os.path.isdir(full) and not os.path.islink(full) and not os.path.exists(full + b"/.git"):
+            if status and not os.path.lexists(os.path.join(self.top, path)):  # it went while git looked at it
+                status, _, said = self.repo.run(*words, stdin=path + b"\0", check=False, **self.env)
+            if status and self.gave_way(path):
                 self.repo.run("update-index", "--force-remove", "-z", "--stdin", stdin=path + b"\0", **self.env)
             elif status:
+                refuse_full(said.decode("utf-8", "replace"))
                 self.leave(path, "not storable", (said.decode("utf-8", "replace").strip().splitlines() or [""])[0])
                 self.tracked.pop(path, None)
                 if path in self.untracked:
                     self.untracked.remove(path)
+                self.unfit.append(path)
+
+    def gave_way(self, path):
+        """Whether a tracked file is gone because a plain folder took its place, or a link that of a folder above it."""
+        full, above = os.path.join(self.top, path), os.path.dirname(path)
+        if os.path.isdir(full) and not os.path.islink(full) and not os.path.exists(os.path.join(full, b".git")):
+            return True
+        while above and not os.path.islink(os.path.join(self.top, above)):
+            above = os.path.dirname(above)
+        return bool(above)
+
+    def put_back(self, head):
+        """Give paths that are not carried what HEAD has there: something of them may have been staged."""
+        if self.unfit:
+            rows = self.repo.out("ls-tree", "-r", "-z", "--full-tree", head).split(b"\0")
+            there = {row.partition(b"\t")[2]: row for row in rows}
+            lines = [there.get(path, b"0 " + b"0" * 40 + b"\t" + path) + b"\0" for path in self.unfit]
+            self.repo.run("update-index", "-z", "--index-info", stdin=b"".join(lines), **self.env)
 
     def moment(self, head):
-        """The newest change among the files, not before HEAD: truthful, and the same for the same work."""
+        """The newest change among the files, not before HEAD nor ahead of the clock: the same for the same work."""
         moments = [int(self.repo.text("log", "-1", "--format=%ct", "--end-of-options", head))]
         for path in self.origins:
-            if os.path.lexists(os.path.join(self.top, path)):
+            try:
                 moments.append(int(os.lstat(os.path.join(self.top, path)).st_mtime))
-        return max(moments)
+            except OSError:
+                continue  # deleted
+        return max(moments[:1] + [one for one in moments if one <= time.time()])
 
 
 # -- words -------------------------------------------------------------------------------------------------------
@@ -595,6 +683,11 @@ def clean(text, lines=False):
 def shown(path):
     text = path.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() and ord(c) not in BIDI else ascii(c)[1:-1] for c in text)
+
+
+def names_somebody(name):
+    """Whether git takes it for somebody's name: it is more than blanks and the marks that git cuts off."""
+    return bool(name.strip("".join(map(chr, range(33))) + ".,:;<>\"\\'"))
 
 
 def in_utf8(text):
@@ -772,17 +865,21 @@ def digest(path):
     return told.hexdigest()
 
 
-def write_payloads(repo, base, tip, aside, stem):
-    """The payloads' descriptions, and those that were left out for their size."""
+def write_payloads(repo, base, tip, aside, stem, partial):
+    """The payloads' descriptions, and those that were left out: too large, or a partial clone lacks what they need."""
     names = {kind: os.path.join(aside, "%s.%s" % (stem, kind)) for kind in ("bundle", "patch")}
     repo.run("update-ref", REF, tip)
     repo.run("bundle", "create", "-q", "--version=2", names["bundle"], *(["^" + base] if base else []), REF)
-    repo.run(
+    status = repo.run(
         "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff",
         "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", "--output=" + names["patch"], base or EMPTY_TREE, tip,
-    )  # fmt: skip
+        check=not partial,
+    )[0]  # fmt: skip
     size, omitted = os.path.getsize(names["patch"]), []
-    if size > PATCH_CAP:
+    if status:
+        os.unlink(names.pop("patch"))
+        omitted = [{"kind": "patch", "reason": "objects missing", "size": 0}]
+    elif size > PATCH_CAP:
         os.unlink(names.pop("patch"))
         omitted = [{"kind": "patch", "reason": "too large", "size": size}]
     payloads = [
@@ -802,9 +899,11 @@ def instructions(said, stamp, what, data):
         lines += ["   %s  %d bytes" % (row["name"], row["size"]), "     sha256 %s" % row["sha256"]]
     lines += ["", "2. In the repository that receives it, type:", "   ecluse import %s --land" % what]
     bundle, ref = said["payloads"][0]["name"], "incoming/" + change["id"]
-    lines += ["", "Without Ecluse, with plain git (you judge it yourself):", "   git bundle verify " + bundle]
-    lines += ["   git fetch %s %s:%s" % (bundle, REF, ref)]
-    lines += ["   git log -p %s%s" % (base + ".." if base else "", ref)]
+    lines += ["", "Without Ecluse, with plain git (you judge it yourself):"]
+    lines += ["   tar xf " + what] if what.endswith(".tar") else []
+    lines += ["   git bundle verify " + bundle]
+    lines += ["   git fetch %s +%s:%s" % (bundle, REF, ref)]
+    lines += ["   git log -p %s%s" % (base + ".." if base else "", ref), "   git merge " + ref]
     if said["not_carried"]:
         lines += ["", "Not carried:"] + ["   %(path)s  (%(reason)s)" % one for one in said["not_carried"]]
     if said["note"]:
@@ -866,9 +965,14 @@ def export(options, record):
     head = repo.resolve("HEAD")
     if not head:
         raise Stop(2, "repo.empty", "This repository has no commits yet.", "git add -A && git commit -m 'first commit'")
+    if len(head) != len(EMPTY_TREE):
+        message = "This repository names its objects by SHA-256; only changes of SHA-1 repositories are carried."
+        raise Stop(2, "repo.format", message, "git bundle create FILE.bundle HEAD")
     name = repo.ask("config", "--get", "user.name", user_config=True)
     mail = repo.ask("config", "--get", "user.email", user_config=True)
+    name = name if names_somebody(name) else ""
     agent = clean(in_utf8(options.agent or os.environ.get("ECLUSE_AGENT", "") or (name if mail else ""))) or "agent"
+    stand_in = (agent if names_somebody(agent) else "agent", "agent@localhost")
     branch = repo.ask("symbolic-ref", "--quiet", "--short", "HEAD") or "(detached)"
     record.update(agent=agent, branch=in_utf8(branch))
     note = clean(read_note(options), lines=True)
@@ -876,9 +980,11 @@ def export(options, record):
     record.update(base=base, target=in_utf8(target))
     default = os.path.join(repo.top, os.environ.get("SYNC_DIR") or ".sync", "patches")
     place = os.path.abspath(os.path.join(options.folder, options.to) if options.to else default)
+    refuse_file(place)
+    remove_dead(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="ecluse-clone-") as scratch:
         temporary = borrow(repo, scratch)
-        work = Snapshot(repo, temporary, head, (name, mail) if name and mail else (agent, "agent@localhost"))
+        work = Snapshot(repo, temporary, head, (name, mail) if name and mail else stand_in)
         tip = work.commit or head
         record.update(head=tip, not_carried=len(work.left))
         if options.watch and (tip == base or [base, tip, branch] == options.seen):
@@ -887,12 +993,16 @@ def export(options, record):
         if tip == base:
             refuse_empty(work)
         commits, changes = read_commits(temporary, base, tip), temporary.changes(base or EMPTY_TREE, tip)
+        listed = [one["path"] for one in work.left if one["reason"] == "submodule"]
+        for path in [change[5] for change in changes if change[2] == "160000" and shown(change[5]) not in listed]:
+            work.leave(path, "submodule", SUBMODULE)
         refuse_secrets(temporary, commits, changes)
         checks = validate(temporary, changes, temporary.resolve(tip, "tree"), tip, work, scratch) if options.validate == "minimal" else []
         refuse_red(checks, options)
         tar = place if place.endswith(".tar") else ""
         folder = os.path.dirname(place) if tar else place
-        identity, revision = next_revision(repo, branch, base, tip, "" if tar else folder)
+        with alone(repo):
+            identity, revision = next_revision(repo, branch, base, tip, "" if tar else folder)
         real = [one for one in commits if one["id"] != work.commit]
         words = real[-1]["message"].decode("utf-8", "replace") if real else note
         said = declare(options, repo, temporary, branch, head, base, tip)
@@ -901,9 +1011,11 @@ def export(options, record):
         said.update(agent=agent, target=clean(in_utf8(target)), uncommitted=work.commit, note=note, validations=checks)
         said.update(files=[describe(change, work, base) for change in changes], not_carried=work.left)
         kind = "mixed" if real and work.commit else "uncommitted" if work.commit else "commits"
-        path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default))
+        packs = os.path.join(repo.common, "objects", "pack")
+        partial = os.path.isdir(packs) and any(name.endswith(".promisor") for name in os.listdir(packs))
+        path = put(said, temporary, kind, folder, tar, place == os.path.abspath(default), partial)
     record.update(change_id=identity, revision=revision, patch=said["patch"]["filename"], files=len(changes))
-    record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path=path)
+    record.update(size_bytes=sum(one["size"] for one in said["payloads"]), commits=len(real), path="-" if options.stream else path)
     return said, path, how
 
 
@@ -915,6 +1027,27 @@ def refuse_empty(work):
     raise Stop(2, "export.empty", message, hint, not_carried=work.left)
 
 
+def remove_dead(folder):
+    """Remove what exports that died left among the temporary files, after a day."""
+    with contextlib.suppress(OSError):  # somebody else's, or gone meanwhile: the next export looks again
+        for name in [one for one in os.listdir(folder) if one.startswith("ecluse-clone-")]:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path) and os.lstat(path).st_mtime < time.time() - 24 * 3600:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def refuse_file(place):
+    """Refuse what is a file already, or by its name is meant to be one that an export is not."""
+    if place.endswith(".tar") or os.path.isdir(place):
+        return
+    if os.path.exists(place):
+        raise Stop(2, "export.to", "%s is a file." % place, "name a folder with --to, or a FILE.tar")
+    if re.search(r"\.(?:gz|tgz|zip|xz|bz2|json|bundle|patch|txt)$", place, re.I):
+        name = os.path.basename(place)
+        message = "An export is a folder or one file that ends in .tar, not %s." % name
+        raise Stop(2, "export.to", message, "name a folder with --to, or a FILE.tar")
+
+
 def refuse_red(checks, options):
     red = "; ".join("%(name)s: %(detail)s" % one for one in checks if one["result"] == "failure")
     if red and not options.allow_red:
@@ -924,7 +1057,7 @@ def refuse_red(checks, options):
 
 def declare(options, repo, temporary, branch, head, base, tip):
     """The manifest as far as the repository says it; the keys stand in the order in which they are written."""
-    last = repo.out("log", "-1", "--format=%s", "HEAD").decode("utf-8", "replace")
+    last = repo.out("log", "-1", "--format=%s", "HEAD", "--").decode("utf-8", "replace")
     return {
         "schema": "ecluse-change/1",
         "export_timestamp": "",
@@ -935,7 +1068,7 @@ def declare(options, repo, temporary, branch, head, base, tip):
         "agent": "",
         "agent_details": {
             word: clean(in_utf8(getattr(options, word, "") or os.environ.get("ECLUSE_AGENT_" + word.upper(), "")))
-            for word in ("tool", "model", "session", "task")
+            for word in ("tool", "model", "session", "task", "cost")
         },
         "change": {},
         "base": {"commit": base, "tree": temporary.resolve(base, "tree") if base else ""},
@@ -967,7 +1100,7 @@ def remote(repo):
     return clean(in_utf8(re.sub(r"(?i)^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1@", url)))
 
 
-def put(said, temporary, kind, folder, tar, ours):
+def put(said, temporary, kind, folder, tar, ours, partial):
     """Claim a name, write the payloads aside, publish. The claim of a failed export is taken back."""
     own_folder(folder or ".") if ours else os.makedirs(folder or ".", exist_ok=True)
     aside = tempfile.mkdtemp(prefix=".export-", dir=folder or ".")
@@ -976,7 +1109,8 @@ def put(said, temporary, kind, folder, tar, ours):
         stamp, held = (time.strftime("%Y%m%d_%H%M%S"), "") if tar else claim(folder, "sync_cloud_", ".bundle")
         base, tip = said["base"]["commit"], said["head"]["commit"]
         said["export_timestamp"] = stamp
-        said["payloads"], omitted = write_payloads(temporary, base, tip, os.path.abspath(aside), "sync_cloud_" + stamp)
+        place = os.path.abspath(aside)
+        said["payloads"], omitted = write_payloads(temporary, base, tip, place, "sync_cloud_" + stamp, partial)
         if omitted:
             said["omitted_payloads"] = omitted
         patch = said["payloads"][1] if len(said["payloads"]) > 1 else {"name": "", "size": 0}
@@ -1090,14 +1224,16 @@ def parse():
     parser.add_argument("--base", default="", metavar="REV", help="where the change starts (default: found)")
     parser.add_argument("--note", default="", metavar="FILE|-", help="what was done, what is left, what to watch")
     parser.add_argument("--validate", default="minimal", choices=("none", "minimal"), help="the checks before it")
-    parser.add_argument("--to", default="", metavar="DIR|FILE.tar", help="where to (default: .sync/patches)")
+    parser.add_argument("--to", default="", metavar="DIR|FILE.tar|-", help="where to (default: .sync/patches)")
     parser.add_argument("--accept-omissions", action="store_true", help="what cannot be carried is known: exit 0")
     parser.add_argument("--allow-red", action="store_true", help="export although a check is red")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--watch", type=float, default=0, metavar="SECONDS", help="keep a rolling checkpoint")
     parser.add_argument("-C", dest="folder", default=".", metavar="DIR", help="work as if started in DIR")
     options = parser.parse_args()
-    options.seen = None
+    options.seen, options.stream = None, False
+    if options.to == "-" and (options.watch or options.json):
+        parser.error("--to - wants standard output for itself: it goes without --watch and --json")
     if options.watch and (options.watch < 0.05 or options.json or options.note == "-"):
         parser.error("--watch needs a positive number of seconds, and goes without --json and --note -")
     options.allow_red = options.allow_red or bool(options.watch)  # half-done work is what a checkpoint is for
@@ -1116,7 +1252,11 @@ def report(options, said, path, how):
         say("  [!] NOT carried: %s (%s: %s)" % (one["path"], one["reason"], one.get("detail", "")))
     for one in said["validations"]:
         say("  %s: %s (%s)" % (one["name"], one["result"], one["detail"]))
-    if options.json:
+    if options.stream:
+        with open(path, "rb") as whole:
+            shutil.copyfileobj(whole, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+    elif options.json:
         document = {"schema_version": 1, "change_id": change["id"], "revision": change["revision"], "path": path}
         document.update(base=said["base"]["commit"], head=said["head"]["commit"], tree=said["head"]["tree"])
         document.update({key: said[key] for key in ("files", "not_carried", "payloads")})
@@ -1135,7 +1275,11 @@ def main():
     if options.watch:
         options.seen = seen_before(options)
         return watch(options)
-    return once(options)
+    if options.to != "-":
+        return once(options)
+    with tempfile.TemporaryDirectory(prefix="ecluse-out-") as room:
+        options.to, options.stream = os.path.join(room, "change.tar"), True
+        return once(options)
 
 
 def once(options):

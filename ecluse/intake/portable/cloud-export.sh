@@ -11,6 +11,7 @@
 # Exit: 0 done; 1 failed; 2 wrong input or nothing to hand over; 3 something was left out and nobody accepted that;
 # 4 refused (a secret); 5 a check is red.
 set -uf
+exec 3>&1 # the answer goes here, also from within a command whose output is caught
 VERSION='cloud-export.sh 1'
 EMPTY_TREE=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 REF=refs/heads/change
@@ -23,7 +24,7 @@ TAB=$(printf '\t')
 NL='
 '
 SCRATCH='' ASIDE='' CLAIM='' TOP='' AGENT='' BRANCH='' BASE='' TARGET='' TIP='' ID='' REVISION=0 STAMP='' FILES=0 SIZE=0
-PATCHNAME='' REAL=0 PLACE=''
+PATCHNAME='' REAL=0 PLACE='' BUSY=''
 
 # -- words as JSON: bytes in, ASCII out --------------------------------------------------------------------------
 
@@ -114,13 +115,13 @@ function base64(n,  i, v, s, a) {
 function bare(p) { return substr(p, 1, 1) == "\"" ? substr(p, 2, length(p) - 2) : p }
 function own(p) {
   p = bare(p)
-  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ ("(^|/)(sync-session-summary|agent-handoff|checklist-pre-sync)_" D8 "_" D6 "(_[0-9]+)?\\.md$") || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
+  return p ~ ("(^|/)sync_cloud_" D8 "_" D6 "(_[0-9]+)?\\.(json|bundle|patch|tar|json\\.sig)$") || p ~ ("(^|/)INSTRUCTIONS_" D8 "_" D6 "(_[0-9]+)?\\.txt$") || p ~ ("(^|/)(sync-session-summary|agent-handoff|checklist-pre-sync)_" D8 "_" D6 "(_[0-9]+)?\\.md$") || p ~ ("(^|/)logs/(ex|im)port_" D8 "_" D6 "(_[A-Za-z0-9_]+)?\\.log$") || p ~ /(^|\/)\.export-[^\/]+\// || p ~ /^\.sync\/(patches|logs)\// || p ~ /^\.sync\/sync_history\./ || p ~ /^reports\/report\.json$/ || p ~ /^memory\/(ci_report_[^\/]*\.json|session\.log)$/
 }
 BEGIN { D6 = "[0-9][0-9][0-9][0-9][0-9][0-9]"; D8 = D6 "[0-9][0-9]"; init() }
 function sensitive(p,  k, i, part, name, suffix, stem, w, words, seen) { # the rule by which a name holds secrets
   k = split(tolower(bare(p)), part, "/"); name = part[k]
   w = split(name, words, "."); suffix = w > 1 ? words[w] : ""; stem = w > 1 && length(name) > length(suffix) + 1
-  if (name == ".env" || name ~ /^\.env\./ || (suffix == "env" && stem)) {
+  if ((name ~ /^\.env/ && name != ".envrc") || (suffix == "env" && stem)) {
     for (i = 1; i <= w; i++) if (words[i] != "env" && words[i] ~ /(example|sample|template|dist|default|defaults|test|schema)$/) return ""
     return "env-file"
   }
@@ -146,7 +147,8 @@ clean_up() {
 	[ -z "$ASIDE" ] || rm -rf "$ASIDE"
 	[ -z "$CLAIM" ] || [ -s "$CLAIM" ] || rm -f "$CLAIM"
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
-	SCRATCH='' ASIDE='' CLAIM=''
+	[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
+	BUSY='' SCRATCH='' ASIDE='' CLAIM=''
 }
 
 claim() { # FOLDER BEFORE AFTER: make a file of a name that nobody else has; sets STAMP and CLAIMED
@@ -186,7 +188,7 @@ journal() { # STATUS CODE MESSAGE: one JSON document in .sync/logs, also when th
 stop() { # STATUS CODE MESSAGE HINT
 	journal failed "$2" "$3"
 	if [ "$JSON" = yes ]; then
-		printf '{\n  "schema_version": 1,\n  "error": {\n    "code": "%s",\n    "message": %s,\n    "hint": %s\n  }\n}\n' "$2" "$(printf %s "$3" | jtext clean)" "$(printf %s "$4" | jtext clean)"
+		printf '{\n  "schema_version": 1,\n  "error": {\n    "code": "%s",\n    "message": %s,\n    "hint": %s\n  }\n}\n' "$2" "$(printf %s "$3" | jtext clean)" "$(printf %s "$4" | jtext clean)" >&3
 	fi
 	printf '[ERROR] %s\n  next: %s\n' "$3" "$4" >&2
 	clean_up
@@ -194,7 +196,19 @@ stop() { # STATUS CODE MESSAGE HINT
 }
 
 must() { # run it, or stop with what it said
-	"$@" 2>"$SCRATCH/said" || stop 1 git.failed "$1 $2 $3 failed: $(cat "$SCRATCH/said")" 'git fsck, then type the same again'
+	"$@" 2>"$SCRATCH/said" || broken "$1 $2 $3 failed: $(cat "$SCRATCH/said")"
+}
+
+broken() { # MESSAGE: git failed; where there is no room left, that is why
+	have_room
+	case $1 in
+	*'No space left'* | *'Out of diskspace'*) stop 1 storage "The disk is full: $1" 'make room, or name another folder with --to (and TMPDIR), then type the same again' ;;
+	*) stop 1 git.failed "$1" 'git fsck, then type the same again' ;;
+	esac
+}
+
+have_room() { # what does not fit into the folder for what is temporary would be missing in the bundle
+	dd if=/dev/zero of="$SCRATCH/room" bs=1024 count=64 2>/dev/null && rm -f "$SCRATCH/room" || stop 1 storage "There is no room left in $SCRATCH." 'make room, or set TMPDIR to a folder with room, then type the same again'
 }
 
 # -- arguments ---------------------------------------------------------------------------------------------------
@@ -218,6 +232,7 @@ while [ $# -gt 0 ]; do
 done
 case $LEVEL in none | minimal) ;; *) stop 2 validate.level "There is no validation level $LEVEL here." 'choose none or minimal' ;; esac
 case $TO in *.tar | -) stop 2 export.to "This exporter writes into a folder, not $TO." 'name a folder with --to, or use cloud-export.py' ;; esac
+case $TO in *.gz | *.tgz | *.zip | *.xz | *.bz2 | *.json | *.bundle | *.patch | *.txt) [ -d "$TO" ] || stop 2 export.to "An export is a folder, not $TO." 'name a folder with --to' ;; esac
 
 for name in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 cd -- "$FOLDER" 2>/dev/null || stop 2 file.missing "There is no folder $FOLDER." 'check the name with: ls'
@@ -233,6 +248,9 @@ core.fsmonitor false
 core.attributesFile /dev/null
 core.quotePath true
 color.ui false
+core.safecrlf false
+core.splitIndex false
+diff.orderFile /dev/null
 commit.gpgSign false
 gc.auto 0
 maintenance.auto false
@@ -262,11 +280,18 @@ TOP=$(printf '%s\n' "$ROOM" | sed -n 3p)
 cd -- "$TOP" || stop 1 storage "$TOP cannot be entered." 'ls -ld on that folder'
 trap 'clean_up' EXIT
 trap 'clean_up; trap - EXIT; exit 130' HUP INT TERM
-SCRATCH=${TMPDIR:-/tmp}/ecluse-clone-$$-$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' \n')
+SCRATCH=${TMPDIR:-/tmp}
+[ -d "$SCRATCH" ] && [ -w "$SCRATCH" ] || SCRATCH=/tmp
+SCRATCH=$SCRATCH/ecluse-clone-$$-$(od -An -N4 -tu4 /dev/urandom 2>/dev/null | tr -d ' \n')
 (umask 077 && mkdir -- "$SCRATCH") || { lost=$SCRATCH; SCRATCH=''; stop 1 storage "$lost cannot be made." 'set TMPDIR to a folder with room'; }
 
 HEAD=$(resolve HEAD) || stop 2 repo.empty 'This repository has no commits yet.' "git add -A && git commit -m 'first commit'"
+[ ${#HEAD} -eq ${#EMPTY_TREE} ] || stop 2 repo.format 'This repository names its objects by SHA-256; only changes of SHA-1 repositories are carried.' 'git bundle create FILE.bundle HEAD'
+somebody() { # NAME: it, unless it is nothing but blanks and marks, which git takes for no name
+	case $(printf %s "$1" | tr -d '\001-\040.,:;<>"\\'\') in '') ;; *) printf %s "$1" ;; esac
+}
 WHO=$(u config --get user.name) || WHO=''
+WHO=$(somebody "$WHO")
 MAIL=$(u config --get user.email) || MAIL=''
 [ -n "$WHO" ] && [ -n "$MAIL" ] || WHO='' MAIL=''
 AGENT=${ASKED_AGENT:-${ECLUSE_AGENT:-$WHO}}
@@ -288,7 +313,7 @@ case $TO in /*) ;; *) TO=$START/$TO ;; esac
 
 # -- where the change starts -------------------------------------------------------------------------------------
 
-g log -g --format='%H %gs' HEAD >"$SCRATCH/reflog" 2>/dev/null || : >"$SCRATCH/reflog"
+g log -g --format='%H %gs' HEAD -- >"$SCRATCH/reflog" 2>/dev/null || : >"$SCRATCH/reflog"
 TARGET=$(g rev-parse --abbrev-ref --symbolic-full-name '@{upstream}' 2>/dev/null) || TARGET=''
 case $TARGET in
 */*) TARGET=${TARGET#*/} ;;
@@ -306,14 +331,17 @@ shallow_end() {
 		if g merge-base --is-ancestor "$oid" HEAD 2>/dev/null; then echo "$oid"; return 0; fi
 	done <"$COMMON/shallow"
 }
+TRUNK=$(g config --local --get ecluse.trunk) || TRUNK='' # in a work tree of the repository that `init` saw
+[ "$TRUNK" != "$BRANCH" ] || TRUNK=''
 if [ -n "$ASKED_BASE" ]; then
 	start_at asked "$ASKED_BASE" || stop 2 export.base "$ASKED_BASE is no commit that HEAD comes from." 'git log --oneline --graph --all'
 else
 	start_at recorded "$(g config --local --get ecluse.base)" || start_at upstream '@{upstream}' ||
-		start_at origin/HEAD refs/remotes/origin/HEAD ||
+		start_at trunk "${TRUNK:+refs/heads/$TRUNK}" || start_at origin/HEAD refs/remotes/origin/HEAD ||
 		start_at clone "$(sed -n 's/^\([0-9a-f]*\) clone:.*/\1/p' "$SCRATCH/reflog" | tail -n 1)" ||
 		start_at shallow "$(shallow_end)"
 fi
+[ "$HOW" != trunk ] || TARGET=$TRUNK
 
 # -- the uncommitted work as one commit, made beside the repository ------------------------------------------------
 
@@ -326,10 +354,18 @@ for key in core.autocrlf core.eol core.excludesfile; do
 	if value=$(u config --get "$key"); then git config --file "$SCRATCH/settings" "$key" "$value"; fi
 done
 if [ -f "$GITDIR/index" ]; then cp -p -- "$GITDIR/index" "$SCRATCH/index"; else must x read-tree "$HEAD"; fi
-x ls-files -v | sed -n 's/^[a-z] //p' >"$SCRATCH/hidden"
+x ls-files -v >"$SCRATCH/letters"
+sed -n 's/^[a-z] //p' "$SCRATCH/letters" >"$SCRATCH/hidden"
 [ ! -s "$SCRATCH/hidden" ] || x update-index --no-assume-unchanged --stdin <"$SCRATCH/hidden"
-x ls-files -s >"$SCRATCH/before"
+sed -n 's/^[Ss] //p' "$SCRATCH/letters" >"$SCRATCH/hidden"
+if [ -s "$SCRATCH/hidden" ]; then # those that a sparse checkout left out are not there, and stay hidden
+	x update-index --no-skip-worktree --stdin <"$SCRATCH/hidden"
+	x ls-files -d | awk 'NR == FNR { gone[$0] = 1; next } $0 in gone' - "$SCRATCH/hidden" >"$SCRATCH/absent"
+	[ ! -s "$SCRATCH/absent" ] || x update-index --skip-worktree --stdin <"$SCRATCH/absent"
+fi
 must x status --porcelain=v2 --untracked-files=all --ignored=matching --no-renames --ignore-submodules=none >"$SCRATCH/status"
+SUBMODULE='only its commit id is carried, not its content'
+STILL='what lies here is carried, commits that are still to come are not'
 # rows: reason TAB detail TAB path
 awk -v room="$SCRATCH" "$LIB"'
 function leave(reason, detail, p) { print reason "\t" detail "\t" p > (room "/left") }
@@ -337,7 +373,7 @@ BEGIN { printf "" > (room "/left"); printf "" > (room "/tracked"); printf "" > (
 function track(words, p) { print p > (room "/tracked"); print words "\t" p > (room "/origins") }
 /^1 / {
   sub_ = $3; states = $2; p = rest($0, 8)
-  if (sub_ ~ /^S/) { leave("submodule", "only its commit id is carried, not its content", p); if (states == ".M" && substr(sub_, 2, 1) != "C") next }
+  if (sub_ ~ /^S/) { leave("submodule", "'"$SUBMODULE"'", p); if (states == ".M" && substr(sub_, 2, 1) != "C") next }
   w = substr(states, 1, 1) != "." ? "staged" : ""
   if (substr(states, 2, 1) != ".") w = w (w ? "+" : "") "unstaged"
   track(w, p)
@@ -347,43 +383,61 @@ function track(words, p) { print p > (room "/tracked"); print words "\t" p > (ro
   p = substr($0, 3)
   if (bare(p) ~ /\/$/) leave("nested repository", "a repository of its own; export it from inside", p)
   else if (own(p)) leave("own", "", p)
+  else if (tolower(bare(p)) ~ /(^|\/)\.envrc$/) leave("sensitive", "env-file", p) # a committed one travels: a person looks at it there
   else if ((rule = sensitive(p)) != "") leave("sensitive", rule, p)
   else print p > (room "/untracked")
 }
 /^! / { p = substr($0, 3); if (++ignored <= 500) leave(own(p) ? "own" : "ignored", "", p) }
 END { if (ignored > 500) leave("ignored", "and " (ignored - 500) " more ignored paths", "") }
 ' "$SCRATCH/status" || stop 1 tool.failed 'awk could not read the status.' 'use cloud-export.py or ecluse export'
+unfinished() { # NAME WHAT DETAIL: git keeps this of work that it was stopped in; the change would be less than the work
+	[ ! -e "$GITDIR/$1" ] || printf 'unfinished %s\t%s\t%s\n' "$2" "$3" "$1" >>"$SCRATCH/left"
+}
+sed -n "s/^warning: could not open directory '\(.*\)': .*/unreadable${TAB}no permission to read it$TAB\1/p" "$SCRATCH/said" >>"$SCRATCH/left"
+unfinished MERGE_HEAD merge 'what lies here is carried, that it comes from another branch too is not'
+unfinished rebase-apply rebase "$STILL"
+unfinished rebase-merge rebase "$STILL"
 
 store() { # LIST [-c SETTING]: put the files into the index aside; what cannot be stored is left out and listed
 	list=$1
 	shift
-	if [ ! -s "$list" ] || x "$@" update-index --add --remove --replace --stdin <"$list" 2>/dev/null; then return 0; fi
-	cp "$list" "$list.all"
+	if [ ! -s "$list" ] || x ${1+"$@"} update-index --add --remove --replace --stdin <"$list" 2>/dev/null; then return 0; fi
+	cp "$list" "$list.all" || have_room
 	: >"$list"
 	while IFS= read -r path; do
-		if said=$(printf '%s\n' "$path" | x "$@" update-index --add --remove --replace --stdin 2>&1); then
+		said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1) && said=''
+		case $said in *': No such file or directory'*) said=$(printf '%s\n' "$path" | x ${1+"$@"} update-index --add --remove --replace --stdin 2>&1) && said='' ;; esac # it went while git looked at it
+		if [ -z "$said" ]; then
 			printf '%s\n' "$path" >>"$list"
-		elif printf %s "$said" | grep -q 'is a directory' && ! grep -qF "$TAB$path" "$SCRATCH/left"; then
-			printf '%s\n' "$path" | x update-index --force-remove --stdin # a file that became a folder
+		elif printf %s "$said" | grep -q 'is beyond a symbolic link' || { printf %s "$said" | grep -q 'is a directory' && ! grep -qF "$TAB$path" "$SCRATCH/left"; }; then
+			printf '%s\n' "$path" | x update-index --force-remove --stdin # a folder or a link took the place of a file
+			printf '%s\n' "$path" >>"$list"
 		else
-			printf 'not storable\t%s\t%s\n' "$(printf %s "$said" | tr '\t' ' ' | sed -n 1p)" "$path" >>"$SCRATCH/left"
+			case $said in *'No space left'* | *'Out of diskspace'*) broken "git update-index failed: $said" ;; esac
+			case $said in
+			*': Permission denied'*) printf 'unreadable\tno permission to read it\t%s\n' "$path" ;;
+			*) printf 'not storable\t%s\t%s\n' "$(printf %s "$said" | tr '\t' ' ' | sed -n 1p)" "$path" ;;
+			esac >>"$SCRATCH/left"
+			printf '%s\n' "$path" >>"$SCRATCH/unfit"
 		fi
 	done <"$list.all"
 }
-store "$SCRATCH/tracked"
-store "$SCRATCH/untracked" -c core.autocrlf=false
-
-take_out() { # LIST: bring these paths of the index aside back to what they were
+take_out() { # LIST: give these paths of the index aside what HEAD has there
 	x update-index --force-remove --stdin <"$1"
-	awk -F '\t' 'NR == FNR { gone[$0] = 1; next } $2 in gone' "$1" "$SCRATCH/before" | x update-index --index-info
+	g ls-tree -r --full-tree "$HEAD" | awk -F '\t' 'NR == FNR { gone[$0] = 1; next } $2 in gone' "$1" - | x update-index --index-info
 	awk -F '\t' 'NR == FNR { gone[$0] = 1; next } !($0 in gone)' "$1" "$SCRATCH/untracked" >"$SCRATCH/kept" && mv "$SCRATCH/kept" "$SCRATCH/untracked"
 	awk -F '\t' 'NR == FNR { gone[$0] = 1; next } !($2 in gone)' "$1" "$SCRATCH/origins" >"$SCRATCH/kept" && mv "$SCRATCH/kept" "$SCRATCH/origins"
 }
+: >"$SCRATCH/unfit"
+store "$SCRATCH/tracked"
+store "$SCRATCH/untracked" -c core.autocrlf=false
+[ ! -s "$SCRATCH/unfit" ] || take_out "$SCRATCH/unfit"
 cat "$SCRATCH/tracked" "$SCRATCH/untracked" >"$SCRATCH/mine"
 x ls-files -s | awk -F '\t' 'NR == FNR { mine[$0] = 1; next } ($2 in mine) && $1 !~ /^16/ { split($1, f, " "); print f[2] " " $2 }' "$SCRATCH/mine" - |
 	x cat-file --batch-check='%(objectsize) %(rest)' | awk -v cap="$FILE_CAP" '$1 > cap + 0' >"$SCRATCH/large"
 if [ -s "$SCRATCH/large" ]; then
-	awk -v cap="$FILE_CAP" '{ n = $1; sub(/^[0-9]+ /, ""); print "too large\t" n " bytes, the cap is " cap "\t" $0 }' "$SCRATCH/large" >>"$SCRATCH/left"
+	awk -v cap="$FILE_CAP" 'function spell(n) { n = n ""; return length(n) > 3 ? spell(substr(n, 1, length(n) - 3)) "," substr(n, length(n) - 2) : n }
+	{ n = $1; sub(/^[0-9]+ /, ""); print "too large\t" spell(n) " bytes, the cap is " spell(cap) "\t" $0 }' "$SCRATCH/large" >>"$SCRATCH/left"
 	sed 's/^[0-9]* //' "$SCRATCH/large" >"$SCRATCH/out" && take_out "$SCRATCH/out"
 fi
 grep '\.tar"\{0,1\}$' "$SCRATCH/untracked" | while IFS= read -r path; do # a bundle of ours as one .tar
@@ -435,7 +489,7 @@ scan_diff() { # standard input: a patch; prints LINE TAB RULE TAB PATH for every
 	END { flush() }' "$SCRATCH/hits" "$SCRATCH/diff"
 }
 patch_of() { t diff-tree -r -p --text --no-renames --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ "$@"; }
-make_tree() { TREE=$(x write-tree --missing-ok 2>"$SCRATCH/said") || stop 1 git.failed "git write-tree failed: $(cat "$SCRATCH/said")" 'git status'; }
+make_tree() { TREE=$(x write-tree --missing-ok 2>"$SCRATCH/said") || broken "git write-tree failed: $(cat "$SCRATCH/said")"; }
 make_tree
 if [ -s "$SCRATCH/untracked" ]; then
 	patch_of "$HEAD^{tree}" "$TREE" | scan_diff >"$SCRATCH/found"
@@ -452,13 +506,16 @@ WORK=''
 TIP=$HEAD
 if [ "$TREE" != "$(t rev-parse "$HEAD^{tree}")" ]; then
 	WHEN=$({ t log -1 --format='  mtime: %ct:0' "$HEAD"; x ls-files --debug | awk -F '\t' 'NR == FNR { mine[$2] = 1; next } /^  mtime: [0-9]+:/ { if (use) print; next } /^  / { next } { use = ($0 in mine) }' "$SCRATCH/origins" -; } |
-		awk -F '[ :]+' '$3 + 0 > m { m = $3 + 0 } END { printf "%d", m }')
-	NAME=${WHO:-$AGENT} EMAIL=${MAIL:-agent@localhost}
+		awk -F '[ :]+' -v now="$(date +%s)" '$3 + 0 > m && (NR == 1 || $3 + 0 <= now + 0) { m = $3 + 0 } END { printf "%.0f", m }')
+	NAME=${WHO:-$(somebody "$AGENT")} EMAIL=${MAIL:-agent@localhost}
+	NAME=${NAME:-agent}
 	WORK=$(printf 'Uncommitted work\n\nStaged, unstaged and untracked files as they were at the export.\n\nEcluse-Uncommitted: yes\n' |
 		GIT_AUTHOR_NAME=$NAME GIT_AUTHOR_EMAIL=$EMAIL GIT_COMMITTER_NAME=$NAME GIT_COMMITTER_EMAIL=$EMAIL \
 			GIT_AUTHOR_DATE="$WHEN +0000" GIT_COMMITTER_DATE="$WHEN +0000" git --git-dir="$SCRATCH/r" commit-tree -p "$HEAD" "$TREE" 2>"$SCRATCH/said") ||
-		stop 1 git.failed "git commit-tree failed: $(cat "$SCRATCH/said")" 'git status'
+		broken "git commit-tree failed: $(cat "$SCRATCH/said")"
 	TIP=$WORK
+else
+	: >"$SCRATCH/origins"
 fi
 if [ "$TIP" = "$BASE" ]; then
 	LOUD=$(awk -F '\t' '$1 != "ignored" && $1 != "own" { print $3 " (" $1 ")" }' "$SCRATCH/left" | tr '\n' ' ')
@@ -469,6 +526,8 @@ t diff-tree -r --raw --no-renames --no-abbrev "${BASE:-$EMPTY_TREE}" "$TIP" >"$S
 range rev-list --topo-order --reverse >"$SCRATCH/commits"
 REAL=$(awk -v w="$WORK" '$0 != w { n++ } END { print n + 0 }' "$SCRATCH/commits")
 FILES=$(awk 'END { print NR }' "$SCRATCH/raw")
+awk -F '\t' -v why="$SUBMODULE" 'FILENAME ~ /left$/ { if ($1 == "submodule") said[$3] = 1; next } $1 ~ /^:[0-9]* 160000 / && !($2 in said) { print "submodule\t" why "\t" $2 }' "$SCRATCH/left" "$SCRATCH/raw" >"$SCRATCH/rows"
+cat "$SCRATCH/rows" >>"$SCRATCH/left"
 {
 	{ cat "$SCRATCH/raw"; t diff-tree --stdin -r -c --root --raw --no-renames --no-abbrev <"$SCRATCH/commits"; } |
 		awk -F '\t' "$LIB"'/^:/ { k = split($1, f, " "); mode = f[(k - 1) / 2]
@@ -486,6 +545,7 @@ fi
 
 TREE=$(t rev-parse "$TIP^{tree}")
 CHECK=skipped DETAIL='no Python file changed'
+BEGAN=$(date +%s)
 if [ "$LEVEL" = minimal ] && awk -F '\t' '$1 !~ /D$/ && $1 ~ /^:[0-9]* 100/ && $2 ~ /\.pyi?"?$/ { split($1, f, " "); print f[4] "\t" $2 }' "$SCRATCH/raw" >"$SCRATCH/python" && [ -s "$SCRATCH/python" ]; then
 	if command -v python3 >/dev/null; then
 		wrong='' count=0
@@ -508,6 +568,7 @@ except Exception as error:
 		DETAIL='there is no python3 here; checked at import'
 	fi
 fi
+SPENT=$(($(date +%s) - BEGAN))000
 LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[o], o }' "$SCRATCH/origins" | LC_ALL=C sort -k 2; awk -F '\t' '$1 != "ignored" && $1 != "own" { n++ } END { if (n) print n, "left out" }' "$SCRATCH/left"; } |
 	awk '{ n = $1; sub(/^ *[0-9]+ /, ""); s = s (s == "" ? "" : ", ") n " " $0 } END { print (s == "" ? "clean" : s) }')
 [ "$CHECK" != failure ] || [ "$RED" = yes ] || stop 5 export.red "Nothing was exported, because a check is red: python-syntax: $DETAIL." 'fix it, or add --allow-red'
@@ -515,6 +576,14 @@ LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[
 # -- which change it is: an id that stays over re-exports ----------------------------------------------------------
 
 MEMORY=$COMMON/ecluse/exports.json
+if mkdir -p "$COMMON/ecluse" 2>/dev/null && [ -w "$COMMON/ecluse" ]; then # two exports at once never get the same number
+	number=0
+	until mkdir "$COMMON/ecluse/exports.busy" 2>/dev/null || [ "$number" -ge 3 ]; do # whoever holds it for longer is dead
+		number=$((number + 1))
+		sleep 1
+	done
+	BUSY=$COMMON/ecluse/exports.busy
+fi
 KEY=$(printf %s "$BRANCH" | jtext name)
 : >"$SCRATCH/memory"
 [ ! -f "$MEMORY" ] || awk '
@@ -553,6 +622,8 @@ if [ -n "$MEMORY" ] && mkdir -p "$COMMON/ecluse" 2>/dev/null; then
 		awk -F '\t' 'BEGIN { print "{" } { printf "%s %s: {\n  \"id\": \"%s\",\n  \"revision\": %s,\n  \"head\": \"%s\",\n  \"base\": \"%s\"\n }", (NR > 1 ? ",\n" : ""), $1, $2, $3, $4, $5 } END { printf "\n}" }' >"$SCRATCH/new" &&
 		cp "$SCRATCH/new" "$MEMORY.$$.part" 2>/dev/null && mv -f "$MEMORY.$$.part" "$MEMORY" || rm -f "$MEMORY.$$.part" 2>/dev/null
 fi
+[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
+BUSY=''
 
 # -- digests: SHA-256 by a tool that is there, else by the shell's own arithmetic (64 bits, slow) --------------------
 
@@ -598,11 +669,13 @@ sha() { # FILE
 # -- publication: written aside, renamed into place, the manifest last ---------------------------------------------
 
 no_room() { stop 1 storage "$TO cannot be written to." 'make room, or name another folder with --to'; }
+if [ -e "$TO" ] && [ ! -d "$TO" ]; then stop 2 export.to "$TO is a file." 'name a folder with --to'; fi
 case $TO in
 "$TOP/${SYNC_DIR:-.sync}/patches") own_folder "$TO" || no_room ;;
 *) mkdir -p -- "$TO" 2>/dev/null || no_room ;;
 esac
 TO=$(cd -- "$TO" && pwd) || no_room
+have_room
 claim "$TO" sync_cloud_ .bundle || no_room
 CLAIM=$CLAIMED
 ASIDE=$TO/.export-$STAMP-$$
@@ -614,8 +687,13 @@ if [ -n "$BASE" ]; then
 else
 	must t bundle create -q --version=2 "$ASIDE/$STEM.bundle" "$REF"
 fi
-must t -c core.quotePath=false diff-tree -r -p --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ \
-	--output="$ASIDE/$STEM.patch" "${BASE:-$EMPTY_TREE}" "$TIP"
+PATCHED=yes
+if ! t -c core.quotePath=false diff-tree -r -p --binary --full-index --no-renames --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ \
+	--output="$ASIDE/$STEM.patch" "${BASE:-$EMPTY_TREE}" "$TIP" 2>"$SCRATCH/said"; then
+	# a partial clone may lack the former content of what the change touches
+	ls "$COMMON/objects/pack" | grep -q '[.]promisor$' || broken "git diff-tree failed: $(cat "$SCRATCH/said")"
+	PATCHED=no
+fi
 payload() { # KIND: its row, and the totals
 	size=$(($(wc -c <"$ASIDE/$STEM.$1")))
 	sum=$(sha "$ASIDE/$STEM.$1")
@@ -625,8 +703,10 @@ PAYLOADS=$(payload bundle)
 PATCHSIZE=$(($(wc -c <"$ASIDE/$STEM.patch")))
 SIZE=$(($(wc -c <"$ASIDE/$STEM.bundle")))
 OMITTED='' PATCHNAME=$STEM.patch
-if [ "$PATCHSIZE" -gt "$PATCH_CAP" ]; then
-	OMITTED=",$NL \"omitted_payloads\": [$NL  {$NL   \"kind\": \"patch\",$NL   \"reason\": \"too large\",$NL   \"size\": $PATCHSIZE$NL  }$NL ]"
+if [ "$PATCHED" = no ] || [ "$PATCHSIZE" -gt "$PATCH_CAP" ]; then
+	WHY='too large'
+	[ "$PATCHED" = yes ] || WHY='objects missing' PATCHSIZE=0
+	OMITTED=",$NL \"omitted_payloads\": [$NL  {$NL   \"kind\": \"patch\",$NL   \"reason\": \"$WHY\",$NL   \"size\": $PATCHSIZE$NL  }$NL ]"
 	rm -f "$ASIDE/$PATCHNAME"
 	PATCHNAME='' PATCHSIZE=0
 else
@@ -657,18 +737,18 @@ fi
 REMOTE=$(g remote | awk '$0 == "origin" { o = 1 } !n++ { first = $0 } END { print o ? "origin" : first }')
 [ -z "$REMOTE" ] || REMOTE=$(g config --local --get "remote.$REMOTE.url") || REMOTE=''
 REMOTE=$(printf %s "$REMOTE" | sed -e '/:\/\//s/[?].*//' -e 's/^\([Hh][Tt][Tt][Pp][Ss]\{0,1\}:\/\/\)[^/@]*@/\1/' -e 's/^\([A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@:]*\):[^/@]*@/\1@/' | jtext clean)
-check() { # NAME RESULT DETAIL
-	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": 0,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "$TREE"
+check() { # NAME RESULT DETAIL MILLISECONDS
+	printf '  {\n   "name": "%s",\n   "level": "minimal",\n   "result": "%s",\n   "detail": %s,\n   "duration_ms": %s,\n   "tree": "%s"\n  }' "$1" "$2" "$(printf %s "$3" | jtext clean)" "${4:-0}" "$TREE"
 }
 word() { printf %s "$1" | jtext clean; }
 {
 	printf '{\n "schema": "ecluse-change/1",\n "export_timestamp": "%s",\n "export_date": "%s",\n' "$STAMP" "$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)"
-	printf ' "git": {\n  "branch": %s,\n  "last_commit": "%s",\n  "last_commit_message": %s,\n' "$(printf %s "$BRANCH" | jtext name)" "$HEAD" "$(g log -1 --format=%s HEAD | jtext clean)"
+	printf ' "git": {\n  "branch": %s,\n  "last_commit": "%s",\n  "last_commit_message": %s,\n' "$(printf %s "$BRANCH" | jtext name)" "$HEAD" "$(g log -1 --format=%s HEAD -- | jtext clean)"
 	printf '  "commits_ahead": %s,\n  "uncommitted_changes": %s\n },\n' "$REAL" "$([ -n "$WORK" ] && echo true || echo false)"
 	printf ' "patch": {\n  "filename": "%s",\n  "type": "%s",\n  "size_bytes": %s,\n  "modified_files": ' "$PATCHNAME" "$KIND" "$PATCHSIZE"
 	cat "$SCRATCH/modified"
 	printf '\n },\n "status": "exported",\n "agent": %s,\n' "$AGENTJSON"
-	printf ' "agent_details": {\n  "tool": %s,\n  "model": %s,\n  "session": %s,\n  "task": %s\n },\n' "$(word "${ECLUSE_AGENT_TOOL:-}")" "$(word "${ECLUSE_AGENT_MODEL:-}")" "$(word "${ECLUSE_AGENT_SESSION:-}")" "$(word "${ECLUSE_AGENT_TASK:-}")"
+	printf ' "agent_details": {\n  "tool": %s,\n  "model": %s,\n  "session": %s,\n  "task": %s,\n  "cost": %s\n },\n' "$(word "${ECLUSE_AGENT_TOOL:-}")" "$(word "${ECLUSE_AGENT_MODEL:-}")" "$(word "${ECLUSE_AGENT_SESSION:-}")" "$(word "${ECLUSE_AGENT_TASK:-}")" "$(word "${ECLUSE_AGENT_COST:-}")"
 	printf ' "change": {\n  "id": "%s",\n  "revision": %s,\n  "title": %s\n },\n' "$ID" "$REVISION" "$TITLE"
 	printf ' "base": {\n  "commit": "%s",\n  "tree": "%s"\n },\n' "$BASE" "$([ -z "$BASE" ] || t rev-parse "$BASE^{tree}")"
 	printf ' "head": {\n  "commit": "%s",\n  "tree": "%s"\n },\n' "$TIP" "$TREE"
@@ -677,7 +757,7 @@ word() { printf %s "$1" | jtext clean; }
 	printf ',\n "not_carried": '
 	cat "$SCRATCH/not_carried"
 	printf ',\n "validations": '
-	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL")"; fi
+	if [ "$LEVEL" = none ]; then printf '[\n'; else printf '[\n%s,\n' "$(check python-syntax "$CHECK" "$DETAIL" "$((SPENT + 0))")"; fi
 	if [ "$LEVEL" != none ]; then
 		printf '%s,\n' "$(check git-status success "$LYING")"
 		[ -z "$(t ls-tree "$TIP" -- package.json)" ] || printf '%s,\n' "$(check build skipped 'not checked: this exporter runs nothing of the change; ecluse validate does')"
@@ -694,7 +774,8 @@ plain() { printf %s "$1" | jtext raw; }
 	done
 	printf '\n2. In the repository that receives it, type:\n   ecluse import %s --land\n' "$STEM.json"
 	printf '\nWithout Ecluse, with plain git (you judge it yourself):\n   git bundle verify %s\n' "$STEM.bundle"
-	printf '   git fetch %s %s:incoming/%s\n   git log -p %sincoming/%s\n' "$STEM.bundle" "$REF" "$ID" "${BASE:+$BASE..}" "$ID"
+	printf '   git fetch %s +%s:incoming/%s\n   git log -p %sincoming/%s\n' "$STEM.bundle" "$REF" "$ID" "${BASE:+$BASE..}" "$ID"
+	printf '   git merge incoming/%s\n' "$ID"
 	[ ! -s "$SCRATCH/left" ] || { printf '\nNot carried:\n'; awk -F '\t' '{ print "   " $3 "  (" $1 ")" }' "$SCRATCH/left"; }
 	[ -z "$NOTETEXT" ] || printf '\nNote:\n%s\n' "$NOTETEXT"
 } >"$ASIDE/INSTRUCTIONS_$STAMP.txt" || no_room
@@ -707,7 +788,7 @@ PLACE=$TO/$STEM.json
 
 {
 	printf '[OK] %s revision %s\n  based on %.12s (%s), head %.12s\n  carried: %s file(s)\n' "$ID" "$REVISION" "${BASE:-nothing}" "$HOW" "$TIP" "$FILES"
-	awk -F '\t' 'NR == FNR { o[$2] = $1; next } FNR <= 40 { split($1, f, " "); print "    " f[5] " " $2 "  (" ($2 in o ? o[$2] : "committed") ")" }' "$SCRATCH/origins" "$SCRATCH/raw"
+	awk -F '\t' 'FILENAME ~ /origins$/ { o[$2] = $1; next } FNR <= 40 { split($1, f, " "); print "    " f[5] " " $2 "  (" ($2 in o ? o[$2] : "committed") ")" }' "$SCRATCH/origins" "$SCRATCH/raw"
 	awk -F '\t' '$1 != "ignored" && $1 != "own" { print "  [!] NOT carried: " $3 " (" $1 ": " $2 ")" }' "$SCRATCH/left"
 	printf '  python-syntax: %s (%s)\n' "$CHECK" "$DETAIL"
 } >&2

@@ -14,6 +14,8 @@ ACTIONS: dict[str, str] = {
     "rollback.ready": "rollback_ready",
     "ask": "ask",
     "wait": "wait",
+    "freeze.begin": "freeze_begin",
+    "freeze.lift": "freeze_lift",
     "git.tag": "git_tag",
     "git.branch": "git_branch",
     "backup.make": "backup_make",

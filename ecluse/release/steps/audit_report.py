@@ -24,5 +24,6 @@ SHAPE = Shape(
     "`commands.access` prints on every host",
     run,
     keys={"days": "how far back; 30 when not given"},
+    kinds={"days": "number"},
     outputs={"report": "the file", "lines": "its length"},
 )

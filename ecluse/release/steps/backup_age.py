@@ -39,6 +39,7 @@ SHAPE = Shape(
     "makes sure that the newest backup is young enough, not too small, and not much smaller than the one before",
     run,
     keys={"hours": "how old it may be; the environment's `max_age_hours` (24) when not given"},
+    kinds={"hours": "number"},
     environment=True,
     outputs={"file": "the backup's name", "bytes": "its size", "hours": "its age"},
 )

@@ -14,7 +14,6 @@ from ecluse.errors import Failed, Invalid
 from ecluse.files import write_atomically
 from ecluse.process import JobState, job_status
 from ecluse.release import durations, vault
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.deploy.carrier import effect
 from ecluse.release.steps.shape import Again, Done, Outcome, Shape
@@ -24,7 +23,7 @@ POLL_S = 0.5
 
 def run(context: Context) -> Outcome:
     """Start the bridge or find it again; over: what it carried. Raises :class:`Failed` when it could not listen."""
-    name = fill(context.argument("bridge"), context.words)
+    name = context.argument("bridge")
     settings = context.trunk.config.bridges.get(name)
     if settings is None:
         known = ", ".join(sorted(context.trunk.config.bridges)) or "none"
@@ -33,7 +32,7 @@ def run(context: Context) -> Outcome:
             f"The trunk's policy has no bridge {name!r} (it has: {known}).",
             f"add [bridges.{name}] to ecluse.toml on the trunk",
         )
-    window = durations.seconds(fill(context.argument("for"), context.words)) or 3600.0
+    window = _window(context.argument("for").strip())
     job = context.folder / context.effect(str(context.retries + 1))
     begun = effect(
         context,
@@ -77,6 +76,14 @@ def _begin(context: Context, name: str, settings: BridgeConfig, job: Path, windo
     process.run_job(job, [sys.executable, "-m", "ecluse.release.bridge", str(job)], cwd=root, env={**env, **secrets})
 
 
+def _window(text: str) -> float:
+    """How long the bridge is open, in seconds. Raises :class:`Invalid` for what is no length of time."""
+    window = durations.seconds(text) if text else 3600.0
+    if not window:
+        raise Invalid("bridge.window", f"for={text} is no length of time, such as 8 h.", "ecluse playbook lint")
+    return window
+
+
 SHAPE = Shape(
     "bridge.run",
     "keeps two stores in step both ways from their signed webhooks, once for each event, and drops the events that "
@@ -86,6 +93,7 @@ SHAPE = Shape(
         "bridge": "its name in [bridges.NAME] of ecluse.toml",
         "for": "how long, such as 8 h; one hour when not given",
     },
+    kinds={"for": "time"},
     required=("bridge",),
     outputs={"counts": "events by what became of them: written, deleted, same, own, seen, failed"},
     effect="a detached job that writes to both stores",

@@ -10,7 +10,6 @@ from ecluse.errors import Failed, Invalid
 from ecluse.process import JobState, job_status
 from ecluse.release import agents
 from ecluse.release.bump.newest import LEVELS
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.deploy.carrier import effect
 from ecluse.release.steps.intake_import import take_in
@@ -23,10 +22,10 @@ NOTHING = "nothing"
 
 def run(context: Context) -> Outcome:
     """Start the job or find it again; over: have its bundle taken in. Raises :class:`Failed` when nothing could be asked."""
-    level = fill(context.argument("level"), context.words) or "minor"
+    level = context.argument("level") or "minor"
     if level not in LEVELS:
         raise Invalid("bump.level", f"level={level} is not patch, minor or major.", "ecluse playbook lint")
-    names = fill(context.argument("names"), context.words).replace(",", " ").split()
+    names = context.argument("names").replace(",", " ").split()
     job = context.folder / context.effect(str(context.retries + 1))
     effect(
         context,
@@ -81,6 +80,7 @@ SHAPE = Shape(
         "level": "patch, minor or major: how far a bump may go; minor when not given",
         "names": "only these dependencies, separated by commas",
     },
+    kinds={"level": "patch|minor|major"},
     outputs={
         "change": "the key of the change; absent when everything is new",
         "bumped": "a line for each dependency: name, versions, files",

@@ -7,15 +7,14 @@ from typing import Any
 from ecluse.errors import Failed, Invalid, Refused
 from ecluse.history import perform
 from ecluse.history.journal import Probed
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Done, Shape
 
 
 def run(context: Context) -> Done:
     """Make the branch once. Raises :class:`Refused` when the name is taken by another commit."""
-    name = fill(context.argument("name"), context.words)
-    source = fill(context.argument("from", "{commit}"), context.words)
+    name = context.argument("name")
+    source = context.argument("from", "{commit}")
     ref = f"refs/heads/{name}"
     if not context.repository.valid_ref(ref):
         raise Invalid("branch.name", f"{name!r} is not a name that git takes for a branch.", "ecluse playbook lint")

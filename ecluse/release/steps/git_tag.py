@@ -10,7 +10,6 @@ from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.history import perform
 from ecluse.history.journal import Probed
 from ecluse.release import tags
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.deploy.carrier import effect
 from ecluse.release.steps.shape import Done, Shape
@@ -25,7 +24,7 @@ def run(context: Context) -> Done:
     if not release.version:
         raise Invalid("tag.no_version", "A tag needs a version, and none was decided.", "put semver.decide first")
     name = f"v{release.version}"
-    message = fill(context.argument("message", "Release v{version}"), context.words)
+    message = context.argument("message", "Release v{version}")
     plan = {"tag": name, "commit": release.commit, "message": message, "when": instant()[:19] + "+0000"}
     key = tags.signing_key(context.repository, context.argument("key"))
     result = perform(
@@ -39,7 +38,7 @@ def run(context: Context) -> Done:
     said = (
         f"{name} is on {release.commit[:12]}, {'signed' if tags.is_signed(context.repository, name) else 'not signed'}"
     )
-    remote = fill(context.argument("push"), context.words)
+    remote = context.argument("push")
     if remote:
         effect(
             context,

@@ -34,6 +34,7 @@ SHAPE = Shape(
         "file": "the Dockerfile in that folder",
         "engine": "docker or podman; whichever is there when not given",
     },
+    kinds={"engine": "docker|podman"},
     required=("name",),
     outputs={"name": "the image's name", "id": "its id", "engine": "what built it"},
     effect="an image on this machine",

@@ -37,6 +37,7 @@ SHAPE = Shape(
     "pushes the image that image.build made, and keeps its digest: deploy.compose pins it as ECLUSE_IMAGE",
     run,
     keys={"name": "the image's name", "engine": "docker or podman; whichever is there when not given"},
+    kinds={"engine": "docker|podman"},
     required=("name",),
     outputs={"name": "the image's name", "image": "name and digest, as the registry named them"},
     effect="the image in its registry",

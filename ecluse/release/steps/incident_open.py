@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.postmortem import incident, timeline
 from ecluse.release.steps.shape import Done, Shape
@@ -12,8 +11,7 @@ SHOWN = 5
 
 def of(context: Context) -> tuple[str, str, str]:
     """The step's arguments: title, severity and beginning; the beginning is the run's own when none is given."""
-    words = context.words
-    said = {key: fill(context.argument(key), words).strip() for key in ("title", "severity", "since")}
+    said = {key: context.argument(key).strip() for key in ("title", "severity", "since")}
     return said["title"], said["severity"] or "SEV2", said["since"] or f"{context.release.created_at[:19]}Z"
 
 
@@ -35,6 +33,7 @@ SHAPE = Shape(
         "severity": "SEV1, SEV2 or SEV3; SEV2 when not given",
         "since": "when it began, YYYY-MM-DDTHH:MMZ; the start of this run when not given",
     },
+    kinds={"severity": "SEV1|SEV2|SEV3"},
     required=("title",),
     outputs={"timeline": "a line for each event, oldest first"},
 )

@@ -22,9 +22,10 @@ def run(context: Context) -> Outcome:
 
 
 def _facts(context: Context) -> list[str]:
-    """What the gates of this run were answered, and by whom."""
+    """What else the start was told (who leads, say), and what the gates were answered, by whom."""
+    told = [f"{name}: {value}" for name, value in context.release.inputs.items() if name not in SHAPE.keys and value]
     events = context.history.events(subject=context.release.subject, kind="gate", limit=50)
-    return [f"{event.at[11:16]} {event.text}" for event in events if event.kind == "gate.answered"]
+    return [*told, *(f"{event.at[11:16]} {event.text}" for event in events if event.kind == "gate.answered")]
 
 
 SHAPE = Shape(
@@ -32,6 +33,7 @@ SHAPE = Shape(
     "writes docs/post-mortems/YYYY-MM-DD-<title>.md with timeline, versions and changes filled in, and lands it",
     run,
     keys=dict(incident_open.SHAPE.keys),
+    kinds=dict(incident_open.SHAPE.kinds),
     required=("title",),
     outputs={"path": "the page", "change": "the key of the change that brought it"},
     effect="a change of its own that lands as any other",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ecluse.errors import Invalid, Problem
 from ecluse.history.requests import request_import
 from ecluse.model import Change
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.steps import following
 from ecluse.release.steps.shape import Again, Done, Outcome, Shape
@@ -13,7 +12,7 @@ from ecluse.release.steps.shape import Again, Done, Outcome, Shape
 
 def run(context: Context) -> Outcome:
     """Ask for the import, then wait for the judgement. Raises what intake said when the bundle was not taken in."""
-    path = fill(context.argument("bundle"), context.words)
+    path = context.argument("bundle")
     if not path or "{" in path:
         raise Invalid("import.bundle", f"bundle={path} names no file.", "ecluse playbook lint")
     return take_in(context, context.effect(), path)

@@ -6,7 +6,6 @@ from typing import Any
 
 from ecluse.errors import Invalid
 from ecluse.model import Landing
-from ecluse.release.conditions import fill
 from ecluse.release.context import Context
 from ecluse.release.steps import following
 from ecluse.release.steps.shape import Done, Outcome, Shape
@@ -14,7 +13,7 @@ from ecluse.release.steps.shape import Done, Outcome, Shape
 
 def run(context: Context) -> Outcome:
     """Ask for the landing of the named change, else of the one an earlier step took in, and wait for it."""
-    named = fill(context.argument("change"), context.words) or taken_in(context)
+    named = context.argument("change") or taken_in(context)
     if not named:
         raise Invalid(
             "land.nothing", "No step before this one took a change in, and none is named.", "write change=KEY"

@@ -15,8 +15,9 @@ INTRO = """\
 
 This page is made from the code (`python -m ecluse.release.steps.manual`); a test compares them.
 
-A step of a playbook says `uses: NAME key=value`. Values with spaces stand in quotes. Where a key says so, its value may
-hold words such as `{version}`, `{previous}`, `{environment}`, `{commit}`, `{inputs.NAME}` and `{outputs.NAME}`.
+A step of a playbook says `uses: NAME key=value`. Values with spaces stand in quotes. A value may hold words such as
+`{version}`, `{previous}`, `{environment}`, `{commit}`, `{inputs.NAME}` and `{outputs.NAME}`. A length of time is `90 s`,
+`15 min`, `8 h` or `2 days`; a bare number is seconds.
 
 Every effect is journalled before it is begun and after it is done. After a death it is looked for in the world first
 (*found again by*), so that it happens once; what cannot be seen is asked. An *irreversible* step does something that a

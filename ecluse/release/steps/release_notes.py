@@ -27,7 +27,7 @@ def run(context: Context) -> Done:
     notes = forge.Notes(
         tag=f"v{release.version}",
         commit=release.commit,
-        title=fill(context.argument("title", "v{version}"), context.words),
+        title=context.argument("title", "v{version}"),
         body=fill(template, context.words),
         prerelease="-" in release.version,
     )

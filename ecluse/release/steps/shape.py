@@ -49,7 +49,8 @@ Outcome = Done | Again | Blocked | Ask
 class Shape:
     """What a step module offers; ``docs/steps.md`` is made of these. A problem that ``run`` raises fails the step.
 
-    ``keys`` are its arguments with what they mean, ``required`` those that must be given, ``outputs`` what its result
+    ``keys`` are its arguments with what they mean, ``required`` those that must be given, ``kinds`` what some of them have
+    to be (``time``, ``number``, ``count``, ``clock``, or words with bars between them), for the linter; ``outputs`` what its result
     holds. ``effect`` says what it changes outside Écluse (empty: nothing) and ``probe`` how an effect that was cut
     short is found again. ``irreversible`` is an effect that a rollback cannot take back; ``goes_live`` reaches the
     environment; ``moves_commit`` leaves the release at another commit; ``environment`` needs one.
@@ -60,6 +61,7 @@ class Shape:
     run: Callable[[Context], Outcome]
     keys: dict[str, str] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    kinds: dict[str, str] = field(default_factory=dict)
     goes_live: bool = False
     moves_commit: bool = False
     outputs: dict[str, str] = field(default_factory=dict)

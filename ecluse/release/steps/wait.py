@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 from ecluse import clock
 from ecluse.errors import Invalid
+from ecluse.release import durations
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Again, Done, Outcome, Shape
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?\Z")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
 
 
@@ -27,15 +26,15 @@ def run(context: Context) -> Outcome:
 
 def end_of(began: datetime, span: str, until: str) -> datetime:
     """When the waiting that began at ``began`` is over. Raises :class:`Invalid` unless exactly one of the two is right."""
-    said, time = _SPAN.match(span), _TIME.match(until)
-    if bool(span) == bool(until) or (span and not said) or (until and not time):
+    seconds, time = durations.seconds(span), _TIME.match(until)
+    if bool(span) == bool(until) or (span and seconds is None) or (until and not time):
         raise Invalid(
             "wait.argument",
             f"wait takes for=90s, for=10m, for=2h, for=1d or until=HH:MM (UTC), and not for={span} until={until}.",
             "ecluse playbook lint",
         )
-    if said:
-        return began + timedelta(seconds=float(said[1]) * _UNITS[said[2] or "s"])
+    if seconds is not None:
+        return began + timedelta(seconds=seconds)
     assert time is not None  # noqa: S101 - one of the two is there
     at = began.replace(hour=int(time[1]), minute=int(time[2]), second=0, microsecond=0)
     return at if at >= began else at + timedelta(days=1)
@@ -46,5 +45,6 @@ SHAPE = Shape(
     "waits for a time, or until a time of the day",
     run,
     keys={"for": "how long: 90s, 10m, 2h, 1d", "until": "or until when: HH:MM in UTC"},
+    kinds={"for": "time", "until": "clock"},
     outputs={"until": "when it was over"},
 )

@@ -11,7 +11,7 @@ from ecluse.history import perform
 from ecluse.history.journal import Probed
 from ecluse.model import Release, ReleaseState
 from ecluse.process import JobState
-from ecluse.release import watch
+from ecluse.release import durations, watch
 from ecluse.release.context import Context
 from ecluse.release.steps.shape import Again, Done, Outcome, Shape
 
@@ -80,13 +80,10 @@ def _median_before(context: Context) -> float:
 
 
 def _seconds(context: Context, key: str, default: float) -> float:
-    text = context.argument(key)
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = -1.0
-    if value <= 0:
-        raise Failed("watch.argument", f"watch: {key}={text} is not a positive number.", "ecluse playbook lint")
+    text = context.argument(key).strip()
+    value = durations.seconds(text) if text else default
+    if not value:
+        raise Failed("watch.argument", f"watch: {key}={text} is no length of time.", "ecluse playbook lint")
     return value
 
 
@@ -96,10 +93,11 @@ SHAPE = Shape(
     "with the window before; unwell ends it early",
     run,
     keys={
-        "window": "seconds to watch; 60 when not given",
-        "every": "seconds between two looks; 1 when not given",
+        "window": "how long to watch, such as 15 min; a bare number is seconds; 60 s when not given",
+        "every": "the time between two looks; 1 s when not given",
         "failures": "bad looks in a row that end it; 2 when not given",
     },
+    kinds={"window": "time", "every": "time", "failures": "count"},
     environment=True,
     outputs={
         "rounds": "how many looks",

@@ -18,7 +18,8 @@ from ecluse import intake
 from ecluse.clock import instant
 from ecluse.errors import Invalid
 from ecluse.history import History
-from ecluse.history.sync_copy import count_old_rows, import_old_rows, refresh
+from ecluse.history.sync_copy import refresh
+from ecluse.history.sync_old import import_old_rows, look
 from ecluse.history.sync_records import EVENT_KINDS, STATUS, VERDICT_STATUS
 from ecluse.model import Agent, Change, ChangeState, Event, Verdict
 
@@ -92,7 +93,7 @@ def test_rows_of_another_tool_beside_ours_are_taken_in_once(
     path = tmp_path / "sync_history.db"
     put(history, "c-1", ChangeState.READY)
     refresh(history, path)
-    assert count_old_rows(path) is None
+    assert not look(path).rows
     token = "gh" + "p_" + "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(36))
     with closing(sqlite3.connect(path)) as other:
         other.execute(
@@ -100,9 +101,9 @@ def test_rows_of_another_tool_beside_ours_are_taken_in_once(
             ("2025-10-10", "cloud", "export", "p.patch", "success", token),
         )
         other.commit()
-    assert count_old_rows(path) == 1
+    assert look(path).rows == 1
     assert import_old_rows(history, path) == 1
-    assert count_old_rows(path) is None
+    assert not look(path).rows
     old = next(row for row in rows(path) if row["record_key"].startswith("sync/"))
     assert (old["timestamp"], old["agent"], old["sync_type"], old["patch_name"]) == (
         "2025-10-10", "cloud", "export", "p.patch",
@@ -119,7 +120,7 @@ def test_an_older_tools_table_is_not_touched_by_a_refresh(history: History, tmp_
         other.commit()
     put(history, "c-1", ChangeState.READY)
     assert refresh(history, path) == 0
-    assert count_old_rows(path) == 0
+    assert (look(path).standing, look(path).rows) == ("old", 0)
 
 
 def test_exports_and_refusals_are_recorded_where_there_is_a_history(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-MOST_FOR_EXPORT, MOST_FOR_IMPORT = 22, 32
+MOST_FOR_EXPORT, MOST_FOR_IMPORT = 16, 15
 """How many times git may be started, counting what git starts itself."""
 
 HEAVY = (

@@ -100,6 +100,29 @@ def test_half_done_work_is_a_checkpoint_until_it_is_committed(game: PingPong) ->
     assert game.bench.git("show", "main:c.txt") == "done"
 
 
+def test_committed_work_is_taken_in_although_the_next_is_half_done_already(game: PingPong) -> None:
+    game.box.commit("feat: one", one_dot_txt="1\n")
+    _, first = game.inside.look(game.request)
+    game.box.write("two.txt", "half\n")
+    _, second = game.inside.look(game.request)
+    assert (second.change_id, second.revision) == (first.change_id, 2)
+    assert game.trunk.checkpoints() == (second.path.name,)
+    received, problems = game.trunk.take_in(game.history, actor="hub")
+    assert ([one.key for one in received], problems) == ([f"{first.change_id}/1"], ())
+    game.round()
+    assert game.bench.git("show", "main:one.txt") == "1"
+    game.round()
+    game.box.git("merge", "-q", "ecluse/main")
+    game.box.commit("feat: two", two_dot_txt="2\n")
+    _, third, received, _ = game.round()
+    assert [one["path"] for one in third.files] == ["two.txt"]
+    assert [one.id for one in received] == [third.change_id]
+    assert game.bench.git("show", "main:two.txt") == "2"
+    game.round()
+    left = sorted(path.name for path in game.folder.glob("sync_cloud_*.json"))
+    assert left == [third.path.name], "what is over is cleared away"
+
+
 def test_a_change_that_landed_under_other_ids_does_not_come_back(
     bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
 ) -> None:

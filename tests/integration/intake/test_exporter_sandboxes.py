@@ -126,3 +126,19 @@ def test_a_submodule_pointer(
     assert (file["path"], file["mode"], file["blob"]) == ("sub", "160000", moved.git("rev-parse", "HEAD"))
     change = helpers.take_in(bench, history, Path(said["path"]))
     assert (change.head, change.tree) == (said["head"], said["tree"])
+
+
+def test_a_work_tree_of_the_repository_itself_counts_from_its_trunk(
+    exporter: Exporter, bench: Any, history: History, helpers: Any, tmp_path: Path
+) -> None:
+    bench.git("config", "ecluse.trunk", "main")
+    landed_before = bench.commit("landed before", b_dot_txt="b\n")
+    folder = tmp_path / "side"
+    bench.git("worktree", "add", "-q", "-b", "side", str(folder))
+    (folder / "c.txt").write_text("c\n")
+    done = exporter.run(bench, "-C", str(folder), "--to", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr.decode()
+    said = json.loads(done.stdout)
+    assert (said["base"], [one["path"] for one in said["files"]]) == (landed_before, ["c.txt"])
+    assert json.loads(Path(said["path"]).read_bytes())["target"] == "main"
+    assert accept(bench, history, helpers, said).files == ("c.txt",)

@@ -13,8 +13,10 @@ import pytest
 
 from ecluse import intake
 from ecluse.errors import Invalid, Refused
+from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake.homeward import make_homeward, take_homeward
+from ecluse.kit import InitOptions, init
 
 
 def test_both_directions_without_a_forge(
@@ -63,6 +65,51 @@ def test_nothing_to_carry_and_mistakes(bench: Any, history: History, sandbox: An
     bench.git("fetch", "-q", ".")
     with pytest.raises(Refused):
         take_homeward(bench.repository, tmp_path / "y")
+
+
+def test_an_agent_gets_the_branch_that_it_works_on(
+    bench: Any, history: History, sandbox: Any, helpers: Any, tmp_path: Path
+) -> None:
+    bench.commit("policy", ecluse_dot_toml='[landing]\ntargets = ["stable"]\n')
+    bench.git("branch", "stable")
+    box = sandbox("box", "--branch", "stable")
+    box.commit("fix: s", s_dot_txt="s\n")
+    change = helpers.take_in(bench, history, helpers.export(box, to=tmp_path / "o").path)
+    assert change.target == "refs/heads/stable"
+    bench.commit("on main", m_dot_txt="m\n")
+    bench.git("update-ref", "refs/heads/stable", change.head)
+    done = make_homeward(bench.repository, history, "a1", tmp_path / "b", branch="")
+    assert (done.branch, done.tip, done.commits) == ("stable", change.head, 1)
+    assert take_homeward(box.repository, tmp_path / "b").ref == "refs/remotes/ecluse/stable"
+    asked = make_homeward(bench.repository, history, "a1", tmp_path / "c", branch="main")
+    assert (asked.branch, asked.tip) == ("main", bench.git("rev-parse", "main"))
+    with pytest.raises(Invalid) as unknown:
+        make_homeward(bench.repository, history, "a1", tmp_path / "d", branch="nope")
+    assert unknown.value.code == "sync.branch"
+    bench.git("update-ref", "-d", "refs/heads/stable")
+    assert make_homeward(bench.repository, history, "a1", tmp_path / "e").branch == "main"
+
+
+def test_the_trunk_of_another_repository_is_refused_and_named(
+    bench: Any, history: History, sandbox: Any, tmp_path: Path
+) -> None:
+    middle = bench.commit("two", b_dot_txt="b\n")
+    bench.commit("three", c_dot_txt="c\n")
+    make_homeward(bench.repository, history, "", tmp_path / "beyond", have=middle)
+    bench.git("bundle", "create", "-q", str(tmp_path / "whole"), "main")
+    other = Repository.create(tmp_path / "other")
+    (tmp_path / "other" / "o.txt").write_text("o\n")
+    other.run("add", "-A")
+    other.run("-c", "user.name=o", "-c", "user.email=o@example.invalid", "commit", "-qm", "other")
+    init(bench.repository, InitOptions())
+    for name in ("beyond", "whole"):
+        with pytest.raises(Refused) as caught:
+            take_homeward(other, tmp_path / name)
+        assert caught.value.code == "repository.other"
+        assert str(bench.folder) in caught.value.message
+    assert not other.refs("refs/remotes")
+    assert other.config("ecluse.base") is None
+    assert take_homeward(sandbox().repository, tmp_path / "whole").commits == 0
 
 
 def test_the_door(bench: Any, history: History, sandbox: Any, tmp_path: Path) -> None:

@@ -93,13 +93,14 @@ def test_the_shell_exporter_needs_git_and_posix_alone(
 
 
 def pythons() -> list[str]:
-    """Every Python from 3.8 on that pyenv keeps here."""
+    """The oldest and the newest Python from 3.8 on that pyenv keeps here."""
     root = Path(os.environ.get("PYENV_ROOT", str(Path("~/.pyenv").expanduser())))
     try:
         found = [path for path in root.glob("versions/3.*/bin/python") if int(path.parents[1].name.split(".")[1]) >= 8]
     except OSError:  # somebody else's folder
         return []
-    return sorted(map(str, found))
+    found.sort(key=lambda path: int(path.parents[1].name.split(".")[1]))
+    return sorted({str(path) for path in (*found[:1], *found[-1:])})
 
 
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: Path(path).parents[1].name)
@@ -116,3 +117,19 @@ def test_the_one_file_under_every_python(
     assert landed(bench, accept(bench, history, helpers, said).ref) == lying_there(box)
     tar = tool.export(box, "--to", str(tmp_path / "change.tar"))
     assert helpers.take_in(bench, history, Path(tar["path"])).revision == 2
+
+
+@pytest.mark.parametrize("kind", ["ecluse", "py"])
+def test_what_the_dead_left_among_temporary_files_goes(
+    kind: str, sandbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "temporary"
+    for name in ("ecluse-clone-old", "ecluse-clone-new", "something-else"):
+        (room / name / "r").mkdir(parents=True)
+    for name in ("ecluse-clone-old", "something-else"):
+        os.utime(room / name, (1_000_000_000, 1_000_000_000))
+    monkeypatch.setenv("TMPDIR", str(room))
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    Exporter(kind, tmp_path / "tool").export(box)
+    assert {path.name for path in room.iterdir()} == {"ecluse-clone-new", "something-else"}

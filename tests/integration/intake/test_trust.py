@@ -189,7 +189,7 @@ def test_the_list_of_keys(bench: Any, keys: Any) -> None:
         ("dora", public, "keys.exists"),
         ("a b", public, "keys.name"),
         ("eve", "nothing", "keys.public"),
-        ("eve", "ssh-ed25519 !!!", "keys.line"),
+        ("eve", "ssh-ed25519 !!!", "keys.public"),
     ):
         with pytest.raises(Invalid) as refusal:
             keyring.add(bench.repository, name, Role.HUMAN, text)
@@ -234,3 +234,33 @@ def test_the_signer_and_unknown_people_are_recorded_and_the_landing_names_the_ke
     assert signing.fingerprint(listed).startswith("SHA256:")
     asked = landing.enqueue(bench.repository, history, change.key, actor="me")
     assert asked.agent == "bot"
+
+
+def test_a_key_that_was_removed_counts_no_more_once_that_is_on_the_trunk(
+    bench: Any, history: History, helpers: Any, keys: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    before = keyring.signers_file(bench.repository).read_bytes()
+    gone = keyring.remove(bench.repository, "bot")
+    assert (gone.name, gone.role) == ("bot", Role.AGENT)
+    after = keyring.signers_file(bench.repository).read_bytes()
+    assert after == b"".join(line for line in before.splitlines(keepends=True) if not line.startswith(b"bot "))
+    with pytest.raises(Invalid, match="Nobody called 'bot'"):
+        keyring.remove(bench.repository, "bot")
+    box = sandbox("signed")
+    box.commit("good", b_dot_txt="b\n")
+    assert helpers.take_in(bench, history, helpers.export(box, to=tmp_path / "1", sign=keys["bot"]).path).trusted_by
+    bench.git("commit", "-qam", "keys: bot left")
+    box.commit("more", c_dot_txt="c\n")
+    late = helpers.take_in(bench, history, helpers.export(box, to=tmp_path / "2", sign=keys["bot"]).path)
+    assert late.trusted_by == ""
+    keyring.add(bench.repository, "bot", Role.AGENT, keys["bot"].with_name("bot.pub").read_text())
+
+
+def test_what_is_no_public_key_is_named_as_what_it_is(bench: Any, keys: Any) -> None:
+    for text, code in (
+        (keys["ann"].read_text(), "keys.private"), ("root:x:0:0 root /root", "keys.public"), ("one", "keys.public"),
+    ):  # fmt: skip
+        with pytest.raises(Invalid) as caught:
+            keyring.add(bench.repository, "carl", Role.HUMAN, text)
+        assert caught.value.code == code
+        assert "PRIVATE" not in caught.value.message

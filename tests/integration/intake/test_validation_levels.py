@@ -15,7 +15,7 @@ from ecluse import intake, process
 from ecluse.errors import Waits
 from ecluse.history import History
 from ecluse.intake.project import read_project
-from ecluse.model import ChangeState
+from ecluse.model import Agent, ChangeState
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +117,7 @@ def test_the_table_is_in_the_manifest_bound_to_the_tree(sandbox: Any, helpers: A
         ({"poetry.lock": "", "yarn.lock": ""}, "poetry", "yarn"),
         ({"pyproject.toml": "[tool.poetry]\n", "package-lock.json": "{}"}, "poetry", "npm"),
         ({"pyproject.toml": "[tool.uv]\n", "package.json": '{"packageManager": "pnpm@9.1"}'}, "uv", "pnpm"),
+        ({"package.json": '{"packageManager": "uv@1"}'}, "pip", "npm"),
         ({"pyproject.toml": "no toml", "package.json": '{"packageManager": "pip"}'}, "pip", "npm"),
     ],
 )
@@ -174,3 +175,9 @@ def test_import_lists_what_it_did_not_run(
     assert [one["name"] for one in change.validations] == ["python-syntax", "build", "pytest", "ruff", "mypy"]
     assert {one["result"] for one in change.validations[1:]} == {"skipped"}
     assert not mark.exists()
+
+
+def test_the_tree_that_is_validated_is_the_one_that_is_exported(bench: Any) -> None:
+    bench.write("large.bin", random.Random(3).randbytes(5 << 20))
+    (row, *_) = intake.validate(bench.repository, None, "minimal")
+    assert row["tree"] == intake.export(bench.repository, intake.ExportRequest(Agent("a1"), validate="none")).tree

@@ -223,6 +223,18 @@ def test_an_older_sync_history_is_taken_in_once_and_kept(bench) -> None:
     assert sorted(entry.name for entry in path.parent.iterdir() if entry.is_file()) == ["README.md", "sync_history.db"]
 
 
+def test_files_that_a_rule_ignores_are_named(bench) -> None:
+    bench.commit("rules", _dot_gitignore=".sync/\n")
+    for _ in range(2):
+        report = init(bench.repository, NOTHING_ASKED)
+        (said,) = [action for action in report.actions if action.kind is ActionKind.SKIPPED]
+        assert ".sync/scripts/cloud-export.py" in said.what and "ecluse.toml" not in said.what
+        assert "git add -f" in said.why
+    assert not report.changed
+    bench.git("add", "-f", ".sync/README.md", ".sync/scripts", ".sync/templates")
+    assert not [action for action in init(bench.repository, NOTHING_ASKED).actions if action.kind is ActionKind.SKIPPED]
+
+
 def test_it_works_from_a_folder_inside_and_for_odd_names(tmp_path: Path) -> None:
     folder = tmp_path / "häfen & 'co'"
     Repository.create(folder)

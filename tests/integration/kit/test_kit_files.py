@@ -211,6 +211,18 @@ def test_images_and_deployments_are_for_what_can_be_started(bench) -> None:
     assert services["backend"]["image"].startswith("${BACKEND_IMAGE:?") and "build" not in services["backend"]
 
 
+def test_compose_builds_the_stage_that_a_dockerfile_of_ones_own_has(bench) -> None:
+    grow(bench, "monorepo")
+    bench.write("services/worker/Dockerfile", "FROM python:3.11-slim AS Production\nUSER nobody\n")
+    bench.commit("a stage of that name")
+    brought(bench, "docker", "staging")
+    local = loaded(bench.folder / "compose.yml")["services"]
+    assert local["api"]["build"] == {"context": "services/api"}, "its Dockerfile has one stage without a name"
+    assert local["worker"]["build"]["target"] == "production"
+    for path in ("compose.yml", "compose.prod.yml", "docker-compose.staging.yml"):
+        assert list(loaded(bench.folder / path)) == ["services"], "what every compose reads, old ones too"
+
+
 def test_a_command_gets_an_image_a_package_and_a_playbook_and_nothing_that_stays_running(bench) -> None:
     grow(bench, "command")
     report = init(bench.repository, InitOptions(kits=kits.KITS))

@@ -72,19 +72,25 @@ def fake(tmp_path: Path) -> dict[str, str]:
         ("local-import.sh", ["a b", "--land"], ["import", "a b", "--land"]),
         ("validate-before-sync.py", ["--level", "standard"], ["validate", "--level", "standard"]),
         ("init-sync-system.py", ["--dry-run"], ["init", "--dry-run"]),
-        ("sync-tracker.py", [], ["history", "list"]),
-        ("sync-tracker.py", ["list", "5"], ["history", "list", "-n", "5"]),
+        ("sync-tracker.py", [], ["history", "list", "--syncs"]),
+        ("sync-tracker.py", ["list", "5"], ["history", "list", "--syncs", "-n", "5"]),
         ("sync-tracker.py", ["stats"], ["history", "stats"]),
         ("sync-tracker.py", ["find", "x.patch"], ["history", "find", "x.patch"]),
-        ("sync-tracker.py", ["export"], ["history", "export", "--format", "json", "--to", ".sync/sync_history.json"]),
-        ("sync-tracker.py", ["export", "h.csv"], ["history", "export", "--format", "csv", "--to", "h.csv"]),
+        (
+            "sync-tracker.py",
+            ["export"],
+            ["history", "export", "--syncs", "--format", "json", "--to", "TOP/sync_history.json"],
+        ),
+        ("sync-tracker.py", ["export", "h.csv"], ["history", "export", "--syncs", "--format", "csv", "--to", "h.csv"]),
     ],
 )
 def test_callers_pass_words_and_status_on(
     script: str, words: list[str], asked: list[str], fake: dict[str, str], tmp_path: Path
 ) -> None:
-    path = tmp_path / script
+    path = tmp_path / "scripts" / script
+    path.parent.mkdir()
     path.write_bytes(pieces.script(script))
+    asked = [word.replace("TOP", str(tmp_path)) for word in asked]
     starter = "sh" if script.endswith(".sh") else sys.executable
     done = subprocess.run([starter, str(path), *words], env=fake, capture_output=True, text=True, check=False)
     said = [json.loads(line) for line in done.stdout.splitlines()]

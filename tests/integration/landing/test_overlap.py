@@ -17,15 +17,17 @@ from ecluse.model import Change, ChangeState, Event
 from ecluse.trunk import open_trunk
 
 
-def put(bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, **files: str) -> str:
+def put(
+    bench: Any, history: History, name: str, state: ChangeState = ChangeState.READY, task: str = "", **files: str
+) -> str:
     """A pending change with these files, made on main."""
     bench.git("checkout", "-q", "--detach", "main")
     head = bench.commit(name, **files)
     bench.git("checkout", "-q", "main")
     bench.git("update-ref", f"refs/ecluse/changes/{name}/1", head)
     change = Change(
-        f"{name}/1", name, 1, state, name, "ada", "refs/heads/main", name, name, instant(), instant(), head=head
-    )
+        f"{name}/1", name, 1, state, name, "ada", "refs/heads/main", name, name, instant(), instant(), head=head, task=task,
+    )  # fmt: skip
     history.record(change, Event(f"change.{state}", change.subject, name))
     return change.key
 
@@ -95,3 +97,51 @@ def test_nothing_pending_and_the_door(bench: Any, history: History) -> None:
         text=True,
     )
     assert f"1. ecluse land {key}" in text.stdout
+    assert f"{key}  ada: c-1" in text.stdout
+
+
+def test_the_door_says_what_each_change_is_and_why_one_cannot_land(bench: Any, history: History) -> None:
+    late = put(bench, history, "c-late", README_dot_md="late\n")
+    first = put(bench, history, "c-first", x_dot_py="def f():\n    return 1\n")
+    second = put(bench, history, "c-second", x_dot_py="def f():\n    return 2\n")
+    bench.commit("landed meanwhile", README_dot_md="other\n")
+    (found,) = compare(bench.repository, history)
+    assert (found.order, found.behind, set(found.rework)) == ((first,), (late,), {second, late})
+    done = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    )  # fmt: skip
+    said = done.stdout
+    assert "main: 3 changes pending" in said
+    assert f"{first} and {second} conflict in x.py" in said
+    assert f"{late} cannot land as it is: it conflicts in README.md with main\n" in said
+    assert f"{second} cannot land as it is: it conflicts in x.py with {first}, which the order puts first" in said
+    assert said.count("ecluse sync ada --to trunk.bundle") == 2
+    assert "attempts" not in said
+
+
+def test_the_order_says_which_are_attempts_at_one_task(bench: Any, history: History) -> None:
+    for name, task in (("c-1", "ISSUE-7"), ("c-2", "ISSUE-7"), ("c-3", "alone"), ("c-4", "")):
+        put(bench, history, name, task=task, **{f"{name[2:]}_dot_txt": "x\n"})
+    said = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    ).stdout  # fmt: skip
+    assert "1. ecluse land c-1/1  (one of several attempts at ISSUE-7)" in said
+    assert said.count("one of several") == 2
+
+
+def test_many_pairs_without_trouble_are_counted_and_not_listed(bench: Any, history: History) -> None:
+    bench.commit("begin", x_dot_txt="".join(f"{number}\n\n\n\n" for number in range(6)))
+    for number in range(6):
+        text = "".join(f"{n}{' changed' if n == number else ''}\n\n\n\n" for n in range(6))
+        put(bench, history, f"c-{number}", x_dot_txt=text)
+    (found,) = compare(bench.repository, history)
+    assert len(found.pairs) == 15
+    assert [pair.one for pair in found.pairs] == sorted(pair.one for pair in found.pairs), "in the order of their age"
+    said = subprocess.run(
+        [sys.executable, "-m", "ecluse", "overlap"], cwd=bench.folder, capture_output=True, env=os.environ, check=True,
+        text=True,
+    ).stdout  # fmt: skip
+    assert "15 more pairs touch the same files and merge cleanly" in said
+    assert "6. ecluse land c-5/1" in said

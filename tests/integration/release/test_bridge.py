@@ -10,7 +10,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from ecluse import http, line, webhooks
 from ecluse.errors import Failed
 from ecluse.kit.playbooks import page_of
 from ecluse.model import ReleaseState
+from ecluse.release.bridge import Bridge
 
 
 class Store:
@@ -214,3 +217,31 @@ def huge(port: int) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
         wire.sendall(b"POST /left HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         return wire.recv(100)
+
+
+@pytest.mark.parametrize("answer", [b"<p>moved</p>", b"[]", b"{}", b'{"id": ""}', b"[" * 100_000])
+def test_a_store_whose_answer_nobody_can_read_is_asked_again_later(answer: bytes, tmp_path: Path) -> None:
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(201)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = {"url": f"http://127.0.0.1:{server.server_address[1]}/items", "token": "", "fields": {"title": "title"}}
+        key = secrets.token_hex(8)
+        settings = {"secret": "HOOK", "origin": "us", "left": store, "right": store}
+        bridge = Bridge(settings, {"HOOK": key}, tmp_path / "state.json")
+        body = b'{"id": "e1", "type": "created", "record": {"id": "p1", "title": "x"}}'
+        headers = Message()
+        for name, text in webhooks.sign(body, key, "d1", int(time.time())).items():
+            headers[name] = text
+        status, said = bridge.hear("left", headers, body)
+        assert status == 502 and "curl -i" not in said, said
+        assert bridge.state.seen == [] and bridge.state.links == {}, "it counts when it was carried over"
+        server.shutdown()

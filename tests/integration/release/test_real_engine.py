@@ -8,14 +8,11 @@ image is this machine's own Python.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,68 +31,6 @@ log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {folder}}}}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
-
-
-def says(*words: str) -> bool:
-    """Whether a program answers well."""
-    try:
-        return subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-
-
-UNWANTED = {
-    "__pycache__",
-    "test",
-    "site-packages",
-    "dist-packages",
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "tkinter",
-}
-"""What a service needs nothing of."""
-
-
-def own_python() -> bytes:
-    """A tar with this machine's Python and what it is linked to, at the places where they lie here."""
-    program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    library = Path(sysconfig.get_paths()["stdlib"]).resolve()
-    modules = [str(path) for path in (library / "lib-dynload").glob("*.so")]
-    linked = subprocess.run(["ldd", str(program), *modules], capture_output=True, text=True, check=False).stdout
-    files = {program, *(Path(word) for word in linked.split() if word.startswith("/") and not word.endswith(":"))}
-    kept = io.BytesIO()
-    with tarfile.open(fileobj=kept, mode="w") as tar:
-        for path in sorted(files):
-            tar.add(path.resolve(), arcname=str(path))
-        for path in sorted(library.rglob("*")):
-            if path.is_file() and not UNWANTED & set(path.parts) and path.suffix != ".a":
-                tar.add(path, arcname=str(path))
-    return kept.getvalue()
-
-
-@pytest.fixture(scope="module")
-def engine() -> list[str]:
-    """The words of the engine for compose; skipped where none answers."""
-    if not says("docker", "info"):
-        pytest.skip("no docker engine answers on this machine")
-    if says("docker", "compose", "version"):
-        return ["docker"]
-    if says("docker-compose", "version"):
-        return ["docker-compose"]
-    pytest.skip("docker answers, but has no compose (neither the plugin nor docker-compose)")
-
-
-@pytest.fixture(scope="module")
-def base(engine: list[str]) -> Iterator[str]:
-    """A base image that was not downloaded."""
-    if not sys.platform.startswith("linux"):
-        pytest.skip("the base image is made of this machine's own Linux Python")
-    name = f"ecluse-test-base-{os.getpid()}"
-    subprocess.run(["docker", "import", "-", name], input=own_python(), capture_output=True, check=True)
-    yield name
-    subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True, check=False)
 
 
 @pytest.fixture
@@ -121,7 +56,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def shipped(yard: Any, engine: list[str], base: str, registry: str, tmp_path: Path) -> Iterator[Any]:
+def shipped(yard: Any, engine: list[str], base_image: str, registry: str, tmp_path: Path) -> Iterator[Any]:
     """A yard whose production is a container of an image that every release builds."""
     image = f"name={registry}/app:{{version}}"
     page = yard.short_page("deploy.compose", "semver.decide", f"image.build {image}", f"image.push {image}")
@@ -148,7 +83,7 @@ production = true
         "feat: an image",
         ecluse_dot_toml=policy,
         playbooks__release_dot_md=page,
-        Dockerfile=f"FROM {base}\nCOPY service.py /app/service.py\n",
+        Dockerfile=f"FROM {base_image}\nCOPY service.py /app/service.py\n",
         compose_dot_yml=compose,
     )
     yard.patience_s = 300.0  # images are large, and engines slow on a busy machine

@@ -200,6 +200,20 @@ def test_mistakes_have_a_message_and_a_next_command(yard, words, said):
     assert said in done.stderr and "next:" in done.stderr
 
 
+def test_a_stranger_is_led_to_the_first_release(yard):
+    (yard.folder / "playbooks/hotfix.md").write_text("# mine\n")
+    for words, said, hint in [
+        (("playbook", "show", "hotfix"), "lies in the checkout, and the trunk main does not have it", "git add"),
+        (("playbook", "show", "relaese"), "it has: release", "ecluse playbook show release"),
+        (("release", "approve"), "No release was started here yet", "ecluse release plan"),
+        (("release", "rollback", "--why", "x"), "Nothing is live", "ecluse release status"),
+    ]:
+        done = ecluse(yard, *words, expect=2)
+        assert said in done.stderr and hint in done.stderr, done.stderr
+    plan = ecluse(yard, "release", "plan").stdout
+    assert "Commits: 1\n" in plan and "before   nothing" in plan and "nothing was released before" in plan
+
+
 def test_playbook_list_show_and_lint(yard):
     assert "release          Release, 12 steps" in ecluse(yard, "playbook", "list").stdout
     assert ecluse(yard, "playbook", "show").stdout == (yard.folder / "playbooks/release.md").read_text()

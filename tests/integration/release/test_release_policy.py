@@ -31,7 +31,7 @@ def test_on_friday_evening_it_waits_and_goes_on_by_itself_on_monday(make_desk, h
     release_id = approved(desk)
     waiting = desk.drive(release_id)
     assert waiting.state is ReleaseState.WAITING and desk.deployed() == []
-    assert "frozen until 2026-11-23T05:00:00" in waiting.reason and "nobody is there" in waiting.reason
+    assert "frozen until 2026-11-23 05:00 UTC" in waiting.reason and "nobody is there" in waiting.reason
     hands.set("2026-11-23T04:59")
     wakes.wake(desk.history, waiting.subject)
     assert desk.drive(release_id).state is ReleaseState.WAITING

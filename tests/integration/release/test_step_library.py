@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ecluse import release, signing
+from ecluse.errors import Invalid
 from ecluse.history.journal import effects_of
 from ecluse.model import ReleaseState
 from ecluse.release.steps import ACTIONS, shape_of, wait
@@ -243,7 +244,9 @@ def test_waiting_is_over_when_its_time_has_come(yard):
     assert yard.get(release_id).state is ReleaseState.RUNNING
     assert release.abort(yard.history, release_id, who="Test Person", why="enough").id == release_id
     yard.drive(release_id)
-    over = play(yard, "wait for=soon", name="wrong")
+    with pytest.raises(Invalid, match="`for=soon` of `wait` is not a length of time"):
+        play(yard, "wait for=soon", name="soon")
+    over = play(yard, "wait for={commit}", name="wrong")  # what words stand for is known only then
     assert over.state is ReleaseState.FAILED and "wait takes for=90s" in over.reason
 
 
@@ -274,7 +277,7 @@ def page(answering: Any) -> Page:
     return Page(answering)
 
 
-def watch(yard, page: Page, settings: str, logs: str = "", name: str = "watch", window: str = "0.6"):
+def watch(yard, page: Page, settings: str, logs: str = "", name: str = "watch", window: str = "'0.6 s'"):
     commands = f"[environments.staging.commands]\nlogs = {json.dumps(logs)}\n" if logs else ""
     staging(yard, f"{commands}[environments.staging.watch]\n{settings}\n", url=page.url)
     return play(yard, f"watch window={window} every=0.1", name=name)

@@ -75,6 +75,11 @@ def test_page_names_are_plain_and_apart(name: str) -> None:
     assert journal.page_of(name) == path
 
 
+def test_accents_leave_their_letters_in_the_name() -> None:
+    assert journal.page_of("Équipe Noël").startswith("docs/passation/equipe-noel-")
+    assert journal.page_of("Équipe Noël") != journal.page_of("Equipe Noel")
+
+
 def test_a_page_does_not_grow_for_ever() -> None:
     tree: dict[str, str] = {}
     for number in range(journal.ENTRIES_CAP + 5):

@@ -110,6 +110,16 @@ def test_own_forms_are_used_and_shipped_ones_follow_the_language() -> None:
     assert as_shipped == session.render(facts(), "fr")
 
 
+def test_reasons_and_bases_are_told_in_the_language_of_the_document() -> None:
+    left = ({"path": ".env", "reason": "sensitive"}, {"path": "x", "reason": "of another kind"})
+    some = facts(not_carried=left, based="upstream", base="1" * 40)
+    french = session.render(some, "fr")
+    assert "(sensible)" in french["agent-handoff"] and "(of another kind)" in french["agent-handoff"]
+    assert "(branche suivie)" in french["checklist-pre-sync"]
+    assert "sensitive" not in "".join(french.values())
+    assert "(upstream)" in session.render(some, "en")["checklist-pre-sync"]
+
+
 @pytest.mark.parametrize(
     ("asked", "environ", "wanted"),
     [

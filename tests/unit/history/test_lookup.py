@@ -39,6 +39,8 @@ def history(tmp_path: Path) -> History:
         ("c-two.patch", ["c-two"]),
         ("C-ONE", ["c-one"]),
         ("src/été", ["c-one"]),
+        ("SRC/ÉTÉ", ["c-one"]),
+        ("src/e\u0301te\u0301", ["c-one"]),
         ("100%", ["c-two"]),
         ("10_%", []),
         ("c-", ["c-one", "c-two"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ecluse.cli.land import describe
 from ecluse.errors import Waits
 from ecluse.history import History, perform, waiting
 from ecluse.history.journal import Probed
@@ -38,8 +39,17 @@ def test_an_unknown_agents_change_waits_for_a_review_whether_or_not_it_was_asked
 
 
 def test_a_key_that_a_shell_would_read_is_quoted() -> None:
-    (one,) = waiting.of_change(replace(CHANGE, key="$(id)/1", state=ChangeState.CONFLICT))
-    assert one.commands == ("ecluse show '$(id)/1'",)
+    (one,) = waiting.of_change(replace(CHANGE, key="$(id)/1", agent="$(rm)", state=ChangeState.CONFLICT))
+    assert one.commands == ("ecluse sync '$(rm)' --to trunk.bundle", "ecluse show '$(id)/1'")
+    for agent in ("", "--help"):
+        (one,) = waiting.of_change(replace(CHANGE, agent=agent, state=ChangeState.CONFLICT))
+        assert one.commands == ("ecluse show c/1",)
+
+
+def test_a_landing_that_conflicts_says_how_its_agent_gets_the_trunk() -> None:
+    said = describe(replace(LANDING, state=LandingState.FAILED, agent="ada", reason="why", blocked_paths=("a.py",)))
+    assert "next: ecluse sync ada --to trunk.bundle" in said
+    assert "next: ecluse show " in describe(replace(LANDING, state=LandingState.FAILED, agent="ada", reason="why"))
 
 
 def test_a_blocked_landing_says_what_is_in_its_way() -> None:

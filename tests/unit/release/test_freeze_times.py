@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecluse.cli.release_policy import instant_of
 from ecluse.errors import Invalid, Unsupported
 from ecluse.release import calendar, windows
 
@@ -139,6 +140,8 @@ def test_a_calendar_covers_its_events(lines: list[str], inside: list[str], outsi
         "RRULE:FREQ=YEARLY;BYSETPOS=1",
         "RRULE:FREQ=HOURLY",
         "RRULE:FREQ=WEEKLY;INTERVAL=0",
+        "RRULE:FREQ=WEEKLY;INTERVAL=00",
+        "RRULE:FREQ=WEEKLY;COUNT=²",
         "RDATE:20260101T000000Z",
         "RECURRENCE-ID:20260101T000000Z",
     ],
@@ -159,3 +162,17 @@ def test_repetitions_agree_with_counting_them(interval: int, count: int, day: in
     text = ics("DTSTART:20260101T080000Z", "DURATION:PT1H", f"RRULE:FREQ=DAILY;INTERVAL={interval};COUNT={count}")
     moment = datetime(2026, 1, 1, 8, 30) + timedelta(days=day)
     assert covered(text, moment.isoformat()) == (day % interval == 0 and day // interval < count)
+
+
+@pytest.mark.parametrize("text", ["soon", "", "99999999d", "4 fortnights", "-2h", "9999-12-31T23:59:59-14:00", "٤h"])
+def test_an_end_that_no_calendar_has_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        instant_of(text)
+    assert caught.value.code == "usage.time"
+
+
+def test_the_end_of_a_freeze_in_words_and_as_a_day() -> None:
+    assert instant_of("20301224").startswith("2030-12-24T00:00")
+    assert instant_of("2030-12-24T18:00+02:00").startswith("2030-12-24T16:00")
+    for text in ("30m", "4 h", "2 days", "1 semaine"):
+        assert instant_of(text) > instant_of("1s")

@@ -77,7 +77,18 @@ def test_the_moves_of_a_way_back_stand_in_their_order():
 
 @pytest.mark.parametrize(
     ("said", "wanted"),
-    [("30 min", 1800), ("24h", 86400), ("2 jours", 172800), ("90", 90), ("1.5 h", 5400), ("soon", None), ("", None)],
+    [
+        ("30 min", 1800),
+        ("24h", 86400),
+        ("2 jours", 172800),
+        ("90", 90),
+        ("1.5 h", 5400),
+        ("soon", None),
+        ("", None),
+        ("٣ h", None),
+        ("99999999 days", None),
+        ("36525 d", 36525 * 86400),
+    ],
 )
 def test_lengths_of_time(said, wanted):
     assert durations.seconds(said) == wanted

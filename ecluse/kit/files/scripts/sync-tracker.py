@@ -4,6 +4,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 
 def call(words, stderr=None):
@@ -23,16 +24,16 @@ def translate(words):
     """The words of `ecluse` for the words of this script, or nothing when they are not understood."""
     verb, rest = (words[0], words[1:]) if words else ("list", [])
     if verb == "list" and not rest:
-        return ["history", "list"]
+        return ["history", "list", "--syncs"]
     if verb == "list" and len(rest) == 1 and rest[0].isdigit():
-        return ["history", "list", "-n", rest[0]]
+        return ["history", "list", "--syncs", "-n", rest[0]]
     if verb == "stats" and not rest:
         return ["history", "stats"]
     if verb == "find" and len(rest) == 1:
         return ["history", "find", rest[0]]
     if verb == "export" and len(rest) <= 1:
-        path = rest[0] if rest else ".sync/sync_history.json"
-        return ["history", "export", "--format", "csv" if path.endswith(".csv") else "json", "--to", path]
+        path = rest[0] if rest else str(Path(__file__).resolve().parents[1] / "sync_history.json")
+        return ["history", "export", "--syncs", "--format", "csv" if path.endswith(".csv") else "json", "--to", path]
     return []
 
 

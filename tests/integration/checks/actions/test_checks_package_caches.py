@@ -97,6 +97,44 @@ def test_npm_installs_from_what_was_kept(play: Any) -> None:
     assert "Some specified paths were not resolved" in job.steps[0].reason
 
 
+def test_a_cache_that_nobody_asked_for_since_version_5(play: Any) -> None:
+    play.write("package-lock.json", "{}")
+
+    def caches(package: str, version: str, more: str = "") -> bool | str:
+        play.write("package.json", package)
+        job = play.job(f"- uses: actions/checkout@v4\n- {{uses: 'actions/setup-node@{version}'{more}}}\n")
+        return job.steps[1].reason or any(step.name.startswith("Post") and "saved" in step.reason for step in job.steps)
+
+    npm = '{"packageManager": "npm@11.0.0"}'
+    assert caches(npm, "v4") is False and caches(npm, "v5") is True and caches(npm, "v6.1.0") is True
+    assert caches(npm, "v5", ", with: {package-manager-cache: false}") is False
+    assert caches('{"packageManager": "pnpm@10.1.0"}', "v6") is False, "only npm since version 6"
+    assert "pnpm-lock.yaml" in str(caches('{"packageManager": "pnpm@10.1.0"}', "v5")), (
+        "as there: a lock file is asked for"
+    )
+    assert caches('{"devEngines": {"packageManager": [{"name": "yarn"}, {"name": "npm"}]}}', "v6") is True
+    assert caches('{"packageManager": "npmx@1"}', "v6") is False and caches("[]", "v6") is False
+    commit = "49933ea5288caeca8642d1e84afbd3f7d6820020"
+    assert caches(npm, commit) is True
+    (play.tree / "package-lock.json").unlink()
+    assert caches(npm, commit) is False, "it may be an older version: nothing is asked for that nobody wanted"
+
+
+def test_uv_prunes_when_it_is_told_to(play: Any, tmp_path: Path) -> None:
+    if process.which("uv") is None:
+        pytest.skip("uv is not on this machine")
+    make_wheel(tmp_path)
+    steps = f"""
+        - uses: actions/checkout@v4
+        - {{id: uv, uses: astral-sh/setup-uv@v7, with: {{enable-cache: true, prune-cache: true}}}}
+        - run: test "${{{{ steps.uv.outputs.cache-hit }}}}" = HIT
+        - run: uv venv -q && uv pip install -q --no-index --find-links {tmp_path} thing && .venv/bin/python -m thing
+        """
+    assert play.job(steps.replace("HIT", "false")).result == "success", play.lines
+    there = 'true && test -z "$(find $UV_CACHE_DIR -name thing.py)"'
+    assert play.job(steps.replace("HIT", there)).result == "success", play.lines
+
+
 def test_uv_keeps_its_own(play: Any, tmp_path: Path) -> None:
     if process.which("uv") is None:
         pytest.skip("uv is not on this machine")

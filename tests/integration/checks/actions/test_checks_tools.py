@@ -49,6 +49,22 @@ def test_the_node_of_the_machine(play: Any) -> None:
 
 
 @node
+def test_the_places_where_a_package_says_its_node(play: Any) -> None:
+    play.write("base/package.json", '{"volta": {"node": ">=4"}, "engines": {"node": "3"}}')
+    play.write("app/package.json", '{"volta": {"extends": "../base/package.json"}}')
+    play.write("own/package.json", '{"devEngines": {"runtime": [{"name": "bun"}, {"name": "node", "version": "3"}]}}')
+    play.write("odd/package.json", '{"engines": "4", "volta": {"extends": "package.json"}}')
+    job = play.job("""
+        - uses: actions/checkout@v4
+        - {uses: actions/setup-node@v6, with: {node-version-file: app/package.json}}
+        - {uses: actions/setup-node@v6, with: {node-version-file: odd/package.json}}
+        - {uses: actions/setup-node@v6, with: {node-version-file: own/package.json}}
+    """)
+    assert [step.outcome for step in job.steps[1:4]] == [Result.SUCCESS, Result.SUCCESS, Result.FAILURE], play.lines
+    assert "Node 3 is not on this machine" in job.steps[3].reason
+
+
+@node
 def test_another_node_is_used_from_where_it_is_kept(play: Any) -> None:
     kind = f"node-{tools._system()}"
     folder = tools.tools_folder(kind) / "16.20.2" / "node_modules" / ".bin"
