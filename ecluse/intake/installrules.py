@@ -53,6 +53,8 @@ _BACKENDS = frozenset((
 def judge_install(change: ChangedPath, read: Callable[[str], bytes]) -> list[Finding]:
     """``toolconfig.autorun`` for what a change newly has run on install, ``toolconfig.source`` for where it newly loads from."""
     name = change.path.rpartition("/")[2]
+    if name not in _ON_INSTALL and name not in ("setup.py", "pyproject.toml") and not _LOCK.search(change.path):
+        return []  # most files are never read for this
     now = read(change.new_id)
     before = read(change.old_id) if change.old_mode.startswith("100") else b""
     if name in _ON_INSTALL:
