@@ -99,9 +99,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_stale(folder: Path, pattern: str, age_s: float = STALE_S) -> int:
-    """Remove what a process that died half way left in ``folder``: entries named so that nobody has touched for an hour
-    (``age_s`` seconds).
+def remove_stale(folder: Path, prefix: str, age_s: float = STALE_S) -> int:
+    """Remove what a process that died half way left in ``folder``: entries whose names begin with ``prefix`` and that
+    nobody has touched for an hour (``age_s`` seconds).
 
     Returns how many there were; what cannot be removed stays.
     """
@@ -109,11 +109,14 @@ def remove_stale(folder: Path, pattern: str, age_s: float = STALE_S) -> int:
 
     latest = now().timestamp() - age_s
     found = 0
-    for entry in folder.glob(pattern):
-        with contextlib.suppress(OSError):
-            if entry.lstat().st_mtime < latest:
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-                found += 1
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(prefix):
+                continue
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime < latest:
+                    shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else Path(entry).unlink()
+                    found += 1
     return found
 
 

@@ -146,7 +146,7 @@ def keep(state_dir: Path, parcel: Parcel) -> Path:
     aside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder.parent, ".part-*")
+        remove_stale(folder.parent, ".part-")
         aside = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
         for name in parcel.names:
             shutil.copyfile(parcel.folder / name, aside / name)

@@ -115,7 +115,7 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
             "This repository names its objects by SHA-256; Écluse carries changes of SHA-1 repositories only.",
             "git bundle create FILE.bundle HEAD",
         )
-    remove_stale(Path(tempfile.gettempdir()), "ecluse-clone-*", _DEAD_S)
+    remove_stale(Path(tempfile.gettempdir()), "ecluse-clone-", _DEAD_S)
     try:
         with repository.temporary_clone() as temporary:
             found = _find(repository, temporary, head, request)

@@ -61,7 +61,7 @@ class Publication:
         _refuse_file(self.target)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            remove_stale(self.folder, ".export-*")
+            remove_stale(self.folder, ".export-")
             self._aside = Path(tempfile.mkdtemp(prefix=".export-", dir=self.folder))
             self.stamp = self._claim_stamp()
         except OSError as error:
