@@ -1,7 +1,7 @@
 """Lock 1: is this change complete, authentic, harmless, and what it says it is?
 
 Out: ``outbox`` (export) with ``baseline``, ``snapshot``, ``lineage``, ``publication``. In: ``sources`` and ``inbox``
-(receive), ``judgement`` over the rules, ``admission`` (the state machine), ``reviews`` and ``trust``; before it goes on,
+(receive), ``opening`` and ``judgement`` over the rules, ``admission`` (the state machine), ``reviews`` and ``trust``; before it goes on,
 ``trials`` (build, tests) and ``tipmessage`` (the words of uncommitted work), ``leaving`` (uncommitted work that stays so). Loaded when used.
 """
 

@@ -5,42 +5,38 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ecluse.dataclass import dataclass, field
 from ecluse.errors import Problem, Refused
-from ecluse.git import ChangedPath, Commit, Identity, Repository
-from ecluse.git.fetching import is_partial, obtain
+from ecluse.git import Repository
 from ecluse.git.lookups import commits_beyond
-from ecluse.git.nouns import EMPTY_TREE, FALLBACK_IDENTITY
-from ecluse.git.remotes import remote_names
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.resolving import merge_by_rules
 from ecluse.guarded import rules_for
 from ecluse.intake import belonging, bundlefile, people
+from ecluse.intake.case import Case
 from ecluse.intake.commitrules import is_untrusted, judge_claim, judge_commits
-from ecluse.intake.content import judge_content, make_ready
+from ecluse.intake.content import judge_content
 from ecluse.intake.differences import Differences
-from ecluse.intake.manifest import MARK, Manifest, Payload, clean
+from ecluse.intake.manifest import Manifest, Payload, clean
 from ecluse.intake.objects import Reader, commit_changes
-from ecluse.intake.patchapply import Limits
-from ecluse.intake.quarantine import unpack
-from ecluse.intake.series import Form, Text, apply_text, candidate_bases, form_of, read_text
+from ecluse.intake.opening import open_payload
 from ecluse.intake.sources import Parcel, read_claims
 from ecluse.intake.treerules import list_entries
 from ecluse.intake.trust import find_signer, trusted_by
 from ecluse.intake.validation import validate_tree
 from ecluse.model import Agent, Finding, Verdict
 from ecluse.process import CommandFailed, background
-from ecluse.signing import Principal, principals
+from ecluse.signing import principals
 from ecluse.trunk import Trunk
 
 FINDINGS_CAP = 200
 _COMMIT_CAP = 1 << 20
 _COMMITS_CAP = 32 << 20
-_FETCHED_CAP = 20
 _FOR_A_PERSON = ("base.missing", "base.partial", "base.does_not_apply", "signature.unknown")
 
 
@@ -74,35 +70,6 @@ class Judgement:
     """The commit of work that nobody had committed, where there is one."""
 
 
-@dataclass(slots=True)
-class _Case:
-    """What is known so far of one bundle under judgement."""
-
-    trunk: Trunk
-    target: str
-    room: Repository
-    reader: Reader
-    branches: Callable[[], frozenset[str]] = frozenset
-    claims: Manifest | None = None
-    signer: Principal | None = None
-    findings: list[Finding] = field(default_factory=list)
-    base: str = ""
-    head: str = ""
-    tree: str = ""
-    method: str = ""
-    uncommitted: str = ""
-    fetched: bool = False
-    committed_only: bool = False
-    commits: list[Commit] = field(default_factory=list)
-    changes: list[ChangedPath] = field(default_factory=list)
-    standing: dict[str, tuple[str, str]] | None = None
-    by_commit: dict[str, list[ChangedPath]] = field(default_factory=dict)
-    objects: frozenset[str] = frozenset()
-    conflicts: tuple[str, ...] = ()
-    resolved: tuple[dict[str, str], ...] = ()
-    validations: list[dict[str, Any]] = field(default_factory=list)
-
-
 @contextlib.contextmanager
 def judge(
     repository: Repository, trunk: Trunk, target: str, parcel: Parcel, *, committed_only: bool = False
@@ -113,7 +80,7 @@ def judge(
     Never raises for what is in the bundle: that is a finding. Raises for what is wrong here (disk, git, policy file).
     """
     with repository.temporary_clone() as room, room.asking(), Reader(room) as reader:
-        case = _Case(trunk, target, room, reader, committed_only=committed_only)
+        case = Case(trunk, target, room, reader, committed_only=committed_only)
         try:
             _judge_parcel(case, parcel)
         except CommandFailed as problem:
@@ -131,12 +98,12 @@ def _verdict_of(problem: Problem) -> Verdict:
     return Verdict.QUARANTINE if problem.code in _FOR_A_PERSON else Verdict.REJECT
 
 
-def _judge_parcel(case: _Case, parcel: Parcel) -> None:
+def _judge_parcel(case: Case, parcel: Parcel) -> None:
     with background(lambda: frozenset(case.trunk.repository.refs("refs/heads"))) as case.branches:
         if parcel.manifest:
             _read_manifest(case, parcel, parcel.manifest)
         with tempfile.TemporaryDirectory(prefix="ecluse-payload-") as scratch:
-            _open_payload(case, parcel, Path(scratch))
+            open_payload(case, parcel, Path(scratch))
     signer = case.signer.name if case.signer else ""
     _relate(case)
     with background(lambda: judge_commits(case.reader, case.commits, principals(case.trunk.signers), signer)) as judged:
@@ -151,11 +118,11 @@ def _judge_parcel(case: _Case, parcel: Parcel) -> None:
         case.validations = validate_tree(case.room, case.base, case.head, level)
 
 
-def _is_refused(case: _Case) -> bool:
+def _is_refused(case: Case) -> bool:
     return any(finding.verdict is Verdict.REJECT for finding in case.findings)
 
 
-def _read_manifest(case: _Case, parcel: Parcel, name: str) -> None:
+def _read_manifest(case: Case, parcel: Parcel, name: str) -> None:
     """What the manifest says, who signed it, and whether its payloads are the files that it names."""
     said = read_claims(parcel.folder / name)
     if isinstance(said, Problem):
@@ -172,132 +139,6 @@ def _read_manifest(case: _Case, parcel: Parcel, name: str) -> None:
         _check_payload(payload, parcel)
 
 
-def _open_payload(case: _Case, parcel: Parcel, scratch: Path) -> None:
-    """Open what carries the change: the bundle where there is one and its base is here, else the text beside it."""
-    bundle = case.claims.payload("bundle") if case.claims else None
-    patch = case.claims.payload("patch") if case.claims and not case.claims.foreign else None
-    paths = [parcel.folder / name for name in parcel.payloads]
-    if bundle:
-        if bundle.name in parcel.payloads:
-            paths = [parcel.folder / bundle.name]
-        elif patch is None or patch.name not in parcel.payloads:
-            raise bundlefile.refuse("bundle.incomplete", "The bundle payload that the manifest names is not here")
-    if form_of(paths[0]) is Form.ARCHIVE:
-        from ecluse.intake import archives
-
-        folder = archives.unpack_archive(paths[0], scratch / "unpacked", case.trunk.config.intake.max_bundle_bytes)
-        paths = sorted(folder.iterdir())
-        if not paths or any(form_of(path) is Form.ARCHIVE for path in paths):
-            raise bundlefile.refuse("archive.nested", "The archive holds nothing, or another archive")
-    if form_of(paths[0]) is not Form.BUNDLE or len(paths) > 1:
-        _open_text(case, paths)
-        return
-    try:
-        _open_bundle(case, paths[0])
-    except Refused as problem:
-        if problem.code != "base.missing":
-            raise
-        if _fetch_missing(case, bundlefile.read_header(paths[0]).prerequisites):
-            _open_bundle(case, paths[0])
-        elif patch is not None and patch.name in parcel.payloads:
-            _open_text(case, [parcel.folder / patch.name])
-        else:
-            raise
-
-
-def _fetch_missing(case: _Case, prerequisites: tuple[str, ...] = ()) -> bool:
-    """Ask our own remotes for what a change is based on and is not here, where the policy lets us."""
-    declared = case.claims.base if case.claims else ""
-    needed = dict.fromkeys((*([declared] if declared else []), *prerequisites))
-    missing = [oid for oid in needed if case.room.resolve(oid) != oid][:_FETCHED_CAP]
-    if not missing or case.fetched or not case.trunk.config.intake.fetch:
-        return False
-    remote = obtain(case.trunk.repository, case.room, missing, _tip(case))
-    if not remote:
-        return False
-    case.fetched = True
-    what = ", ".join(oid[:12] for oid in missing[:3])
-    text = f"what it is based on ({what}) was fetched from the remote {remote}; what the target lacks of it comes with the change"
-    case.findings.append(Finding("base.fetched", Verdict.WARN, text))
-    return True
-
-
-def _open_text(case: _Case, paths: list[Path]) -> None:
-    """Read mails, patches or edits under our own rules and make commits of them in the throw-away repository."""
-    config, claims, known = case.trunk.config.intake, case.claims, case.trunk.repository
-    limits = Limits(config.max_files, config.max_file_bytes)
-    title = clean(claims.title) if claims else ""
-    if claims and claims.foreign and claims.head:
-        raise bundlefile.refuse(
-            "meta.head_mismatch", "The manifest names a head commit, and its payload holds no commits"
-        )
-    left = claims is not None and not claims.foreign and claims.only_uncommitted
-    text = read_text(paths, f"{title}\n\n{MARK}" if left else title, limits, config.max_commits)
-    said = claims.extra.get("commits") if claims else None
-    if said is not None and said != max(len(text.pieces), 1):
-        raise bundlefile.refuse(
-            "mail.count_mismatch", f"The manifest says {said} commits, the payload holds {max(len(text.pieces), 1)}"
-        )
-    declared = claims.base if claims else ""
-    missing = bool(declared) and case.room.resolve(declared) != declared and not _fetch_missing(case)
-    if missing and claims and claims.foreign:
-        raise _missing(declared)
-    tip = known.commit_id(case.target)
-    bases = [declared] if declared and not missing else candidate_bases(known, tip, text)
-    name = clean(claims.agent.name) if claims else ""
-    author = Identity(name or FALLBACK_IDENTITY.name, FALLBACK_IDENTITY.email)
-    try:
-        applied = apply_text(case.room, text, bases, author, title, limits)
-    except Refused as problem:
-        if missing and problem.code == "base.does_not_apply":
-            raise _missing(declared) from problem
-        raise
-    case.findings += applied.findings
-    case.head, case.tree, case.method = applied.head, case.room.tree_id(applied.head), str(text.form)
-    case.uncommitted = case.head if left else ""
-    if claims and not claims.foreign:
-        _compare_trees(case, claims, missing)
-        _compare_origins(case, claims, text)
-
-
-def _compare_trees(case: _Case, claims: Manifest, missing: bool) -> None:
-    """What our own manifest's patch makes must be what the manifest declares, even where its base is not here."""
-    if not missing and case.tree != claims.tree:
-        raise bundlefile.refuse("meta.tree_mismatch", "The patch does not make the tree that the manifest declares")
-    if missing and any(one.code == "patch.index_mismatch" for one in case.findings):
-        raise _missing(claims.base)
-    text = "applied as a patch, with a new commit id"
-    why = f"its base {claims.base[:12]} is not here" if missing else "there is no bundle beside it"
-    case.findings.append(Finding("bundle.replaced", Verdict.WARN, f"{text}: {why}"))
-
-
-def _compare_origins(case: _Case, claims: Manifest, text: Text) -> None:
-    """A patch of a history that is not here counts only when files that it starts from are the very ones here."""
-    if not belonging.is_elsewhere(case.trunk.repository, claims):
-        return
-    if not any(one.old_id.strip("0") for piece in text.pieces for one in piece.files):
-        raise _missing(claims.base or claims.head)
-    words = "its history is not here; the files it starts from are the very ones here"
-    case.findings.append(Finding("repository.unproven", Verdict.WARN, words))
-
-
-def _missing(base: str) -> Refused:
-    return Refused(
-        "base.missing",
-        f"The change is based on {base[:12]}, which this repository does not have.",
-        "get it here (git fetch, in a shallow clone: git fetch --unshallow), then import the same change again",
-    )
-
-
-def _partial(repository: Repository) -> Refused:
-    remote = next(iter(remote_names(repository)), "origin")
-    return Refused(
-        "base.partial",
-        "This clone was made with a filter, and files that the change starts from are not here.",
-        f"git fetch --refetch --no-filter {remote}, then import the same change again",
-    )
-
-
 def _check_payload(payload: Payload, parcel: Parcel) -> None:
     if payload.name not in parcel.payloads:
         return
@@ -309,63 +150,9 @@ def _check_payload(payload: Payload, parcel: Parcel) -> None:
         )
 
 
-def _open_bundle(case: _Case, bundle: Path) -> None:
-    """Header, caps, prerequisites, then git's own checks; sets head, tree and method."""
-    limits = case.trunk.config.intake
-    header = bundlefile.read_header(bundle)
-    declared = case.claims.head if case.claims else ""
-    case.head, name = bundlefile.choose_ref(header, declared, case.branches())
-    if bundlefile.tempts_a_shell(name):
-        text = f"the ref {name[:80]!a} holds characters that a shell would act on"
-        case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
-    _check_prerequisites(case, header)
-    facts = bundlefile.walk_pack(
-        bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
-    )
-    try:
-        with background(lambda: unpack(case.room, bundle, header, limits.max_bundle_bytes, facts.largest)) as unpacked:
-            case.standing = list_entries(case.trunk.repository, _tip(case))  # has to be known anyway
-            make_ready()
-        case.findings += unpacked()
-    except Refused as problem:
-        if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):
-            raise _partial(case.trunk.repository) from problem
-        raise
-    tree = case.room.tree_of(case.head)
-    if tree is None:
-        raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
-    case.tree = tree
-    if case.claims and case.claims.tree and case.claims.tree != case.tree:
-        raise bundlefile.refuse("meta.tree_mismatch", "The head's tree is not the one that the manifest declares")
-    case.method, case.uncommitted = "bundle", case.claims.uncommitted if case.claims else ""
-    if case.committed_only:
-        case.head = case.room.commits(f"{case.head}^!")[0].parents[0]
-        case.tree = case.room.tree_id(case.head)
-
-
-def _check_prerequisites(case: _Case, header: bundlefile.BundleHeader) -> None:
-    declared = case.claims.base if case.claims else ""
-    known = case.room  # it borrows what is here, and holds what was fetched
-    needed = dict.fromkeys((*header.prerequisites, *([declared] if declared else [])))
-    missing = [oid for oid in needed if known.resolve(oid) != oid]
-    if missing:
-        raise _missing(missing[0])
-    if declared:
-        for oid in header.prerequisites:
-            if oid != declared and not known.is_ancestor(oid, declared):
-                raise bundlefile.refuse(
-                    "bundle.prerequisite", f"The bundle needs {oid[:12]}, which the declared base does not include"
-                )
-
-
-def _tip(case: _Case) -> str:
-    """Where the target stands: the trunk as it was looked at, or another branch as it is now."""
-    return case.trunk.tip if case.target == case.trunk.ref else case.trunk.repository.commit_id(case.target)
-
-
-def _relate(case: _Case) -> None:
+def _relate(case: Case) -> None:
     """Where the change leaves the target's history, and which commits it brings."""
-    tip = _tip(case)
+    tip = case.tip()
     limit = case.trunk.config.intake.max_commits
     listed, common = commits_beyond(case.room, case.head, tip, limit + 1)
     if common is None:
@@ -387,7 +174,7 @@ def _relate(case: _Case) -> None:
         raise bundlefile.refuse("meta.base", "The declared base is not an ancestor of the head")
 
 
-def _count(case: _Case) -> None:
+def _count(case: Case) -> None:
     """Count the changed files of the result and of every commit before anything lists them; then list them."""
     limit = case.trunk.config.intake.max_files
     trees = {commit.id: commit.tree for commit in case.commits}
@@ -439,7 +226,7 @@ def _rounded(number: int) -> str:
     return f"{number:,}" if number < 10**6 else f"about 10^{len(str(number)) - 1}"
 
 
-def _compare_files(case: _Case) -> None:
+def _compare_files(case: Case) -> None:
     """Our own manifests list every file: what they say must be what is there."""
     claims = case.claims
     if claims is None or claims.foreign or case.committed_only:
@@ -451,10 +238,10 @@ def _compare_files(case: _Case) -> None:
         raise bundlefile.refuse("meta.files_mismatch", "The manifest's list of files is not what the bundle holds")
 
 
-def _result(case: _Case) -> dict[str, tuple[str, str]]:
+def _result(case: Case) -> dict[str, tuple[str, str]]:
     """Path to (mode, id) of what the target would hold: what stands there as it is changed, else the merged tree."""
     tree = _merged_tree(case)
-    if case.standing is None or _tip(case) != case.base:
+    if case.standing is None or case.tip() != case.base:
         return list_entries(case.room, tree)
     entries = dict(case.standing)
     for change in case.changes:
@@ -464,9 +251,9 @@ def _result(case: _Case) -> dict[str, tuple[str, str]]:
     return entries
 
 
-def _merged_tree(case: _Case) -> str:
+def _merged_tree(case: Case) -> str:
     """The tree after a merge into the target as it is now, by rules; the head's own where that conflicts."""
-    tip = _tip(case)
+    tip = case.tip()
     if tip == case.base:  # the change stands on it
         return case.tree
     rules = rules_for(case.trunk.repository, case.trunk.config)
@@ -475,7 +262,7 @@ def _merged_tree(case: _Case) -> str:
     return case.tree if merged.conflicts else merged.tree
 
 
-def _sum_up(case: _Case) -> Judgement:
+def _sum_up(case: Case) -> Judgement:
     order = list(Verdict)
     findings = sorted(case.findings, key=lambda one: -order.index(one.verdict))[:FINDINGS_CAP]
     verdict = findings[0].verdict if findings else Verdict.ACCEPT

@@ -16,8 +16,9 @@ import pytest
 
 from ecluse.errors import Refused
 from ecluse.git import Repository
+from ecluse.git.nouns import EMPTY_TREE
 from ecluse.history import History
-from ecluse.intake import judgement, outbox
+from ecluse.intake import outbox
 from ecluse.intake.differences import Differences
 from ecluse.intake.publication import Publication
 from ecluse.intake.textrules import judge_oversized, judge_text
@@ -116,7 +117,7 @@ def test_differences_are_those_of_git(bench: Any) -> None:
         for old in ("", *trees):
             differences.load([(old, new) for new in trees])
             for new in trees:
-                expected = repository.changed_paths(old or judgement.EMPTY_TREE, new)
+                expected = repository.changed_paths(old or EMPTY_TREE, new)
                 assert differences.paths(old, new) == expected
                 assert differences.count(old, new) == len(expected)
 
