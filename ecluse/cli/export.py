@@ -51,6 +51,7 @@ def command(
 
     Exit: 0 done; 3 something was left out and nobody accepted that; 4 refused (a secret); 5 a check is red.
     """
+    _load(frame)
     from ecluse import intake
     from ecluse.config import of_checkout
 
@@ -107,6 +108,15 @@ def _note_written(frame: Frame) -> None:
     if (frame.repository.state_dir / "history.db").exists():
         with contextlib.suppress(Failed):
             frame.history.written = True
+
+
+def _load(frame: Frame) -> None:
+    """Ask git about the repository while what exports is loaded."""
+    from ecluse.git import Repository  # noqa: F401 - before the block: two threads must not load the same
+    from ecluse.process import background
+
+    with background(lambda: frame.repository.settings()):
+        from ecluse.intake import exportlog  # noqa: F401
 
 
 def _watch(frame: Frame, request: Callable[[], ExportRequest], every: str) -> int:

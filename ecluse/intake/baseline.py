@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from ecluse.dataclass import dataclass
@@ -27,21 +26,29 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
     The commit is always an ancestor of ``head``: where HEAD was moved back behind it, the common ancestor is taken.
     Raises :class:`Invalid` when ``asked`` is unknown or has nothing in common with ``head``.
     """
+    for one in _candidates(repository, asked):
+        common = repository.merge_base(one.commit, head) if one.commit else ""
+        if common is not None:
+            return Baseline(common, one.how, one.target)
+    raise Invalid("export.base", f"{asked!r} has no commit in common with HEAD.", "git log --oneline --graph --all")
+
+
+def likely_baseline(repository: Repository, asked: str | None = None) -> Baseline:
+    """What :func:`find_baseline` mostly finds, before anybody has looked whether the work stands on it."""
+    return _candidates(repository, asked)[0]
+
+
+def _candidates(repository: Repository, asked: str | None) -> list[Baseline]:
+    """Where the work may have started, the likeliest first; what was asked for stands alone."""
     log = reflog(repository)
     upstream = upstream_of(repository)
     target = _target(repository, upstream, log)
     if asked:
-        common = repository.merge_base(repository.commit_id(asked), head)
-        if common is None:
-            raise Invalid(
-                "export.base", f"{asked!r} has no commit in common with HEAD.", "git log --oneline --graph --all"
-            )
-        return Baseline(common, "asked", target)
-    kept = _recorded(repository)
-    trunk = kept.get("ecluse.trunk", "")
+        return [Baseline(repository.commit_id(asked), "asked", target)]
+    trunk = repository.config("ecluse.trunk") or ""
     trunk = "" if trunk == repository.branch() else trunk
     named = {
-        "recorded": kept.get("ecluse.base", ""),
+        "recorded": repository.config("ecluse.base") or "",
         "upstream": "@{upstream}" if upstream else "",
         "trunk": f"refs/heads/{trunk}" if trunk else "",
         "origin/HEAD": "refs/remotes/origin/HEAD",
@@ -49,18 +56,9 @@ def find_baseline(repository: Repository, head: str, asked: str | None = None) -
         "shallow": _shallow_end(repository),
     }
     named = {how: revision for how, revision in named.items() if revision}
-    for how, found in zip(named, resolve_all(repository, list(named.values())), strict=True):
-        common = repository.merge_base(found, head) if found else None
-        if common:
-            return Baseline(common, how, trunk if how == "trunk" else target)
-    return Baseline("", "none: whole history", target)
-
-
-def _recorded(repository: Repository) -> dict[str, str]:
-    """What `ecluse sync` and `ecluse init` left in the repository's own configuration, asked in one question."""
-    asked = repository.run("config", "--local", "--null", "--get-regexp", r"^ecluse\.(base|trunk)$", check=False)
-    items = (item.partition("\n") for item in os.fsdecode(asked.stdout).split("\0"))
-    return {key: value for key, _, value in items if key}
+    found = zip(named, resolve_all(repository, list(named.values())), strict=True)
+    likely = [Baseline(commit, how, trunk if how == "trunk" else target) for how, commit in found if commit]
+    return [*likely, Baseline("", "none: whole history", target)]
 
 
 def _target(repository: Repository, upstream: str, log: list[tuple[str, str]]) -> str:

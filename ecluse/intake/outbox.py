@@ -20,7 +20,7 @@ from ecluse.git import ChangedPath, Commit, Identity, Repository
 from ecluse.git.nouns import EMPTY_TREE
 from ecluse.git.packs import write_bundle
 from ecluse.intake import manifest as manifests
-from ecluse.intake.baseline import Baseline, find_baseline
+from ecluse.intake.baseline import Baseline, find_baseline, likely_baseline
 from ecluse.intake.belonging import remote_of, roots_of
 from ecluse.intake.lineage import next_revision
 from ecluse.intake.manifest import Manifest, Payload, clean
@@ -33,6 +33,7 @@ from ecluse.process import background
 
 if TYPE_CHECKING:
     from ecluse.intake.publication import Publication
+    from ecluse.intake.secretrules import Search
 
 BUNDLE_REF = "refs/heads/change"
 _Counted = tuple[Path | None, tuple[int, int] | None]
@@ -130,31 +131,64 @@ def export(repository: Repository, request: ExportRequest) -> Exported:
 def _find(repository: Repository, temporary: Repository, head: str, request: ExportRequest) -> _Found:
     """Find what there is to hand over, and refuse what must not be. What git has to be asked is asked side by side."""
     with ExitStack() as stack:
-        base_found = stack.enter_context(background(lambda: find_baseline(repository, head, request.base)))
+        base_found = stack.enter_context(background(lambda: likely_baseline(repository, request.base)))
         work_taken = stack.enter_context(background(lambda: _take(repository, temporary, head, request)))
         _prepare(repository, request)
         based = base_found()
         origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
-        made = _make(stack, repository, temporary, based.commit, head) if head != based.commit else None
-        differing = stack.enter_context(background(lambda: temporary.changed_paths(based.commit or EMPTY_TREE, head)))
-        since = [f"^{based.commit}"] if based.commit else []
-        commits, by_commit = commits_with_changes(temporary, *since, head)
-        changes = differing()
-        _refuse_secrets(temporary, commits, by_commit, changes)
+        lying = _committed(stack, repository, temporary, based.commit, head)
+        if lying is None:  # the work does not stand on it: where do they part?
+            based = find_baseline(repository, head, request.base)
+            origin = stack.enter_context(background(lambda: _origin(repository, based.commit, head)))
+            lying = _committed(stack, repository, temporary, based.commit, head)
+        assert lying is not None  # noqa: S101 - an ancestor is always what some commit stands on
         work = work_taken()
         tip = work.commit or head
         if tip == based.commit or tip in landed_heads(repository):
             _refuse_empty(work)
+        commits, changes, made = lying.commits, lying.changes, lying.made
         if work.commit:
             made = _make(stack, repository, temporary, based.commit, tip)
             own, changed = commits_with_changes(temporary, f"^{head}", tip)
-            _refuse_secrets(temporary, own, changed, changed[tip])
+            with Reader(temporary) as reader:
+                _refuse_secrets(Blobs(reader, changed[tip], ()), own, changed, changed[tip])
             commits = [*commits, *own]
             changes = temporary.changed_paths(based.commit or EMPTY_TREE, tip)
         work = _with_submodules(work, changes)
         assert made is not None  # noqa: S101 - where nothing was committed and nothing lies there, it was refused
         bundle, patch = made
         return _Found(based, work, tip, commits, changes, *origin(), bundle(), *patch())
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """What is committed since the base, and what fetches its payloads, which are made meanwhile."""
+
+    commits: list[Commit]
+    changes: list[ChangedPath]
+    made: _Made | None
+
+
+def _committed(
+    stack: ExitStack, repository: Repository, temporary: Repository, base: str, head: str
+) -> _Committed | None:
+    """List what is committed since ``base`` and refuse what must not travel; the files of the result are read while git
+    is still listing the commits. ``None`` when the work does not stand on ``base``."""
+    from ecluse.intake.secretrules import Search
+
+    since = [f"^{base}"] if base else []
+    listed = stack.enter_context(background(lambda: commits_with_changes(temporary, *since, head)))
+    made = _make(stack, repository, temporary, base, head) if head != base else None
+    with Reader(temporary) as reader:
+        changes = temporary.changed_paths(base or EMPTY_TREE, head)
+        blobs = Blobs(reader, changes, ())
+        search = Search(blobs)
+        search.look(changes)
+        commits, by_commit = listed()
+        if base not in ("", head, *(parent for commit in commits for parent in commit.parents)):
+            return None
+        _refuse_secrets(blobs, commits, by_commit, changes, search)
+    return _Committed(commits, changes, made)
 
 
 def _make(stack: ExitStack, repository: Repository, temporary: Repository, base: str, tip: str) -> _Made:
@@ -260,16 +294,15 @@ def _refuse_empty(work: Snapshot) -> None:
 
 
 def _refuse_secrets(
-    repository: Repository,
+    blobs: Blobs,
     commits: Sequence[Commit],
     by_commit: Mapping[str, Sequence[ChangedPath]],
     changes: Sequence[ChangedPath],
+    search: Search | None = None,
 ) -> None:
     from ecluse.intake.secretrules import find_secrets
 
-    history = [change for listed in by_commit.values() for change in listed]
-    with Reader(repository) as reader:
-        found = find_secrets(Blobs(reader, changes, history), commits, by_commit, changes)
+    found = find_secrets(blobs, commits, by_commit, changes, search)
     if not found:
         return
     rows = [{"code": f.code, "path": shown(f.path), "line": f.line, "message": f.message} for f in found]

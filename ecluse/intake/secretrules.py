@@ -19,14 +19,17 @@ def find_secrets(
     commits: Sequence[Commit],
     by_commit: Mapping[str, Sequence[ChangedPath]],
     result: Sequence[ChangedPath],
+    search: Search | None = None,
 ) -> list[Finding]:
     """Findings ``secret.file``, ``secret.found``, ``secret.in_history`` and ``secret.in_message``, without any value.
 
     ``result`` are the changes from base to head, ``by_commit`` those of each commit. What the base holds already is
-    not the change's doing.
+    not the change's doing. ``search`` may have looked at some of them before.
     """
     history = [change for commit in commits for change in by_commit.get(commit.id, ())]
-    suspects = _suspects(blobs, [*result, *history])
+    search = search or Search(blobs)
+    search.look([*result, *history])
+    suspects = search.suspects
     found = [*_files(result, "secret.file"), *_values(blobs, suspects, result, "secret.found")]
     there = {(one.path, one.message.partition(": ")[2]) for one in found}
     later = [*_files(history, "secret.file"), *_values(blobs, suspects, history, "secret.in_history")]
@@ -54,16 +57,27 @@ def _files(changes: Sequence[ChangedPath], code: str) -> list[Finding]:
     return found
 
 
-def _suspects(blobs: Blobs, changes: Sequence[ChangedPath]) -> set[str]:
-    """The files in which something looks like a secret, whoever brought it; each is read and scanned once.
+class Search:
+    """Finds the files in which something looks like a secret, whoever brought it; each is read and scanned once.
 
     A file of which one name is a lock file and another is not is scanned as what it is by the stricter name.
     """
-    names: dict[str, str] = {}
-    for change in changes:
-        if _brings_content(change) and (change.new_id not in names or is_lock_file(names[change.new_id])):
-            names[change.new_id] = change.path
-    return {oid for oid, data in Sieve().suspects(blobs.each(names, _SCAN_CAP)) if scan(data, names[oid])}
+
+    def __init__(self, blobs: Blobs) -> None:
+        self.suspects: set[str] = set()
+        self._blobs = blobs
+        self._names: dict[str, str] = {}
+        self._sieve = Sieve()
+
+    def look(self, changes: Sequence[ChangedPath]) -> None:
+        """Scan what the changes bring, as far as that has not been done."""
+        fresh: dict[str, str] = {}
+        for change in changes:
+            known = self._names.get(change.new_id)
+            if _brings_content(change) and (known is None or is_lock_file(known)):
+                self._names[change.new_id] = fresh[change.new_id] = change.path
+        found = self._sieve.suspects(self._blobs.each(fresh, _SCAN_CAP))
+        self.suspects |= {oid for oid, data in found if scan(data, fresh[oid])}
 
 
 def _values(blobs: Blobs, suspects: set[str], changes: Sequence[ChangedPath], code: str) -> list[Finding]:

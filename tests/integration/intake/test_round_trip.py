@@ -314,6 +314,19 @@ def test_head_rewound_behind_the_base(bench: Any, history: History, helpers: Any
     assert change.files == ("c.txt",)
 
 
+def test_what_the_base_left_behind_is_not_held_against_a_rewound_head(
+    bench: Any, helpers: Any, sandbox: Any, dice: Any
+) -> None:
+    bench.commit("a key, by mistake", settings_dot_py=f"access_key = {helpers.fake_secret(dice)!r}\n")
+    first = bench.git("rev-parse", "HEAD")
+    bench.commit("and away again", settings_dot_py="access_key = None\n")
+    box = sandbox()
+    box.git("reset", "-q", "--hard", first)
+    box.commit("other way", c_dot_txt="c\n")
+    done = helpers.export(box)
+    assert (done.base, [one["path"] for one in done.files]) == (first, ["c.txt"])
+
+
 def test_from_a_subdirectory(bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path) -> None:
     from ecluse.git import Repository
 
