@@ -263,7 +263,9 @@ def _obstacle(path: Path, max_file_bytes: int) -> tuple[str, str] | None:
     size = found.st_size
     if size > max_file_bytes:
         return "too large", f"{size:,} bytes, the cap is {max_file_bytes:,}"
-    return None if os.access(path, os.R_OK) else ("unreadable", _NO_PERMISSION)
+    if os.access(path, os.R_OK) or not os.path.lexists(path):  # it may have gone since
+        return None
+    return "unreadable", _NO_PERMISSION
 
 
 def _store(

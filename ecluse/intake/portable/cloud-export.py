@@ -614,7 +614,9 @@ class Snapshot:
         size = found.st_size
         if size > FILE_CAP:
             return "too large", "{:,} bytes, the cap is {:,}".format(size, FILE_CAP)
-        return None if os.access(full, os.R_OK) else ("unreadable", "no permission to read it")
+        if os.access(full, os.R_OK) or not os.path.lexists(full):  # it may have gone since
+            return None
+        return "unreadable", "no permission to read it"
 
     def store(self, settings, paths):
         words = settings + ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"]
