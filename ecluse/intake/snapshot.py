@@ -263,7 +263,9 @@ def _obstacle(path: Path, max_file_bytes: int) -> tuple[str, str] | None:
     size = found.st_size
     if size > max_file_bytes:
         return "too large", f"{size:,} bytes, the cap is {max_file_bytes:,}"
-    if os.access(path, os.R_OK) or not os.path.lexists(path):  # it may have gone since
+    if (
+        os.access(path, os.R_OK) or not os.path.lexists(path) or os.access(path, os.R_OK)
+    ):  # it may have gone, or be back
         return None
     return "unreadable", _NO_PERMISSION
 
@@ -278,8 +280,8 @@ def _store(
         return unfit
     for path in paths:  # one of them cannot be stored: find out which, keep the others
         done = _update(repository, env, words, [path])
-        if done.code and not os.path.lexists((repository.work_tree or Path()) / path):
-            done = _update(repository, env, words, [path])  # it went while git looked at it
+        if done.code:
+            done = _update(repository, env, words, [path])  # it may have gone, or come back, while git looked at it
         if done.code and _gave_way(repository, path):
             _update(repository, env, ("update-index", "--force-remove", "-z", "--stdin"), [path])
         elif done.code:

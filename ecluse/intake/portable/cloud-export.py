@@ -614,8 +614,8 @@ class Snapshot:
         size = found.st_size
         if size > FILE_CAP:
             return "too large", "{:,} bytes, the cap is {:,}".format(size, FILE_CAP)
-        if os.access(full, os.R_OK) or not os.path.lexists(full):  # it may have gone since
-            return None
+        if os.access(full, os.R_OK) or not os.path.lexists(full) or os.access(full, os.R_OK):
+            return None  # readable, or gone since, or back again
         return "unreadable", "no permission to read it"
 
     def store(self, settings, paths):
