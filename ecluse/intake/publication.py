@@ -122,11 +122,12 @@ class Publication:
         try:
             if self.is_tar:
                 return self._place_tar(suffixes)
+            for suffix in suffixes:  # all of them before the first is moved: the disk writes them together
+                if not suffix.endswith((".md", "txt")):  # pages for people: nothing that is checked rests on them
+                    with self.file(suffix).open("rb+") as handle:  # Windows syncs only what may be written
+                        os.fsync(handle.fileno())
             for suffix in suffixes:
                 path = self.file(suffix)
-                if not suffix.endswith((".md", "txt")):  # pages for people: nothing that is checked rests on them
-                    with path.open("rb+") as handle:  # Windows syncs only what may be written
-                        os.fsync(handle.fileno())
                 path.replace(self.folder / path.name)
             sync_folder(self.folder)
         except OSError as error:

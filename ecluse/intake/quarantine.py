@@ -16,7 +16,12 @@ from ecluse.patterns import expression
 _TIME_LIMIT_S = 120.0
 _MEMORY_BYTES = 448 << 20
 _CPU_S = 240
-_SETTINGS = ("-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=1")
+_SETTINGS = (
+    "-c", "core.bigFileThreshold=32m", "-c", "core.deltaBaseCacheLimit=32m", "-c", "pack.threads=1",
+    "-c", "core.fsync=none",
+)  # fmt: skip
+"""The last one because what is thrown away need not reach the disk; what is kept of it is copied and synced."""
+
 _OUT_OF_TIME = tuple(-int(getattr(signal, name)) for name in ("SIGXCPU", "SIGKILL") if hasattr(signal, name))
 _FSCK = expression(r"^(error|warning): object ([0-9a-f]{40}): ([A-Za-z]+): (.*)$", re.M)
 
