@@ -39,10 +39,10 @@ _LOCKED = expression(
 )
 _WANTED = expression(rb"^[^#\n]*?" + _PLACE, re.M)
 _USUAL = frozenset((
-    b"registry.npmjs.org", b"registry.yarnpkg.com", b"pypi.org", b"files.pythonhosted.org", b"github.com", b"codeload.github.com",
-    b"gitlab.com", b"bitbucket.org", b"rubygems.org", b"index.crates.io", b"static.crates.io",
+    (b"npmjs", b"org"), (b"yarnpkg", b"com"), (b"pypi", b"org"), (b"pythonhosted", b"org"), (b"github", b"com"),
+    (b"gitlab", b"com"), (b"bitbucket", b"org"), (b"rubygems", b"org"), (b"crates", b"io"),
 ))  # fmt: skip
-"""Public registries and forges."""
+"""The last two parts of the names of public registries and forges, which nobody else can stand below."""
 
 _BACKENDS = frozenset((
     "setuptools.build_meta", "hatchling.build", "poetry.core.masonry.api", "flit_core.buildapi", "pdm.backend", "maturin", "uv_build",
@@ -72,7 +72,7 @@ def judge_install(change: ChangedPath, read: Callable[[str], bytes]) -> list[Fin
             ]
     if _LOCK.search(change.path):
         shape = _WANTED if name.lower().startswith("requirements") else _LOCKED
-        places = sorted(_hosts(shape, now) - _hosts(shape, before) - _USUAL)
+        places = sorted(one for one in _hosts(shape, now) - _hosts(shape, before) if _owner(one) not in _USUAL)
         if places:
             told = ", ".join(one.decode("ascii") for one in places[:5])
             return [_finding("toolconfig.source", change, f"has packages loaded from a new place: {told}")]
@@ -93,6 +93,10 @@ def _build_system(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _owner(host: bytes) -> tuple[bytes, ...]:
+    return tuple(host.lower().split(b".")[-2:])
 
 
 def _hosts(shape: re.Pattern[bytes], data: bytes) -> set[bytes]:
