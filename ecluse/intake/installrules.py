@@ -37,9 +37,12 @@ _LOCKED = expression(
     + _PLACE,
     re.M,
 )
+_FILE_OF_UV = expression(rb"\burl =\s{0,9}\"" + _PLACE)
+"""Where single files of uv.lock lie. The index, named beside them, says where: what counts is a place that is new."""
+
 _WANTED = expression(rb"^[^#\n]*?" + _PLACE, re.M)
 _USUAL = frozenset((
-    (b"npmjs", b"org"), (b"yarnpkg", b"com"), (b"pypi", b"org"), (b"pythonhosted", b"org"), (b"github", b"com"),
+    (b"npmjs", b"org"), (b"yarnpkg", b"com"), (b"pypi", b"org"), (b"github", b"com"),
     (b"gitlab", b"com"), (b"bitbucket", b"org"), (b"rubygems", b"org"), (b"crates", b"io"),
 ))  # fmt: skip
 """The last two parts of the names of public registries and forges, which nobody else can stand below."""
@@ -72,7 +75,10 @@ def judge_install(change: ChangedPath, read: Callable[[str], bytes]) -> list[Fin
             ]
     if _LOCK.search(change.path):
         shape = _WANTED if name.lower().startswith("requirements") else _LOCKED
-        places = sorted(one for one in _hosts(shape, now) - _hosts(shape, before) if _owner(one) not in _USUAL)
+        usual = _hosts(shape, before)
+        if name.lower() == "uv.lock" and not _FILE_OF_UV.search(before):
+            usual |= _hosts(_FILE_OF_UV, now) - _hosts(shape, _FILE_OF_UV.sub(b"", now))
+        places = sorted(one for one in _hosts(shape, now) - usual if _owner(one) not in _USUAL)
         if places:
             told = ", ".join(one.decode("ascii") for one in places[:5])
             return [_finding("toolconfig.source", change, f"has packages loaded from a new place: {told}")]

@@ -165,6 +165,8 @@ def test_a_link_in_place_of_a_folder_that_steers(folder: str, code: str) -> None
         ("requirements.txt", b"--extra-index-url https://elsewhere.invalid/simple\nx==1\n", "toolconfig.source"),
         ("requirements.txt", b"# https://docs.invalid/\nx==1\n", ""),
         ("uv.lock", b'source = { registry = "https://elsewhere.invalid/simple" }\n', "toolconfig.source"),
+        ("uv.lock", b'source = { registry = "https://elsewhere.invalid/x" }\nwheels = [{ url = "https://a.invalid/w" }]\n', "toolconfig.source"),
+        ("uv.lock", b'source = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://files.invalid/w" }]\n', ""),
         ("Cargo.lock", b'source = "registry+https://github.com/rust-lang/crates.io-index"\n', ""),
         ("package.json", b'{"scripts": {"test": "exit 0"}}', "policy.tests_weakened"),
         ("package.json", b'{"scripts": {"test": "jest || true"}}', "policy.tests_weakened"),
@@ -192,3 +194,11 @@ def test_tests_that_are_left_out() -> None:
 def test_an_action_in_flow_style_is_seen() -> None:
     flow = b"on: push\njobs: {x: {runs-on: u, steps: [{uses: some/action@main}]}}\n"
     assert judged(".github/workflows/x.yml", flow) == ["ci.unpinned_action", "policy.ci_changed"]
+
+
+def test_a_file_of_uv_from_a_new_place() -> None:
+    line = b'wheels = [{ url = "https://%s.invalid/w" }]\n'
+    held = {"o": line % b"files", "n": line % b"files" + line % b"elsewhere", "s": line % b"files" * 2}
+    for blob, codes in (("n", ["toolconfig.source"]), ("s", [])):
+        change = ChangedPath("M", "100644", "100644", "o", blob, "uv.lock")
+        assert [one.code for one in judge_tools([change], held.__getitem__, "playbooks", ())] == codes
