@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ecluse.clock import new_id
 from ecluse.dataclass import dataclass
 from ecluse.errors import Problem
-from ecluse.files import FileLock, write_atomically
+from ecluse.files import write_atomically
 from ecluse.git import Repository
 from ecluse.intake import outcomes
+from ecluse.intake.turn import turn
 
 _FILE = "exports.json"
 
@@ -34,7 +35,7 @@ def next_revision(
     of earlier exports in ``outputs`` are asked instead.
     """
     branch = repository.branch() or "(detached)"
-    with _alone(repository):
+    with turn(repository.state_dir / "exports.busy"):
         kept = _kept(repository)
         last = kept.get(branch) or _from_outputs(outputs, branch)
         if last and not _has_landed(repository, last, base, beyond):
@@ -45,18 +46,6 @@ def next_revision(
         with contextlib.suppress(Problem):  # a read-only .git: the outputs are the memory then
             write_atomically(repository.state_dir / _FILE, json.dumps(kept, indent=1).encode())
     return lineage
-
-
-@contextlib.contextmanager
-def _alone(repository: Repository) -> Iterator[None]:
-    """Two exports at once (a watch and one by hand) never get the same number; where nothing can be locked, no lock."""
-    lock = FileLock(repository.state_dir / "exports.lock")
-    with contextlib.suppress(Problem):
-        lock.acquire(wait=True)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _has_landed(repository: Repository, last: dict[str, Any], base: str, beyond: Collection[str]) -> bool:

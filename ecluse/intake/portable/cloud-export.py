@@ -211,23 +211,69 @@ def shallow_end(repo):
         return ""
 
 
+PATIENCE = 10.0  # seconds that one holder may keep the turn; it is taken for the time of reading and writing one file
+
+
 @contextlib.contextmanager
 def alone(repo):
-    """Two exports at once never get the same number; where nothing can be locked, there is no lock."""
-    handle = None
-    try:
-        import fcntl
+    """One export at a time gives itself a number: a folder is the lock, as each of the exporters can make one.
 
-        os.makedirs(os.path.join(repo.common, "ecluse"), exist_ok=True)
-        handle = open(os.path.join(repo.common, "ecluse", "exports.lock"), "ab")
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        pass  # Windows, or a read-only .git
+    The holder leaves a name in it. Who sees the very same names for ten seconds takes the holder for dead and makes the
+    folder of the next heir in it, which only one can. Both look once more, and step back from a name that they did not
+    expect. Where nothing can be written, there is no lock.
+    """
+    folder = os.path.join(repo.common, "ecluse", "exports.busy")
+    mine = take_turn(folder)
     try:
         yield
     finally:
-        if handle is not None:
-            handle.close()
+        if mine:
+            end_turn(folder, mine)
+
+
+def take_turn(folder):
+    """The name that this export has left in the folder; none where no folder can be made."""
+    seen, since, failed = [""], time.monotonic(), 0
+    while failed < 5:
+        try:
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            os.mkdir(folder)
+            return leave_name(folder, "by." + os.urandom(6).hex(), [])
+        except FileExistsError:
+            pass
+        except OSError:
+            failed += 1
+        try:
+            names = sorted(os.listdir(folder))
+            if names != seen:
+                seen, since = names, time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                number = 1 + max([int(one[5:]) for one in names if one.startswith("heir.")] or [0])
+                return leave_name(folder, "heir.%d" % number, names)
+        except (FileExistsError, FileNotFoundError):
+            pass  # another heir was faster, or the turn has ended
+        except OSError:
+            failed += 1
+        time.sleep(0.02)
+    return ""
+
+
+def leave_name(folder, mine, expected):
+    os.mkdir(os.path.join(folder, mine))
+    if set(os.listdir(folder)) <= set(expected + [mine]):
+        return mine
+    os.rmdir(os.path.join(folder, mine))
+    raise FileExistsError(folder)
+
+
+def end_turn(folder, mine):
+    """Take the own name back, as an heir also those of the dead before; a folder that is not empty has an heir."""
+    with contextlib.suppress(OSError):
+        names = os.listdir(folder) if mine.startswith("heir.") else []
+        dead = [one for one in names if one.startswith("by.") or (one.startswith("heir.") and int(one[5:]) < int(mine[5:]))]
+        for name in dead + [mine]:
+            os.rmdir(os.path.join(folder, name))
+        os.rmdir(folder)
 
 
 def next_revision(repo, branch, base, head, outputs):

@@ -147,8 +147,67 @@ clean_up() {
 	[ -z "$ASIDE" ] || rm -rf "$ASIDE"
 	[ -z "$CLAIM" ] || [ -s "$CLAIM" ] || rm -f "$CLAIM"
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
-	[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
-	BUSY='' SCRATCH='' ASIDE='' CLAIM=''
+	end_turn
+	SCRATCH='' ASIDE='' CLAIM=''
+}
+
+# One export at a time gives itself a number: a folder is the lock, as each of the exporters can make one. The holder
+# leaves a name in it. Who sees the very same names for ten seconds takes the holder for dead and makes the folder of
+# the next heir in it, which only one can. Both look once more, and step back from a name that they did not expect.
+# Where nothing can be written, there is no lock.
+take_turn() {
+	turn=$COMMON/ecluse/exports.busy seen='(none)' failed=0 gone=0
+	while [ "$failed" -lt 5 ] && [ "$gone" -lt 5 ]; do
+		mkdir -p "$COMMON/ecluse" 2>/dev/null
+		if mkdir "$turn" 2>/dev/null && leave_name "by.$$.$(date +%s)" ''; then return; fi
+		if ! names=$(ls "$turn" 2>/dev/null); then
+			gone=$((gone + 1))
+		elif gone=0 && [ "$names" != "$seen" ]; then
+			seen=$names since=$(date +%s)
+		elif [ "$(($(date +%s) - since))" -gt 10 ]; then
+			heir=heir.$(printf '%s\n' "$names" | awk -F . '$1 == "heir" && $2 + 0 > n { n = $2 + 0 } END { print n + 1 }')
+			if leave_name "$heir" "$names"; then return; fi
+		fi
+		sleep 0.05 2>/dev/null || sleep 1
+	done
+}
+
+leave_name() { # NAME EXPECTED: hold the turn by a name in its folder, unless a name is there that was not expected
+	if mkdir "$turn/$1" 2>/dev/null; then
+		for name in $(ls "$turn"); do
+			case "
+$2
+$1
+" in
+			*"
+$name
+"*) ;;
+			*)
+				rmdir "$turn/$1"
+				return 1
+				;;
+			esac
+		done
+		BUSY=$turn/$1
+		return
+	fi
+	[ -d "$turn/$1" ] || [ ! -d "$turn" ] || failed=$((failed + 1))
+	return 1
+}
+
+end_turn() { # take the own name back, as an heir also those of the dead before; a folder that is not empty has an heir
+	[ -n "$BUSY" ] || return 0
+	case $BUSY in
+	*/heir.*)
+		for name in $(ls "${BUSY%/*}" 2>/dev/null); do
+			case $name in
+			by.*) rmdir "${BUSY%/*}/$name" ;;
+			heir.*) [ "${name#heir.}" -ge "${BUSY##*/heir.}" ] || rmdir "${BUSY%/*}/$name" ;;
+			esac
+		done 2>/dev/null ;;
+	esac
+	rmdir "$BUSY" 2>/dev/null && rmdir "${BUSY%/*}" 2>/dev/null
+	BUSY=''
 }
 
 claim() { # FOLDER BEFORE AFTER: make a file of a name that nobody else has; sets STAMP and CLAIMED
@@ -576,14 +635,7 @@ LYING=$({ [ -z "$WORK" ] || awk -F '\t' '{ c[$1]++ } END { for (o in c) print c[
 # -- which change it is: an id that stays over re-exports ----------------------------------------------------------
 
 MEMORY=$COMMON/ecluse/exports.json
-if mkdir -p "$COMMON/ecluse" 2>/dev/null && [ -w "$COMMON/ecluse" ]; then # two exports at once never get the same number
-	number=0
-	until mkdir "$COMMON/ecluse/exports.busy" 2>/dev/null || [ "$number" -ge 3 ]; do # whoever holds it for longer is dead
-		number=$((number + 1))
-		sleep 1
-	done
-	BUSY=$COMMON/ecluse/exports.busy
-fi
+take_turn
 KEY=$(printf %s "$BRANCH" | jtext name)
 : >"$SCRATCH/memory"
 [ ! -f "$MEMORY" ] || awk '
@@ -622,8 +674,7 @@ if [ -n "$MEMORY" ] && mkdir -p "$COMMON/ecluse" 2>/dev/null; then
 		awk -F '\t' 'BEGIN { print "{" } { printf "%s %s: {\n  \"id\": \"%s\",\n  \"revision\": %s,\n  \"head\": \"%s\",\n  \"base\": \"%s\"\n }", (NR > 1 ? ",\n" : ""), $1, $2, $3, $4, $5 } END { printf "\n}" }' >"$SCRATCH/new" &&
 		cp "$SCRATCH/new" "$MEMORY.$$.part" 2>/dev/null && mv -f "$MEMORY.$$.part" "$MEMORY" || rm -f "$MEMORY.$$.part" 2>/dev/null
 fi
-[ -z "$BUSY" ] || rmdir "$BUSY" 2>/dev/null
-BUSY=''
+end_turn
 
 # -- digests: SHA-256 by a tool that is there, else by the shell's own arithmetic (64 bits, slow) --------------------
 

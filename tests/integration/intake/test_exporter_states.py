@@ -243,18 +243,40 @@ def test_a_full_disk_is_said_and_leaves_nothing(full: str, exporter: Exporter, s
     assert not list(tmp_path.glob("out/sync_cloud_*"))
 
 
-def test_no_number_comes_twice(bench: Any, sandbox: Any, tmp_path: Path) -> None:
+def at_once(kinds: list[str], box: Any, folder: Path) -> list[tuple[str, int]]:
+    """The change and number of each of several exports that run beside each other."""
+    tools = [Exporter(kind, folder / "tool") for kind in kinds]
+    several = [
+        subprocess.Popen(
+            [*tool.words, "--to", str(folder / "out"), "--agent", "a1"],
+            cwd=box.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for tool in tools
+    ]  # fmt: skip
+    assert [one.wait() for one in several] == [0] * len(kinds)
+    changes = [json.loads(path.read_bytes())["change"] for path in folder.glob("out/*.json")]
+    return sorted((change["id"], change["revision"]) for change in changes)
+
+
+def test_no_number_comes_twice(sandbox: Any, tmp_path: Path) -> None:
     box = sandbox()
     box.write("b.txt", "b\n")
-    tools = [Exporter(kind, tmp_path / "tool") for kind in ("py", "sh")] * 3
-    argvs = [[*tool.words, "--to", str(tmp_path / "out")] for tool in tools]
-    several = [
-        subprocess.Popen(argv, cwd=box.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for argv in argvs
-    ]
-    assert [one.wait() for one in several] == [0] * 6
-    found = [json.loads(path.read_bytes())["change"]["revision"] for path in tmp_path.glob("out/*.json")]
-    assert sorted(found)[:2] == [1, 2]
-    assert len(found) == 6
+    found = at_once(["ecluse", "py", "sh"] * 3, box, tmp_path)
+    assert found == [(found[0][0], number) for number in range(1, 10)]
+    assert not (box.folder / ".git/ecluse/exports.busy").exists()
+
+
+@pytest.mark.parametrize("left", [["by.dead"], [], ["by.dead", "heir.1"]], ids=["a holder", "nobody", "an heir"])
+def test_an_export_that_died_in_its_turn_holds_nobody_up_for_long(
+    left: list[str], sandbox: Any, tmp_path: Path
+) -> None:
+    box = sandbox()
+    box.write("b.txt", "b\n")
+    for name in ["", *left]:
+        (box.folder / ".git/ecluse/exports.busy" / name).mkdir(parents=True, exist_ok=True)
+    found = at_once(["ecluse", "py", "sh"], box, tmp_path)
+    assert found == [(found[0][0], number) for number in range(1, 4)]
+    assert not (box.folder / ".git/ecluse/exports.busy").exists()
 
 
 def test_files_that_come_and_go_meanwhile_stop_nothing(exporter: Exporter, sandbox: Any, tmp_path: Path) -> None:
