@@ -16,8 +16,12 @@ from ecluse.process.starting import start
 
 HEARTBEAT_S = 0.05
 _LINE_CAP = 1 << 20
-_PIPE_CAP = 1 << 16
-"""What a pipe holds at most, in bytes, unless somebody asked for more."""
+_PATIENCE_S = 60.0
+"""How long what was said is waited for when a command has ended: only a listener that is stuck takes so long."""
+
+_AT_ONCE = 1 << 16
+_MOST_IN_A_PIPE = 1 << 20
+"""What a pipe of anybody without privileges holds at most, in bytes: so much may be unread when a command ends."""
 
 
 def stream(
@@ -33,7 +37,7 @@ def stream(
 ) -> int:
     """Run a command, giving each line of its joined output to ``on_line`` as it comes; return its exit status.
 
-    The line comes without its end, decoded as UTF-8 with replacement and cut at 1 MiB. When the command ends,
+    The line comes without its end, decoded as UTF-8 with replacement and cut at 1,048,576 letters. When the command ends,
     whatever it left running in its group is ended too, unless ``on_left`` is given: it then receives the group's id
     and has to end it with :func:`end_group`. Raises :class:`TimeoutError` when ``timeout_s`` passes and
     :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases. ``stdin`` is an
@@ -62,7 +66,7 @@ def stream(
         else:
             end_group(process.pid, grace_s=0 if ended else GRACE_S)
             process.wait()
-        reader.drain(GRACE_S)
+        reader.drain(_PATIENCE_S)
     return code
 
 
@@ -80,11 +84,12 @@ class _Reader:
 
     def drain(self, patience_s: float) -> None:
         """Wait until everything was given on that was said before this call, whoever still holds the pipe open."""
-        ends, enough = time.monotonic() + patience_s, self._taken + _PIPE_CAP
+        ends, enough = time.monotonic() + patience_s, None
         while (left := ends - time.monotonic()) > 0 and self._taking.acquire(timeout=left):
             try:
                 if self._pipe.closed:
                     return
+                enough = enough or self._taken + _MOST_IN_A_PIPE
                 if self._taken >= enough or not _has_more(self._pipe, 0):
                     self._give(b"", last=True)
                     return
@@ -103,18 +108,23 @@ class _Reader:
     def _take(self) -> bool:
         """Take what there is and give it on; with the lock, so that what left the pipe and was not yet given on is seen."""
         with self._taking:
-            data = os.read(self._pipe.fileno(), _PIPE_CAP)
+            data = os.read(self._pipe.fileno(), _AT_ONCE)
             self._taken += len(data)
             self._give(data)
         return bool(data)
 
     def _give(self, data: bytes, *, last: bool = False) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if last or len(self._rest) > _LINE_CAP:
-            lines, self._rest = [*lines, *([self._rest] if self._rest else [])], b""
+        whole, ended, self._rest = (self._rest + data).rpartition(b"\n")
+        lines = whole.decode("utf-8", "replace").split("\n") if ended else []
+        if self._rest and (last or len(self._rest) >= _LINE_CAP):
+            lines.append(self._rest.decode("utf-8", "replace"))
+            self._rest = b""
         for line in lines:
-            for at in range(0, max(len(line), 1), _LINE_CAP):
-                self._on_line(line[at : at + _LINE_CAP].decode("utf-8", "replace").rstrip("\r"))
+            if len(line) <= _LINE_CAP:
+                self._on_line(line.rstrip("\r"))
+            else:
+                for at in range(0, len(line), _LINE_CAP):
+                    self._on_line(line[at : at + _LINE_CAP].rstrip("\r"))
 
 
 def _has_more(pipe: IO[bytes], patience_ms: int | None) -> bool:

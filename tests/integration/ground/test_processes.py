@@ -91,6 +91,13 @@ def test_what_a_command_says_last_is_heard_also_when_something_it_left_holds_its
         process.end_group(left[0], grace_s=0)
 
 
+def test_nothing_of_what_a_command_says_is_lost() -> None:
+    for _ in range(5):
+        heard: list[str] = []
+        process.stream(["seq", "100000"], heard.append)
+        assert heard == [str(number) for number in range(1, 100_001)]
+
+
 def test_a_daemon_that_holds_the_output_open_holds_nobody_up(tmp_path: Path) -> None:
     if shutil.which("setsid") is None:
         pytest.skip("there is no setsid here")
