@@ -84,10 +84,6 @@ class Project:
     """Debian packages that its image needs."""
     runner_of_tests: runners.Runner = runners.NONE
 
-    def paths_of(self, kind: Kind) -> tuple[str, ...]:
-        """Where the tests of ``kind`` lie; empty when there are none, or when a script knows."""
-        return next((one.paths for one in self.tests if one.kind == kind), ())
-
     @property
     def coverage(self) -> str:
         """How pytest measures: what the project says it consists of, and no limit, as each kind of test runs alone."""
