@@ -65,9 +65,13 @@ class TrunkSide:
         self.folder = folder
         self.land = land
         self._seen: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, tuple[tuple[int, int] | None, str]] = {}
 
     def take_in(self, history: History, *, actor: str) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
-        """Receive the newest finished export of each change; what was looked at before is passed over."""
+        """Receive the newest finished export of each change; what was looked at before is passed over.
+
+        What cannot be received is told of once, also where it is looked at again because the rest may be on its way.
+        """
         received, problems = [], []
         for key, path in self._newest():
             known = history.get(Change, key)
@@ -76,9 +80,12 @@ class TrunkSide:
             try:
                 change = receive(self.repository, history, path, actor=actor, wants_landing=self.land)
             except Problem as problem:
+                if problem.code in _LATER:  # what is still on its way is looked at again, and told of once
+                    told = (self._seen.pop(path.name, None), problem.code)
+                    if self._told.get(path.name) == told:
+                        continue
+                    self._told[path.name] = told
                 problems.append(problem)
-                if problem.code in _LATER:  # what is still on its way is looked at again
-                    self._seen.pop(path.name, None)
             else:
                 received.append(change)
         return tuple(received), tuple(problems)

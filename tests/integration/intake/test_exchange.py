@@ -163,6 +163,7 @@ def test_a_bundle_that_arrives_in_pieces_is_taken_when_it_is_whole(game: PingPon
         path.rename(path.with_name(f"later-{path.name}"))
     received, problems = game.trunk.take_in(game.history, actor="hub")
     assert received == () and [one.code for one in problems] == ["bundle.payload_missing"]
+    assert game.trunk.take_in(game.history, actor="hub") == ((), ()), "told of once, however often it is looked at"
     for path in parts:
         path.with_name(f"later-{path.name}").rename(path)
     received, problems = game.trunk.take_in(game.history, actor="hub")
