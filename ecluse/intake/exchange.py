@@ -13,9 +13,8 @@ from pathlib import Path
 from ecluse.errors import Problem
 from ecluse.git import Repository
 from ecluse.history import History
-from ecluse.intake import outcomes
 from ecluse.intake.checkpoint import STATUS, Checkpoints, is_checkpoint
-from ecluse.intake.homeward import REMOTE, Homeward, Taken, make_homeward, take_homeward, tip_of
+from ecluse.intake.homeward import Homeward, Taken, brings_news, make_homeward, take_homeward
 from ecluse.intake.inbox import receive
 from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.model import Change, ChangeState
@@ -50,8 +49,7 @@ class SandboxSide:
         mark = (seen.st_mtime_ns, seen.st_size)
         if mark == self._taken:
             return None
-        tip = tip_of(path)
-        known = self._taken is None and tip in self.repository.refs(REMOTE).values() and outcomes.known(self.repository)
+        known = self._taken is None and not brings_news(self.repository, path)
         self._taken = mark
         return None if known else take_homeward(self.repository, path)
 
