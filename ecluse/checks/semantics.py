@@ -208,10 +208,16 @@ def _check_needs(jobs: Mapping, faults: Faults) -> None:
                 faults.add(need, f"Job '{name}' depends on unknown job '{need.text}'.", hint)
 
 
-def _dispatch_inputs(document: Mapping) -> Iterator[Mapping]:
+def _dispatch(document: Mapping) -> Mapping | None:
+    """What stands below ``workflow_dispatch:``, when anything does."""
     triggers = document.get("on")
     event = triggers.get("workflow_dispatch") if isinstance(triggers, Mapping) else None
-    inputs = event.get("inputs") if isinstance(event, Mapping) else None
+    return event if isinstance(event, Mapping) else None
+
+
+def _dispatch_inputs(document: Mapping) -> Iterator[Mapping]:
+    event = _dispatch(document)
+    inputs = event.get("inputs") if event is not None else None
     if isinstance(inputs, Mapping):
         yield from (entry for _, entry in inputs.entries if isinstance(entry, Mapping))
 
@@ -227,9 +233,17 @@ def _has_options(entry: Mapping) -> bool:
 
 
 def tolerated(document: Mapping, path: str) -> tuple[Fault, ...]:
-    """What GitHub refuses and does no harm here: jobs with nothing to do, options of an input that is no choice."""
+    """What does no harm here, and GitHub refuses or has no use for.
+
+    Jobs with nothing to do, options of an input that is no choice, and words below ``workflow_dispatch:`` that mean
+    nothing: GitHub's editor marks those, GitHub itself passes them over.
+    """
     jobs = document.get("jobs")
     found = Faults(path)
+    event = _dispatch(document)
+    for key, _ in event.entries if event is not None else ():
+        if key.text != "inputs":
+            found.add(key, f"Unexpected value '{key.text}'", closest(key.text, ["inputs"]))
     for entry in _dispatch_inputs(document):
         if entry.get("options") is not None and not _is_choice(entry):
             found.add(entry, "Input type is not 'choice', but 'options' is defined")
