@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -103,11 +104,22 @@ class JobLog:
             return
         self._written += len(text) + 1
         if self._written > MAX_LOG_CHARACTERS:
-            self._file.write("(the log is longer than is kept; the rest was dropped)\n")
-            self._file.close()
+            self._put("(the log is longer than is kept; the rest was dropped)\n")
+            self.close()
             return
-        self._file.write(text + "\n")
+        self._put(text + "\n")
+
+    def _put(self, text: str) -> None:
+        """Write to the file; a disk that is full costs the rest of the log and nothing else."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self.close()
+            self.note("warning", f"The log of this job ends early: {self.path}: {error.strerror}.")
 
     def close(self) -> None:
         if self._file is not None and not self._file.closed:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()

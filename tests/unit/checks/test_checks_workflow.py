@@ -173,7 +173,7 @@ def test_a_required_input_must_be_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../ci.yml", "nowhere.yml", "/etc"])
 def test_a_workflow_that_is_not_in_the_tree_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Invalid, match="There is no workflow"):
+    with pytest.raises(Invalid, match=r"There is no workflow|The workflow \S+ lies outside of"):
         plan(tmp_path, RunRequest(workflows=(name,)))
 
 
