@@ -21,6 +21,12 @@ MAX_LOG_CHARACTERS = 200_000_000
 MAX_SUMMARY_CHARACTERS = 1 << 20
 """What a step may write into its summary, as on GitHub; the rest is dropped."""
 
+MAX_NOTES = 1_000
+"""Annotations of one job that are kept; GitHub keeps ten of a kind of each step."""
+
+MAX_NOTE_CHARACTERS = 4_096
+"""What of an annotation is kept, as on GitHub."""
+
 Listener = Callable[[dict[str, object]], None]
 
 
@@ -69,11 +75,16 @@ class JobLog:
     def note(
         self, level: str, message: str, path: str = "", line: int = 0, *, column: int = 0, title: str = ""
     ) -> None:
-        """An annotation: ``error``, ``warning`` or ``notice``."""
+        """An annotation: ``error``, ``warning`` or ``notice``; what is too much of it is in the log only."""
         mask = self.masker.mask
-        self.annotations.append(
-            Annotation(level, mask(message), self.key, mask(path), line, column=column, title=mask(title))
-        )
+        if len(self.annotations) < MAX_NOTES:
+            text = mask(message)[:MAX_NOTE_CHARACTERS]
+            self.annotations.append(
+                Annotation(level, text, self.key, mask(path), line, column=column, title=mask(title))
+            )
+        elif len(self.annotations) == MAX_NOTES:
+            told = f"The job has more than {MAX_NOTES} annotations; the others are in its log."
+            self.annotations.append(Annotation("warning", told, self.key))
 
     def summarise(self, text: str) -> None:
         """What the present step wrote into its summary; a second text of one step is added to the first."""

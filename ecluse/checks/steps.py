@@ -128,8 +128,8 @@ def concluded(
     since: tuple[float, str],
 ) -> StepResult:
     """The record of a step that has ended, its reason told; ``since`` is when it began, by both clocks."""
-    if outcome.reason:
-        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
+    for part in outcome.reason.splitlines():
+        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{part}")
     failed = outcome.result is Result.FAILURE
     return StepResult(
         step=step,

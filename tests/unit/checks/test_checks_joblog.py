@@ -1,4 +1,4 @@
-"""A job's log on a disk that is full: the log ends, the job goes on and says so."""
+"""A job's log: on a disk that is full it ends and the job goes on; annotations are kept up to a limit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.checks.joblog import JobLog
+from ecluse.checks.joblog import MAX_NOTE_CHARACTERS, MAX_NOTES, JobLog
 from ecluse.secrets.mask import Masker
 
 
@@ -21,3 +21,12 @@ def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
         "The log of this job ends early: /dev/full: No space left on device."
     ]
     log.close()
+
+
+def test_annotations_have_a_limit() -> None:
+    log = JobLog("a", Masker(), None, None)
+    for number in range(MAX_NOTES + 5):
+        log.note("error", f"{number} " + "x" * 10_000)
+    assert len(log.annotations) == MAX_NOTES + 1
+    assert len(log.annotations[0].message) == MAX_NOTE_CHARACTERS
+    assert log.annotations[-1].message == "The job has more than 1000 annotations; the others are in its log."
