@@ -354,6 +354,6 @@ def _images(containers: Any) -> dict[str, str]:
     found = {}
     for name, container in containers.items() if isinstance(containers, dict) else ():
         image = to_text(container.get("image") if isinstance(container, dict) else container)
-        if image:
+        if image.removeprefix("docker://"):
             found[name] = image
     return found

@@ -84,6 +84,7 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
 def _check_call(uses: Node | None, faults: Faults) -> None:
     """A workflow of another repository is named with its path and a version."""
     if not isinstance(uses, Scalar) or uses.text.startswith(("./", "$/")) or not uses.text:
+        _check_own(uses, faults)
         return
     named = split_reference(uses.text)
     if not named.ref:
@@ -93,6 +94,13 @@ def _check_call(uses: Node | None, faults: Faults) -> None:
     elif "/" not in named.name or not named.path:
         told = "references to workflows must be prefixed with format 'owner/repository/' or './' for local workflows"
         faults.add(uses, f"invalid value workflow reference: {told}")
+
+
+def _check_own(uses: Node | None, faults: Faults) -> None:
+    """What is of the workflow's own repository (``$/``) is that of the workflow's commit, and has no version."""
+    if isinstance(uses, Scalar) and uses.text.startswith("$/") and "@" in uses.text:
+        ref = uses.text.partition("@")[2]
+        faults.add(uses, f"Expected format $/{{path}}, without a version. Actual '{uses.text}'", f"leave out @{ref}")
 
 
 def _check_group(runs_on: Node | None, faults: Faults) -> None:
@@ -163,6 +171,7 @@ def _check_targets(step: Mapping, earlier: set[str], faults: Faults) -> None:
 def _check_uses(uses: Scalar, faults: Faults) -> None:
     text = uses.text
     if text.startswith(("./", ".\\", "docker://", "$/")):
+        _check_own(uses, faults)
         return
     named = split_reference(text)
     name, ref = named.location, named.ref

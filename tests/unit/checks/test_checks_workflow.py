@@ -128,6 +128,7 @@ jobs:
   boxed: {runs-on: ubuntu-latest, container: "node:20"}
   served: {runs-on: ubuntu-latest, services: {db: {image: "postgres:16"}}}
   optional: {runs-on: ubuntu-latest, container: "${{ github.event.image }}"}
+  empty: {runs-on: ubuntu-latest, container: "docker://"}
   other: {runs-on: windows-latest}
   called: {uses: someone/else/.github/workflows/x.yml@v1}
 """,
@@ -140,7 +141,7 @@ jobs:
     assert jobs["later"].open_matrix and not jobs["middle"].open_matrix
     assert "node:20" in jobs["boxed"].reason and "db" in jobs["served"].reason
     assert "Windows" in jobs["other"].reason and "reusable workflow" in jobs["called"].reason
-    assert jobs["optional"].reason == "" and jobs["first"].reason == ""
+    assert jobs["optional"].reason == jobs["empty"].reason == "" and jobs["first"].reason == ""
 
 
 def test_plan_keeps_the_jobs_asked_for_and_their_needs(tmp_path: Path) -> None:
