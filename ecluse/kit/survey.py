@@ -25,6 +25,12 @@ _NOT_PROJECTS = frozenset(
      "fixtures", "bench", "benchmark", "benchmarks", "vendor", "third_party", "build", "dist", "venv", "env",
      "site-packages", "__pycache__", "requirements", "template", "templates", "files"]
 )  # fmt: skip
+_HELPERS = frozenset(["ci", "script", "scripts", "tool", "tools", "bin", "hack", "etc", "contrib", "deploy", "ops"])
+"""Folders that are no project when all they have is a list of what their own scripts need."""
+_OTHERS = (
+    ("go.mod", "Go"), ("Cargo.toml", "Rust"), ("pom.xml", "Java"), ("build.gradle*", "Gradle"), ("Gemfile", "Ruby"),
+    ("composer.json", "PHP"), ("*.sln", ".NET"), ("*.csproj", ".NET"), ("mix.exs", "Elixir"), ("CMakeLists.txt", "C or C++"),
+)  # fmt: skip
 _DEPTH = 3
 
 
@@ -43,7 +49,8 @@ def look(folder: Path) -> Survey:
     e2e = ("tests/e2e",) if has_tests(folder / "tests/e2e") else ()
     name = next((one.name for one in projects if one.path == "."), slug(folder.resolve().name))
     survey = Survey(name, tuple(projects), tuple(workflows), compose, e2e)
-    return replace(survey, found=_sentences(survey))
+    sentences = (*_sentences(survey), *_of_others(folder))
+    return replace(survey, found=sentences or ("neither a Python nor a JavaScript project",))
 
 
 def _told(projects: list[Project], policy: config.Config) -> list[Project]:
@@ -60,20 +67,32 @@ def _told(projects: list[Project], policy: config.Config) -> list[Project]:
 
 def _sentences(survey: Survey) -> tuple[str, ...]:
     lines = []
+
+    def whose(one: Project) -> str:
+        return "what manage.py finds" if one.manage else "its test script"
+
     for one in survey.projects:
-        tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths) or 'its test script'}" for test in one.tests)
+        tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths) or whose(one)}" for test in one.tests)
         lines.append(f"{one.path}: {one.language} ({one.manager}), {tests or 'no tests'}")
         lines += [f"{one.dockerfile}: builds {one.name}"] if one.dockerfile else []
         lines += [f"{one.path}: a command to install ({', '.join(one.commands)})"] if one.commands else []
     lines += [f"{path}: a workflow" for path in survey.workflows]
-    return tuple(lines) or ("neither a Python nor a JavaScript project",)
+    return tuple(lines)
+
+
+def _of_others(folder: Path) -> Iterator[str]:
+    """What is written in a language that the kit has no checks for, by its manifest."""
+    for pattern, language in _OTHERS:
+        for path in sorted(folder.glob(pattern))[:1]:
+            yield f"{path.name}: {language}, which the kit has no checks for; steps of yours belong in a workflow"
 
 
 def _places(folder: Path) -> Iterator[tuple[Path, Language]]:
     """Folders with a manifest."""
     for place, files in _walk(folder, 0):
         names = files.intersection(_MANIFESTS)
-        if names - {"package.json"}:
+        python = names - {"package.json"}
+        if python and not (python == {"requirements.txt"} and place.name in _HELPERS and place != folder):
             yield place, "python"
         if "package.json" in names:
             yield place, "javascript"
