@@ -28,7 +28,7 @@ _NOT_PROJECTS = frozenset(
 _HELPERS = frozenset(["ci", "script", "scripts", "tool", "tools", "bin", "hack", "etc", "contrib", "deploy", "ops"])
 """Folders that are no project when all they have is a list of what their own scripts need."""
 _OTHERS = (
-    ("go.mod", "Go"), ("Cargo.toml", "Rust"), ("pom.xml", "Java"), ("build.gradle*", "Gradle"), ("Gemfile", "Ruby"),
+    ("go.mod", "Go"), ("*.go", "Go"), ("Cargo.toml", "Rust"), ("pom.xml", "Java"), ("build.gradle*", "Gradle"), ("Gemfile", "Ruby"),
     ("composer.json", "PHP"), ("*.sln", ".NET"), ("*.csproj", ".NET"), ("mix.exs", "Elixir"), ("CMakeLists.txt", "C or C++"),
 )  # fmt: skip
 _DEPTH = 3
@@ -82,8 +82,10 @@ def _sentences(survey: Survey) -> tuple[str, ...]:
 
 def _of_others(folder: Path) -> Iterator[str]:
     """What is written in a language that the kit has no checks for, by its manifest."""
+    named = set()
     for pattern, language in _OTHERS:
-        for path in sorted(folder.glob(pattern))[:1]:
+        for path in sorted(folder.glob(pattern))[: language not in named]:
+            named.add(language)
             yield f"{path.name}: {language}, which the kit has no checks for; steps of yours belong in a workflow"
 
 

@@ -32,7 +32,7 @@ _REQUIREMENTS = tuple(
     )
 )  # fmt: skip
 _RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
-_MADE = re.compile(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette|get_asgi_application)\(", re.M)
+_MADE = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette|get_asgi_application)\(", re.M)
 _ASSETS = ("templates", "static", "assets", "migrations", "alembic", "alembic.ini", "locale")
 """What an application reads when it runs and is no module: by the names that frameworks give it."""
 _LOOKED_AT = 200
@@ -207,7 +207,7 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
     if {"source", "source_pkgs"} & {*run, *table(tool, "coverage", "run")}:
         yield "cov-paths"
     told = (text_of(place / name) for name in ("pyproject.toml", "setup.cfg", ".coveragerc", "pytest.ini", "tox.ini"))
-    if any(re.search(r"fail[_-]under", text) for text in told):
+    if any(re.search(r"fail[_-]under|covdefaults", text) for text in told):
         yield "cov-limit"
     if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", text_of(place / "pyproject.toml")):
         yield "scm"
