@@ -1,4 +1,5 @@
 # What `ecluse init --kit ci` adds to the Makefile beside it, which includes this file.
+# REPORTS=1 leaves results (JUnit) and coverage in reports/, as the workflows do.
 PYTHON ?= python3
 
 .PHONY: test-all test-e2e test-ecluse-unit test-ecluse-integration test-ecluse-e2e
@@ -7,8 +8,6 @@ PYTHON ?= python3
 define start_services
 	@echo "services not started: no compose file declares any"
 endef
-
-# REPORTS=1 leaves results (JUnit) and coverage in reports/, as the workflows do.
 
 test-ecluse-unit:
 	cd . && . .venv/bin/activate && python -m pytest -q tests/unit $(if $(REPORTS),--junitxml=reports/unit.xml --cov=. --cov-report=xml:reports/coverage-unit.xml)
@@ -25,4 +24,4 @@ test-all: test-ecluse-unit test-ecluse-integration test-ecluse-e2e
 test-e2e:
 	$(start_services)
 	. ./.venv/bin/activate && python -m pytest -q tests/e2e
-# ecluse init --kit a2b36121284841db: renewed until it is edited
+# ecluse init --kit 6357bb00ae9e6e85: renewed until it is edited

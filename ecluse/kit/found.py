@@ -18,6 +18,8 @@ Language = Literal["python", "javascript"]
 Kind = Literal["unit", "integration", "e2e"]
 KINDS: tuple[Kind, ...] = ("unit", "integration", "e2e")
 
+PORT = 8000
+"""Where a service listens when neither its Dockerfile nor ``[kit.projects.NAME]`` says it."""
 _CAP = 2 << 20
 
 
@@ -81,7 +83,7 @@ class Project:
     """What it installs for a shell."""
     start: tuple[str, ...] = ()
     """What starts it, said in ``[kit.projects.NAME]`` of the policy."""
-    port: int = 8000
+    port: int = PORT
     health: str = ""
     """Path that answers when it is well, where one is seen or said."""
     system: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ def _text(survey: Survey, taken: frozenset[str], *, beside: bool = False) -> str
         taken=taken,
         beside=beside,
         serving=bool(survey.e2e) or any(test.kind == "integration" for one in survey.projects for test in one.tests),
+        rooted=any(one.path == "." and one.language == "python" for one in survey.projects),
         declared=bool(_DEFAULT.intersection(survey.compose)),
         with_results=runners.with_results,
     )

@@ -6,12 +6,13 @@ Only reads. What it finds is what the kit's files are fitted to; two looks at th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ecluse import config
-from ecluse.kit.found import KINDS, Kind, Language, Project, Survey, Tests, slug
+from ecluse.kit.found import KINDS, PORT, Kind, Language, Project, Survey, Tests, slug, text_of
 from ecluse.kit.survey_javascript import Workspace, workspace_of
 from ecluse.kit.survey_javascript import project as javascript_project
 from ecluse.kit.survey_python import has_tests
@@ -31,6 +32,7 @@ _OTHERS = (
     ("go.mod", "Go"), ("*.go", "Go"), ("Cargo.toml", "Rust"), ("pom.xml", "Java"), ("build.gradle*", "Gradle"), ("Gemfile", "Ruby"),
     ("composer.json", "PHP"), ("*.sln", ".NET"), ("*.csproj", ".NET"), ("mix.exs", "Elixir"), ("CMakeLists.txt", "C or C++"),
 )  # fmt: skip
+_EXPOSED = re.compile(r"^\s*EXPOSE\s+(\d{1,5})\b", re.M | re.I)
 _DEPTH = 3
 
 
@@ -60,7 +62,8 @@ def _told(projects: list[Project], policy: config.Config) -> list[Project]:
         said = policy.kit.projects.get(one.name)
         if said is not None:
             health = said.health or one.health
-            one = replace(one, start=said.start, port=said.port, health=health, system=said.packages)
+            port = one.port if said.port == PORT else said.port
+            one = replace(one, start=said.start, port=port, health=health, system=said.packages)
         made.append(one)
     return made
 
@@ -120,8 +123,14 @@ def _project(root: Path, place: Path, language: Language, workspaces: list[Works
     own = "Dockerfile" if where == "." else f"{where}/Dockerfile"
     dockerfile = own if (root / own).is_file() else ""
     if language == "python":
-        return python_project(root, place, where, name, dockerfile)
-    return javascript_project(root, place, where, name, dockerfile, workspaces)
+        made = python_project(root, place, where, name, dockerfile)
+    else:
+        made = javascript_project(root, place, where, name, dockerfile, workspaces)
+    from ecluse.kit.wanted import untouched
+
+    text = text_of(root / dockerfile) if made and dockerfile else ""
+    said = [] if untouched(text) else _EXPOSED.findall(text)
+    return replace(made, port=int(said[-1])) if made and said else made
 
 
 def _without_idle_roots(made: list[Project], workspaces: list[Workspace], root: Path) -> list[Project]:

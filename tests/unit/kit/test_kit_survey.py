@@ -413,3 +413,10 @@ def test_plugins_of_coverage_are_brought_where_nothing_else_names_them(tmp_path:
     )
     (one,) = look(tmp_path).projects
     assert "covdefaults" in one.install[0] and one.coverage.endswith("--cov-fail-under=0")
+
+
+def test_a_dockerfile_that_somebody_wrote_says_the_port(tmp_path: Path) -> None:
+    one = only(
+        tmp_path, {"package.json": '{"scripts": {"start": "node ."}}', "Dockerfile": "FROM node\nEXPOSE 3000/tcp\n"}
+    )
+    assert one.port == 3000
