@@ -85,7 +85,6 @@ def plan(
     if target is not None:
         check_branch(trunk.config.environments[target.name], target.name, branch)
         holds.frozen(trunk, history, target.name)  # a rule that nobody can read is said before anything is begun
-    _check_names(playbook)
     given = given_inputs(playbook, inputs)
     decided = version.Decision("", "", "", "", ())
     if any(isinstance(unit, Action) and unit.name == "semver.decide" for _, unit in playbook.units):
@@ -144,17 +143,6 @@ def _since(
     if target is None or before is None:
         return (), tip
     return repository.commits(f"^{before}", tip), before
-
-
-def _check_names(playbook: Playbook) -> None:
-    """Two names are the machine's own: the emergency's gate and the one before going back."""
-    for rule in playbook.gates:
-        if rule.name == "override" or rule.name.split("-")[0] == "rollback":
-            raise Invalid(
-                "gate.reserved",
-                f"{playbook.path}:{rule.line}: a gate cannot be called {rule.name!r}; Écluse asks at gates of that name itself.",
-                f"give it another name, then: ecluse playbook lint {playbook.path}",
-            )
 
 
 def _tip_of(trunk: Trunk, branch: str) -> str:
