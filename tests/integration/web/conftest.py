@@ -389,7 +389,7 @@ class Site:
     filled: Filled
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
@@ -419,13 +419,13 @@ def serving() -> Iterator[Callable[..., Site]]:
         thread = threading.Thread(target=serve, args=(filled.repository,), kwargs=options)
         thread.start()
         stops.append((stop, thread))
-        assert ready.wait(20), "the server did not start"
+        assert ready.wait(60), "the server did not start"
         return Site(found[0], int(found[0].rpartition(":")[2]), filled)
 
     yield starting
     for stop, thread in stops:
         stop.set()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive(), "the server did not stop"
 
 
