@@ -51,7 +51,7 @@ def _do_unit(context: Context) -> None:
     try:
         if not context.progress:
             if not holds(context.step.condition, context.words):
-                _pass(context, Done(f"skipped: not {context.step.condition}"), "skipped")
+                _pass(context, Done(f"skipped: `{context.step.condition}` does not hold"), "skipped")
                 return
             kept_out = _may_begin(context)
             if kept_out is not None:
