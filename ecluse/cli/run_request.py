@@ -45,10 +45,6 @@ def request_of(
     from ecluse.checks import RunRequest
 
     tree, facts = _surroundings(frame.folder, ref)
-    keep: dict[str, tuple[str, ...]] = {}
-    for item in matrix:
-        key, value = _pair(item, ":", "--matrix")
-        keep[key] = (*keep.get(key, ()), value)
     if logs and Path(logs).exists() and not Path(logs).is_dir():
         raise Invalid("usage", f"{logs} is a file, and --logs needs a folder.", "name a folder, or leave --logs out")
     here = frame.folder.resolve()
@@ -61,7 +57,7 @@ def request_of(
         secrets=_filed(secret_file, secret_key) | dict(_secret(item) for item in secrets),
         vars=dict(_pair(item, "=", "--var") for item in configured),
         env=dict(_pair(item, "=", "--env") for item in variables),
-        matrix=keep,
+        matrix=_combinations(matrix),
         jobs=jobs,
         actor=actor,
         base_branch=base or guessed,
@@ -77,6 +73,15 @@ def request_of(
         **facts,
     )
     return tree, request
+
+
+def _combinations(matrix: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The values that each key of a matrix is kept to."""
+    keep: dict[str, tuple[str, ...]] = {}
+    for item in matrix:
+        key, value = _pair(item, ":", "--matrix")
+        keep[key] = (*keep.get(key, ()), value)
+    return keep
 
 
 def _surroundings(folder: Path, named: str) -> tuple[Path, dict[str, Any]]:
