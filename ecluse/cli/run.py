@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("workflows", nargs=-1)
 @click.option("--event", default="push", show_default=True, help="The event that starts the workflows.")
-@click.option("--event-file", metavar="FILE", help="JSON document of the event.")
+@click.option("--event-file", metavar="FILE", help="JSON document of the event (- is standard input).")
 @click.option("--input", "inputs", multiple=True, metavar="K=V", help="An input of workflow_dispatch.")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="K[=V]", help="A secret; K alone takes it from the environment."
