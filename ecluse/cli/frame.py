@@ -107,6 +107,7 @@ class Frame:
         import click
 
         words = {meaning.partition(" ")[0].lower(): letter for letter, meaning in reversed(answers.items())}
+        words |= {said: words[word] for said, word in (("oui", "yes"), ("non", "no")) if word in words}
 
         def read(typed: str) -> str:
             said = typed.strip().lower()
@@ -117,6 +118,19 @@ class Frame:
         listed = ", ".join(f"[{letter}] {meaning}" for letter, meaning in answers.items())
         text = printable(f"{self.style(question, 'bold')}\n  {listed}", sys.stderr)
         return str(click.prompt(text, default=default, value_proc=read, show_choices=False, err=True))
+
+    def confirm(self, question: str) -> bool:
+        """A yes or a no at the terminal, in English or French; Enter is no."""
+        import click
+
+        def read(typed: str) -> bool:
+            said = typed.strip().lower()
+            if said in _YES or said in _NO:
+                return said in _YES
+            raise click.BadParameter(f"{printable(repr(typed[:40]), sys.stderr)} is neither yes (y) nor no (n).")
+
+        text = printable(f"{question} [y/N]", sys.stderr)
+        return bool(click.prompt(text, default="n", value_proc=read, show_default=False, err=True))
 
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{_COLORS[style]}m{text}\x1b[0m" if self.color and style in _COLORS else text
@@ -268,6 +282,8 @@ def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
         _to_stderr(f"  next: {printable(problem.hint, sys.stderr)}")
     return problem.exit_status
 
+
+_YES, _NO = ("y", "yes", "o", "oui"), ("n", "no", "non", "")
 
 _PLAIN_WORDS = {"Écluse": "Ecluse", "…": "...", "·": "-", "→": "->"}
 """The signs of our own sentences that a narrow console cannot print, and what they are there."""
