@@ -71,7 +71,7 @@ def _ask_solo(frame: Frame) -> bool | None:
     if work_tree is None or policy_place(work_tree) is not None:
         return None
     frame.say("In a team, production takes the approval of somebody who neither started nor wrote a release.")
-    alone = click.confirm("Do you work alone here, so that your own typed answer counts?", default=False, err=True)
+    alone = frame.confirm("Do you work alone here, so that your own typed answer counts?")
     return alone or None
 
 
