@@ -21,7 +21,8 @@ def test_yes_and_no(tmp_path: Path, typed: str, said: bool) -> None:
 
     @click.command()
     def ask() -> None:
-        heard.append(Frame(str(tmp_path)).confirm("Go on?"))
+        flags = dict.fromkeys(("as_json", "quiet", "verbose", "yes", "no_input", "color"), False)
+        heard.append(Frame(str(tmp_path), **flags).confirm("Go on?"))
 
     done = CliRunner().invoke(ask, input=f"{typed}\n")
     assert done.exit_code == 0 and heard == [said]
