@@ -105,6 +105,12 @@ def test_a_file_without_unreleased_keeps_its_versions():
     assert made.text.index("## [1.1.0]") < made.text.index("## 1.0.0") and "- all" in made.text
 
 
-def test_what_is_said_names_the_first_and_counts_the_rest():
+def test_what_is_said_names_the_first_and_counts_the_rest() -> None:
     assert changelog_write._some(["a", "b"]) == "a; b"
     assert changelog_write._some([str(n) for n in range(7)]) == "0; 1; 2; 3; 4; and 2 more"
+
+
+def test_lines_end_as_they_did() -> None:
+    made = release(BEFORE.replace("\n", "\r\n"), "1.1.0", "2024-02-03", commits("feat: a window"))
+    assert made.text == release(BEFORE, "1.1.0", "2024-02-03", commits("feat: a window")).text.replace("\n", "\r\n")
+    assert "\r" not in made.section
