@@ -79,14 +79,11 @@ _PLACEHOLDER = expression(
     rb"|^\$|\$\{|\{\{|%\(|^<|\*\*\*|\.\.\.|environ|getenv|process\.env|secrets\.|vault|^sha(?:1|256|512)[:-]|^https?:",
     re.IGNORECASE,
 )
-_WIDE = tuple(
-    (step, expression(shape))
-    for step, shape in (
-        (2, rb"(?:[\t\n\r -~]\0){8,}"), (2, rb"(?:\0[\t\n\r -~]){8,}"),
-        (4, rb"(?:[\t\n\r -~]\0{3}){8,}"), (4, rb"(?:\0{3}[\t\n\r -~]){8,}"),
-    )
-)  # fmt: skip
-"""Eight or more characters of sixteen or thirty-two bits in a row, either end first; and how many bytes each takes."""
+_WIDE = {
+    2: (expression(rb"(?:[\t\n\r -~]\0){8,}"), expression(rb"(?:\0[\t\n\r -~]){8,}")),
+    4: (expression(rb"(?:[\t\n\r -~]\0{3}){8,}"), expression(rb"(?:\0{3}[\t\n\r -~]){8,}")),
+}
+"""Eight or more characters of so many bytes in a row, either end first."""
 
 _LOCK_FILE = expression(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
 _SIEVE_BYTES = 32 << 20
@@ -176,14 +173,15 @@ def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
     raw = list(_searched(data, _candidates(data), assigns=_may_assign(data, path)))
     if b"\0" in data:
         thin = _without_zeros(data)
-        shapes = _candidates(thin)
         assigns = not is_lock_file(path) and _is_wide_text(data) and _has_name(thin)
-        if shapes or assigns:
-            raw += {
-                (start + step * at, rule, value)
-                for start, step, text in _wide_runs(data)
-                for at, rule, value in _searched(text, shapes, assigns=assigns)
-            }
+        for step in (2, 4):
+            shapes = [one for one in _candidates(thin) if _has_wide(data, one[0], step)]
+            if shapes or assigns:
+                raw += {
+                    (start + step * at, rule, value)
+                    for start, text in _wide_runs(data, step)
+                    for at, rule, value in _searched(text, shapes, assigns=assigns)
+                }
     raw.sort()
     return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
 
@@ -209,11 +207,22 @@ def _searched(
             yield at, judged, value
 
 
-def _wide_runs(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(offset, bytes of a character, text) of each run of wide characters; seen from both ends, one is the right one."""
-    for step, shape in _WIDE:
+def _has_wide(data: bytes, rule: str, step: int) -> bool:
+    """Whether a word of a rule is in it as characters of ``step`` bytes: those that only lack zeros between them are not."""
+    gap = bytes(step - 1)
+    return any(
+        gap.join(bytes((one,)) for one in word) in data
+        for name, words, _ in _COMPILED
+        if name == rule
+        for word in words
+    )
+
+
+def _wide_runs(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
+    """(offset, text) of each run of characters of ``step`` bytes; seen from both ends, one is the right one."""
+    for shape in _WIDE[step]:
         for match in shape.finditer(data):
-            yield match.start(), step, _without_zeros(match.group())
+            yield match.start(), _without_zeros(match.group())
 
 
 def _is_wide_text(data: bytes) -> bool:
