@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -161,7 +162,10 @@ class FileLock:
         return True
 
     def release(self) -> None:
+        """Give the lock back, at once and for all: a process that another thread is just starting still has a copy of the
+        descriptor until its program begins, and closing ours alone would leave the lock with it until then."""
         if self._handle is not None:
+            _unlock(self._handle)
             self._handle.close()
             self._handle = None
 
@@ -182,28 +186,54 @@ class FileLock:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the :class:`FileLock` on ``path``."""
-    if not path.exists():
+    """Whether a living process holds the :class:`FileLock` on ``path``.
+
+    Asking disturbs nobody: neither who asks at the same moment, nor who takes the lock.
+    """
+    try:
+        handle = path.open("r+b")
+    except FileNotFoundError:
         return False
-    probe = FileLock(path)
-    if probe.acquire():
-        probe.release()
-        return False
-    return True
+    except OSError as error:
+        raise storage_problem(error, path) from error
+    with handle:
+        if not _lock(handle, wait=False, shared=True):
+            return True
+        _unlock(handle)
+    return False
 
 
-def _lock(handle: IO[Any], *, wait: bool) -> bool:
+def _lock(handle: IO[Any], *, wait: bool, shared: bool = False) -> bool:
     if os.name == "nt":
         return _lock_windows(handle, wait=wait)
     try:
         import fcntl
     except ImportError:
         return _lock_plain(handle, wait=wait)
+    while not _flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)):
+        if shared or not _flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB):
+            return False
+        fcntl.flock(handle, fcntl.LOCK_UN)  # nobody holds it: somebody asked whether it is held, just now
+        time.sleep(0.001)
+    return True
+
+
+def _flock(handle: IO[Any], how: int) -> bool:
+    import fcntl
+
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how)
     except BlockingIOError:
         return False
     return True
+
+
+def _unlock(handle: IO[Any]) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return  # closing the file does it
+    fcntl.flock(handle, fcntl.LOCK_UN)
 
 
 def _lock_plain(handle: IO[Any], *, wait: bool) -> bool:

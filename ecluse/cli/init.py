@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
@@ -70,7 +71,7 @@ def _ask_solo(frame: Frame) -> bool | None:
     if work_tree is None or policy_place(work_tree) is not None:
         return None
     frame.say("In a team, production takes the approval of somebody who neither started nor wrote a release.")
-    alone = click.confirm("Do you work alone here, so that your own typed answer counts?", default=False, err=True)
+    alone = frame.confirm("Do you work alone here, so that your own typed answer counts?")
     return alone or None
 
 
@@ -82,7 +83,10 @@ def _text(report: InitReport) -> str:
     lines += ["", "Found:", *(f"  {one}" for one in report.found)] if report.found else []
     lines += ["", "Would do:" if report.dry_run else "Did:"]
     shown = [action for action in report.actions if action.kind.changes or action.why]
-    lines += [f"  {a.kind:<9} {a.what}{f'  ({a.why})' if a.why else ''}" for a in shown]
+    for (kind, why), alike in itertools.groupby(shown, lambda a: (a.kind, a.why if not a.kind.changes else a.what)):
+        together = list(alike)
+        why = together[0].why
+        lines.append(f"  {kind:<9} {', '.join(a.what for a in together)}{f'  ({why})' if why else ''}")
     if not report.changed:
         lines.append(f"  nothing: this repository is prepared, its trunk is {report.trunk}")
     for action in report.actions:

@@ -228,7 +228,8 @@ def rollback(frame: Frame, release_id: str, why: str, environment: str | None, r
     follow_release(frame, found.id)
     over = read(frame, found.id)
     if over.state.waits_for_person:
-        command = f"ecluse release approve {over.id} --gate rollback --key FILE"
+        asked = release.status(frame.history, over.id)["next"]
+        command = asked[0] if asked else f"ecluse release status {over.id}"
         raise Waits("release.waits", f"{over.id} waits: {over.reason}", command, {"release": over.id})
     document = release.status(frame.history, over.id)
     frame.emit(document, f"{over.id} is {word(over.state)}: {over.reason}")

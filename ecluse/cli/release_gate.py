@@ -68,19 +68,24 @@ def _at_gate(frame: Frame, found: Release, gate: Gate, *, play: str | None, key:
         _ask_here(frame, found, gate)
     elif frame.interactive and key is not None:
         word = _prompt(frame, found, gate)
-        checked = _tick(gate) if word == gate.answers[0] else ()
+        checked = _tick(frame, gate) if word == gate.answers[0] else ()
         words = {"who": person(frame), "how": "key", "key": key, "checked": checked}
         _demand_all(release.answer(frame.repository, frame.history, found.id, gate.name, word, **words))
     elif frame.no_input or frame.as_json:
         raise Waits(
             "gate.open",
             f"{found.id} waits at the gate {gate.name}: {gate.question}",
-            f"{typed} --key FILE",
+            f"{typed}{_how(frame)}",
             {"release": found.id, "gate": gate.name, "question": gate.question, "expires_at": gate.expires_at},
         )
     else:
-        frame.say(f"waiting for a person. From another terminal: {typed} --key FILE (or: reject)", "wait")
+        frame.say(f"waiting for a person. From another terminal: {typed}{_how(frame)} (or: reject)", "wait")
         _wait_for_answer(frame, gate)
+
+
+def _how(frame: Frame) -> str:
+    """How an answer is proved: by a key; a person alone types it."""
+    return ", typed at a terminal" if _is_solo(frame) else " --key FILE"
 
 
 def _demand_all(gate: Gate) -> None:
@@ -105,14 +110,14 @@ def _ask_here(frame: Frame, found: Release, gate: Gate) -> None:
 
     word = _prompt(frame, found, gate)
     who = person(frame)
-    checked = _tick(gate) if word == gate.answers[0] else ()
+    checked = _tick(frame, gate) if word == gate.answers[0] else ()
     words: dict[str, Any] = {"who": who, "how": "typed", "checked": checked}
     release.answer(frame.repository, frame.history, found.id, gate.name, word, **words)
 
 
 def _prompt(frame: Frame, found: Release, gate: Gate) -> str:
     frame.say(f"{_what(found)}: {gate.question}", "wait")
-    return str(click.prompt("your answer", type=click.Choice(list(gate.answers)), err=True))
+    return str(click.prompt("your answer", type=click.Choice(list(gate.answers), case_sensitive=False), err=True))
 
 
 def _what(found: Release) -> str:
@@ -147,15 +152,15 @@ def answer(
         raise Refused(
             "gate.needs_terminal",
             "Without a key an answer has to be typed by a person at a terminal, and this is none.",
-            f"ecluse release {plain} {found.id} --key FILE",
+            f"ecluse release {plain} {found.id}{_how(frame)}",
         )
     word = answer or plain
     if key is None and signature is None:
         gate = open_gate(frame, found.id)
         if gate is not None:
             frame.say(f"{_what(found)}: {gate.question}", "wait")
-            checked = checked or (_tick(gate) if plain == "approve" else ())
-        if not click.confirm(f"{word} {found.id}?", err=True):
+            checked = checked or (_tick(frame, gate) if plain == "approve" else ())
+        if not frame.confirm(f"{word} {found.id}?"):
             raise Waits("gate.open", "Nothing was answered.", f"ecluse release {plain} {found.id}")
     how = "key" if key or signature else "typed"
     words: dict[str, Any] = {"who": person(frame), "how": how, "why": why, "key": key, "checked": checked}
@@ -190,9 +195,9 @@ def short_of(gate: Gate) -> Waits:
     )
 
 
-def _tick(gate: Gate) -> tuple[str, ...]:
+def _tick(frame: Frame, gate: Gate) -> tuple[str, ...]:
     """Ask for each item of the checklist whether it was tried."""
-    return tuple(item for item in gate.checklist if click.confirm(f"  tried: {item}?", err=True))
+    return tuple(item for item in gate.checklist if frame.confirm(f"  tried: {item}?"))
 
 
 def drive_to_end(frame: Frame, release_id: str) -> int:

@@ -90,7 +90,7 @@ def override(frame: Frame, release_id: str, why: str, key: Path | None, wait: bo
             "Without a key this has to be typed by a person at a terminal, and this is none.",
             f"ecluse release override {found.id} --why TEXT --key FILE",
         )
-    if key is None and not click.confirm(f"let {found.id} into {found.environment} in spite of it?", err=True):
+    if key is None and not frame.confirm(f"let {found.id} into {found.environment} in spite of it?"):
         raise Waits("gate.open", "Nothing was overridden.", f"ecluse release status {found.id}")
     how = "key" if key else "typed"
     gate = release.override(frame.repository, frame.history, found.id, who=person(frame), how=how, why=why, key=key)

@@ -15,6 +15,9 @@ def word(state: str) -> str:
 SHOWN = 20
 """Commits, changes and files that a plan shows at a terminal; ``--json`` has up to 200."""
 
+REASON = 120
+"""Characters of a reason in the overview; the release itself says all of it."""
+
 
 def plan_text(plan: dict[str, Any], asked: list[str]) -> str:
     """The plan for people: what, why, what is in it, what is done where, who is asked, and the way back.
@@ -201,6 +204,8 @@ def overview_text(document: dict[str, Any]) -> str:
     lines = [f"live in {made['environment']}: {made['version']} ({made['release']})" for made in document["live"]]
     lines = lines or ["nothing is live"]
     for found in document["releases"]:
-        reason = f"  {found['reason']}" if found["reason"] and found["state"] != "done" else ""
+        said = " ".join(str(found["reason"]).split())
+        said = f"{said[: REASON - 1]}…" if len(said) > REASON else said
+        reason = f"  {said}" if said and found["state"] != "done" else ""
         lines.append(f"  {found['id']}  {found['version'] or '-':<10} {word(found['state'])}{reason}")
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ def request_of(
     for item in matrix:
         key, value = _pair(item, ":", "--matrix")
         keep[key] = (*keep.get(key, ()), value)
+    if logs and Path(logs).exists() and not Path(logs).is_dir():
+        raise Invalid("usage", f"{logs} is a file, and --logs needs a folder.", "name a folder, or leave --logs out")
     here = frame.folder.resolve()
     guessed = facts.pop("base_branch", "")
     request = RunRequest(
@@ -62,7 +65,7 @@ def request_of(
         jobs=jobs,
         actor=actor,
         base_branch=base or guessed,
-        local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
+        local_actions=dict(_action(item, here) for item in local_actions),
         platforms=_platforms(tree, dict(_pair(item, "=", "--platform") for item in platforms)),
         actions_url=actions_url or os.environ.get("ECLUSE_ACTIONS_URL", "") or _configured_url(tree),
         lock_actions=not dry_run,
@@ -157,7 +160,7 @@ def _payload(name: str | None) -> dict[str, Any]:
     if not name:
         return {}
     try:
-        document = json.loads(read_capped(Path(name), 16 << 20))
+        document = json.loads(sys.stdin.buffer.read(16 << 20) if name == "-" else read_capped(Path(name), 16 << 20))
     except ValueError as error:
         raise Invalid(
             "run.event_file", f"{name} is not JSON: {error}.", "correct it, or leave --event-file out"
@@ -176,6 +179,12 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
 
 def _secret(text: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
+    if not key.isascii() or not key.isidentifier():
+        raise Invalid(
+            "run.secret",
+            f"'{key}' is no name of a secret: letters, digits and underscores, and no digit at the beginning.",
+            "give it as: --secret NAME=VALUE",
+        )
     if found:
         return key, value
     if key not in os.environ:
@@ -198,5 +207,29 @@ def _filed(name: str | None, key: str | None) -> dict[str, str]:
     return read(Path(name), Path(key) if key is not None else None)
 
 
-def _action(text: str) -> tuple[str, str]:
-    return _pair(text, "=", "--local-action")
+def _action(text: str, here: Path) -> tuple[str, str]:
+    """The action that a folder stands for, and that folder, which must be there."""
+    name, folder = _pair(text, "=", "--local-action")
+    if "/" not in name or "@" not in name:
+        raise Invalid("usage", f"--local-action needs OWNER/REPO@REF=DIR, not {text!r}.", "ecluse run --help")
+    if not (here / folder).is_dir():
+        raise Invalid("file.missing", f"There is no folder {folder} to take {name} from.", "check the name with: ls")
+    return name, str(here / folder)
+
+
+def check_place(name: str) -> None:
+    """See before a run that its report can be written. Raises :class:`Invalid`."""
+    import tempfile
+
+    path = Path(name)
+    why = "it is a folder" if path.is_dir() else ""
+    if not why:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            why = error.strerror or str(error)
+    if why:
+        hint = "name a file in a folder that you may write to, or leave --report out"
+        raise Invalid("run.report", f"The report cannot be written to {name}: {why}.", hint)

@@ -21,5 +21,5 @@ def open_shell(view: RunView, step: FailedStep) -> None:
         view.frame.say(f"{step.job}: {step.name} failed. This is a shell in its place: {step.folder}", "error")
         view.frame.say("  The job goes on when you leave it (exit). Secrets are not masked here.")
         env = {**step.env, "PS1": f"[{step.job}] $ ", "TERM": view.terminal, "HISTFILE": ""}
-        code = process.interact(argv, cwd=step.folder, env=env)
+        code = process.run_at_terminal(argv, cwd=step.folder, env=env)
         view.frame.say(f"The shell ended with status {code}; the run goes on.", "step")

@@ -21,6 +21,9 @@ NEXT = {
 }
 """Shipped page -> what is to be done before it can be run."""
 
+SHORT_WATCH, LONG_WATCH = "- uses: watch window=3 every=0.5", '- uses: watch window="15 min" every=5'
+"""How long the demonstration watches, and how long a page does that somebody makes their own."""
+
 SHIPPED = ("release", "build-story", "sync-bidirec", "incident", "bump-deps")
 
 
@@ -108,7 +111,6 @@ def _cell(text: str) -> str:
 def page_of(name: str) -> str:
     """The shipped page ``name``, one of :data:`SHIPPED`."""
     if name == "release":  # the one that the demonstration releases with
-        page = resources.files("ecluse.demo").joinpath("template", "playbooks", "release.md")
-    else:
-        page = resources.files("ecluse.kit").joinpath("files", "playbooks", f"{name}.md")
-    return page.read_text(encoding="utf-8")
+        page = resources.files("ecluse.demo").joinpath("template", "playbooks", "release.md").read_text("utf-8")
+        return page.replace(SHORT_WATCH, LONG_WATCH)
+    return resources.files("ecluse.kit").joinpath("files", "playbooks", f"{name}.md").read_text("utf-8")

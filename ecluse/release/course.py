@@ -51,7 +51,7 @@ def _do_unit(context: Context) -> None:
     try:
         if not context.progress:
             if not holds(context.step.condition, context.words):
-                _pass(context, Done(f"skipped: not {context.step.condition}"), "skipped")
+                _pass(context, Done(f"skipped: `{context.step.condition}` does not hold"), "skipped")
                 return
             kept_out = _may_begin(context)
             if kept_out is not None:
@@ -328,7 +328,7 @@ def _fail(context: Context, problem: Problem) -> None:
     rule = context.playbook.rollback_rule(name)
     acts = rule is not None and any(move.kind == "action" for move in rule.moves)
     goes_back = rule is None or rule.do == "previous"
-    if not acts and not (_went_live(context) and goes_back):
+    if (rule is None and _is_aside(context)) or (not acts and not (_went_live(context) and goes_back)):
         _give_over(context, why)
     elif rule is not None and (rule.ask or moves.is_careful(rule)):
         asked = gates.next_rollback(context.history, context.release.id)
@@ -340,6 +340,13 @@ def _fail(context: Context, problem: Problem) -> None:
             wakes.wake(context.history, kept.subject, "ask before going back")
     else:
         retreat.begin(context, why, name, rule)
+
+
+def _is_aside(context: Context) -> bool:
+    """Whether what failed says nothing of the version, which is live and well: notes that a forge did not take, say."""
+    shape = None if isinstance(context.unit, GateCall) else shape_of(context.unit.name)
+    made = context.deployment
+    return shape is not None and shape.aside and made is not None and made.state is DeploymentState.LIVE
 
 
 def _give_over(context: Context, why: str) -> None:

@@ -10,13 +10,18 @@ import re
 from collections.abc import Iterator
 
 from ecluse import yaml12
-from ecluse.release import conditions, header, page
+from ecluse.release import conditions, header, near, page, sequence
 from ecluse.release.page import Fault, Line
-from ecluse.release.playbook import Action, GateCall, InputRule, Playbook
+from ecluse.release.playbook import Action, GateCall, InputRule, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS
 
-_LINE = re.compile(r"^(\s*[-*]\s+`?)([A-Za-z]+)\s*:\s*(.*?)`?\s*$")
-_KEPT = ("uses", "then", "gate", "if", "si")
+_LINE = re.compile(r"^(\s*[-*+]\s+[`*_]*)([^\W\d_]+)[`*_]*(?:\s*(:)[`*_]*\s*|\s+)(.*?)`?\s*$")
+_KEPT = ("uses", "then", "gate", "if", "si", "output", "sortie")
+_FOREIGN = {"utilise": "uses", "utiliser": "uses", "action": "uses", "puis": "then", "ensuite": "then", "porte": "gate"}
+"""Words for a line that the machine keeps under another one."""
+_ARGUMENTS = re.compile(r"(?:[\w-]+=(?:\"[^\"]*\"|'[^']*'|\S*)\s*)*")
+_MORE = re.compile(r"^(\s+(?:[-*+]\s+)?)[a-z][\w-]*=\S")
+_ACTOR = re.compile(r"\s(?:by|par)\s+(\S+)\Z", re.IGNORECASE)
 _PLAIN = ("playbook", "environment", "concurrency", "deadline")
 _INPUT = re.compile(r"[A-Za-z][\w-]*\Z", re.ASCII)
 
@@ -28,10 +33,11 @@ def faults(playbook: Playbook) -> list[Fault]:
     for step in playbook.steps:
         last = next((other.line for other in playbook.steps if other.line > step.line), step.line + 10_000)
         own = [line for line in lines if step.line < line.number < last and not line.quoted]
-        found += _nearly(playbook, own)
+        found += [*_nearly(playbook, own), *_loose(playbook, step, own)]
         if step.checklist and not any(isinstance(unit, GateCall) for unit in step.units):
             text = f"step [{step.number}] has a list to tick and no `gate:`, so nobody ticks it"
             found.append(Fault(step.line, 5, "step.checklist", text))
+    found += _reserved(playbook)
     return found + list(_front(front, first)) + [fault for rule in playbook.inputs for fault in _input(rule)]
 
 
@@ -66,21 +72,51 @@ def _commented(lines: list[Line]) -> set[int]:
 
 
 def _nearly(playbook: Playbook, lines: list[Line]) -> Iterator[Fault]:
-    """Lines that are nearly one that the machine keeps: `use: ci.green`, `Gate: go-live`, `gates: go-live`."""
+    """Lines that are nearly one that the machine keeps: `use: ci.green`, `- **uses**: ci.green`, `gates: go-live`."""
     for line in lines:
-        said = _LINE.match(line.text)
-        if said is None or said[2] in _KEPT:
+        said = None if sequence.is_kept(line.text) else _LINE.match(line.text)
+        if said is None:
             continue
-        near = difflib.get_close_matches(said[2].lower(), _KEPT, 1, 0.7)
-        value = page.bare(said[3])
-        meant = near and {
-            "gate": playbook.gate(value) is not None,
-            "if": conditions.is_valid(value),
-            "si": conditions.is_valid(value),
-        }.get(near[0], value.split(" ")[0] in ACTIONS)
-        if meant:
-            text = f"`{said[2]}:` is prose to the machine, and nothing would happen (did you mean `{near[0]}:`?)"
+        word = said[2].lower()
+        nearest = _FOREIGN.get(word) or next(iter(difflib.get_close_matches(word, _KEPT, 1, 0.7)), "")
+        if nearest and _is_meant(playbook, nearest, said[4], colon=bool(said[3])):
+            text = f"`{said[2]}` is prose to the machine, and nothing would happen (did you mean `{nearest}:`?)"
             yield Fault(line.number, len(said[1]) + 1, "step.line", text)
+
+
+def _is_meant(playbook: Playbook, word: str, value: str, *, colon: bool) -> bool:
+    """Whether ``value`` is what a line ``word:`` would say, and no sentence that only begins with such a word."""
+    if word in ("if", "si"):
+        return colon and conditions.is_valid(value)
+    if word == "gate":
+        return playbook.gate(page.bare(value)) is not None
+    if word in ("output", "sortie"):
+        name = page.bare(value)
+        return _INPUT.match(name) is not None and any(f"{mark}{name}" in playbook.text for mark in ("outputs.", "- **"))
+    name, _, rest = value.partition(" ")
+    return name in ACTIONS and _ARGUMENTS.fullmatch(rest.strip()) is not None
+
+
+def _loose(playbook: Playbook, step: PlaybookStep, lines: list[Line]) -> Iterator[Fault]:
+    """Arguments on a line of their own below their action, and an actor that the heading does not set apart."""
+    called = {unit.line for unit in step.units if isinstance(unit, Action)}
+    for line in lines:
+        said = _MORE.match(line.text)
+        if said and line.number - 1 in called:
+            text = "the arguments of an action stand on its own line; these are prose to the machine"
+            yield Fault(line.number, len(said[1]) + 1, "action.loose", text)
+    by = _ACTOR.search(step.title)
+    if by and by[1].lower() in (*playbook.actors, "human", "admin", "agent", "system"):
+        text = f"`{by[1]}` is a part of the title to the machine: write `### [{step.number}] Title — by {by[1]}`"
+        yield Fault(*page.place(playbook.text, step.line, by[1], last=True), "step.actor", text)
+
+
+def _reserved(playbook: Playbook) -> Iterator[Fault]:
+    """Two names are the machine's own: the emergency's gate and the one before going back."""
+    for rule in playbook.gates:
+        if rule.name == "override" or rule.name.split("-")[0] == "rollback":
+            text = f"a gate cannot be called `{rule.name}`: Écluse asks at gates of that name itself"
+            yield Fault(*rule.at("gate"), "gate.reserved", text)
 
 
 def _front(front: str, first: int) -> Iterator[Fault]:
@@ -109,10 +145,8 @@ def _front(front: str, first: int) -> Iterator[Fault]:
 def _input(rule: InputRule) -> Iterator[Fault]:
     at = (rule.line, rule.column)
     for key, line, column in rule.strange:
-        known = ", ".join(header.INPUT_KEYS)
-        yield Fault(
-            line, column, "input.key", f"the input `{rule.name}` has a key `{key}` that nothing reads (known: {known})"
-        )
+        said = near.named(key, header.INPUT_KEYS)
+        yield Fault(line, column, "input.key", f"the input `{rule.name}` has a key `{key}` that nothing reads{said}")
     if not _INPUT.match(rule.name):
         yield Fault(*at, "input.name", f"the input `{rule.name}` must be one word, such as `version`")
     if rule.default is not None and rule.chosen(rule.default) is None:

@@ -106,7 +106,7 @@ class Forge:
             raise Failed("notes.no_answer", f"The forge did not answer: {said}", f"curl -i {url}") from None
         if answer.status not in good:
             said = vault.masker(token).mask(" ".join(answer.text().split())[:300])
-            raise Failed("notes.refused", f"{method} {url} was answered {answer.status}: {said}", f"curl -i {url}")
+            raise Failed("notes.refused", f"{method} {url} was answered {answer.status}: {said}", self._way_out(answer))
         if answer.status == 404:
             return None
         try:
@@ -118,6 +118,23 @@ class Forge:
                 "notes.answer", f"{method} {url} was answered with something else than a document.", f"curl -i {url}"
             )
         return document
+
+    def _way_out(self, answer: http.Answer) -> str:
+        """What helps against a refusal: another token, another name, patience, or a look."""
+        name, place = self.settings.token, vault.path_of(self.repository, self.settings.token)
+        left, wait = answer.headers.get("x-ratelimit-remaining", ""), answer.headers.get("retry-after", "")
+        again = "then: ecluse release retry"
+        if answer.status == 429 or (answer.status == 403 and (left == "0" or wait)):
+            return f"wait {f'{wait} s' if wait.isdigit() else 'until the forge takes requests again'}, {again}"
+        if answer.status in (401, 403):
+            return (
+                f"put a token that may write releases of {self.settings.project} into {place} (secret {name}), {again}"
+            )
+        if answer.status == 404:
+            return f"look at url and project in [forge], and whether the token {name} sees {self.settings.project}, {again}"
+        if answer.status >= 500:
+            return f"wait until the forge is well, {again}"
+        return f"look whether the tag is on the forge (git.tag push=REMOTE), {again}"
 
     def _page(self, document: dict[str, Any] | None) -> str:
         if not document:

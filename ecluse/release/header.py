@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ecluse import yaml12
 from ecluse.release import durations
+from ecluse.release.near import named
 from ecluse.release.page import Fault
 from ecluse.release.playbook import FORMAT, InputRule
 
@@ -68,9 +69,8 @@ def _check_keys(root: yaml12.Mapping, first: int, faults: list[Fault]) -> None:
     for key, _ in root.entries:
         at = (key.line + first - 1, key.column)
         if key.text not in _KEYS:
-            faults.append(
-                Fault(*at, "playbook.key", f"`{key.text}` is not a key of the front matter ({', '.join(_KEYS)})")
-            )
+            text = f"`{key.text}` is not a key of the front matter{named(key.text, _KEYS)}"
+            faults.append(Fault(*at, "playbook.key", text))
 
 
 def _inputs(node: yaml12.Node | None, first: int, faults: list[Fault]) -> list[InputRule]:

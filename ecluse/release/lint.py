@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
-from ecluse.release import conditions, doubts, durations, values, words
+from ecluse.release import conditions, doubts, durations, layout, page, values, words
+from ecluse.release.near import named, suggestion
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, GateCall, Playbook, PlaybookStep
 from ecluse.release.steps import ACTIONS, shape_of
@@ -24,7 +24,7 @@ def lint(playbook: Playbook, *, production: bool = True) -> list[Fault]:
     ``production`` is whether the environment it deploys to needs a gate; unknown counts as yes.
     """
     faults = [*_numbers(playbook), *_units(playbook), *_tables(playbook), *_people(playbook)]
-    faults += [*words.faults(playbook), *doubts.faults(playbook)]
+    faults += [*words.faults(playbook), *doubts.faults(playbook), *layout.faults(playbook.text)]
     faults += [*doubts.early(playbook), *_irreversible(playbook)]
     if production:
         faults += [*_ungated(playbook), *_judged_by_authors(playbook)]
@@ -50,12 +50,12 @@ def _units(playbook: Playbook) -> list[Fault]:
             found.append(Fault(step.line, 5, "step.idle", text))
         if step.condition and not conditions.is_valid(step.condition):
             text = f"`if: {step.condition}` is not `[not] WORD`, `WORD == VALUE` or `WORD != VALUE` with a known word"
-            found.append(Fault(step.line, 5, "step.condition", text))
+            found.append(Fault(*step.condition_at, "step.condition", text))
         for unit in step.units:
             found += _unit(playbook, step, unit, used)
     for rule in playbook.gates:
         if rule.name not in used:
-            found.append(Fault(rule.line, 1, "gate.unused", f"no step asks at the gate `{rule.name}`"))
+            found.append(Fault(*rule.at("gate"), "gate.unused", f"no step asks at the gate `{rule.name}`"))
     return found
 
 
@@ -66,7 +66,8 @@ def _unit(playbook: Playbook, step: PlaybookStep, unit: Action | GateCall, used:
             return [Fault(*at, "gate.asked_twice", f"the gate `{unit.name}` is asked at a second place")]
         used.append(unit.name)
         if playbook.gate(unit.name) is None:
-            return [Fault(*at, "gate.undefined", f"the gate `{unit.name}` is not in the table Human gates")]
+            said = named(unit.name, [rule.name for rule in playbook.gates])
+            return [Fault(*at, "gate.undefined", f"the gate `{unit.name}` is not in the table Human gates{said}")]
         return []
     return _call(playbook, unit)
 
@@ -75,11 +76,9 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
     at = (unit.line, unit.column)
     shape = shape_of(unit.name)
     if shape is None:
-        near = difflib.get_close_matches(unit.name, ACTIONS, 1)
-        said = f"did you mean `{near[0]}`?" if near else f"there are: {', '.join(ACTIONS)}"
-        return [Fault(*at, "action.unknown", f"there is no action `{unit.name}` ({said})")]
+        return [Fault(*at, "action.unknown", f"there is no action `{unit.name}`{named(unit.name, ACTIONS)}")]
     found = [
-        Fault(*at, "action.key", f"`{unit.name}` has no key `{key}` (it has: {', '.join(shape.keys) or 'none'})")
+        Fault(*unit.where(f"{key}="), "action.key", f"`{unit.name}` has no key `{key}`{named(key, shape.keys)}")
         for key in unit.arguments
         if key not in shape.keys
     ]
@@ -89,15 +88,20 @@ def _call(playbook: Playbook, unit: Action) -> list[Fault]:
         if not unit.arguments.get(key)
     ]
     found += [
-        Fault(*at, "action.value", f"`{key}={value}` of `{unit.name}` is not {values.meaning(shape.kinds[key])}")
+        Fault(
+            *unit.where(f"{key}="),
+            "action.value",
+            f"`{key}={value}` of `{unit.name}` is not {values.meaning(shape.kinds[key])}",
+        )
         for key, value in unit.arguments.items()
         if key in shape.kinds and not values.is_one(shape.kinds[key], value)
     ]
     if unit.name == "wait" and bool(unit.arguments.get("for")) == bool(unit.arguments.get("until")):
         found.append(Fault(*at, "action.missing", "`wait` needs either `for=` or `until=`"))
     if "template" in shape.keys and unit.arguments.get("template", "") not in ("", *playbook.templates):
-        text = f"Communications has no template `{unit.arguments['template']}`"
-        found.append(Fault(*at, "template.unknown", text))
+        said = named(unit.arguments["template"], playbook.templates)
+        text = f"Communications has no template `{unit.arguments['template']}`{said}"
+        found.append(Fault(*unit.where("template="), "template.unknown", text))
     return found
 
 
@@ -107,13 +111,15 @@ def _tables(playbook: Playbook) -> list[Fault]:
     found = []
     for number, rule in enumerate(playbook.rollback):
         if not rule.when:
-            found.append(Fault(rule.line, 1, "rollback.when", "a row of the rollback table does not say when"))
+            found.append(Fault(*rule.at("when"), "rollback.when", "a row of the rollback table does not say when"))
         elif not rule.by_hand and rule.when not in known:
-            text = f"a rollback for `{rule.when}` can never happen: no step uses that action"
-            found.append(Fault(rule.line, 1, "rollback.unreachable", text))
+            text = (
+                f"a rollback for `{rule.when}` can never happen: no step uses that action{suggestion(rule.when, known)}"
+            )
+            found.append(Fault(*rule.at("when"), "rollback.unreachable", text))
         if any((rule.when, rule.by_hand) == (other.when, other.by_hand) for other in playbook.rollback[:number]):
             text = f"a second row for `{rule.when}` can never be reached"
-            found.append(Fault(rule.line, 1, "rollback.unreachable", text))
+            found.append(Fault(*rule.at("when"), "rollback.unreachable", text))
         for move in rule.moves:
             found += _call(playbook, move.action) if move.action else []
     for unit in called:
@@ -130,31 +136,31 @@ def _people(playbook: Playbook) -> list[Fault]:
     for step in playbook.steps:
         for name in actors_of(step.actor):
             if playbook.actors and name not in playbook.actors and name not in ROLES:
-                text = f"`{name}` is not among the Actors: {', '.join(playbook.actors)}"
-                found.append(Fault(step.line, 5, "actor.unknown", text))
+                text = f"`{name}` is not among the Actors{named(name, playbook.actors)}"
+                at = page.place(playbook.text, step.line, name, last=True)
+                found.append(Fault(*at, "actor.unknown", text))
     for rule in playbook.gates:
         asked = [name.lower() for name in rule.who]
         for name in asked:
             if playbook.actors and name not in playbook.actors and name not in ROLES:
-                text = (
-                    f"the gate `{rule.name}` asks `{name}`, who is not among the Actors: {', '.join(playbook.actors)}"
-                )
-                found.append(Fault(rule.line, 1, "actor.unknown", text))
+                said = named(name, playbook.actors)
+                text = f"the gate `{rule.name}` asks `{name}`, who is not among the Actors{said}"
+                found.append(Fault(*rule.at("who"), "actor.unknown", text))
         if all(name in MACHINES for name in asked):
             text = f"the gate `{rule.name}` asks no person: a gate is answered by people"
-            found.append(Fault(rule.line, 1, "gate.machine", text))
+            found.append(Fault(*rule.at("who"), "gate.machine", text))
         if rule.needs > len(asked) and not set(asked) & {"human", "admin"}:
             text = f"the gate `{rule.name}` needs {rule.needs} people and names {len(asked)}"
-            found.append(Fault(rule.line, 1, "gate.needs", text))
+            found.append(Fault(*rule.at("needs"), "gate.needs", text))
         if not rule.silence:
             text = f"the gate `{rule.name}` does not say what happens when nobody answers: `abort` or `rollback`"
-            found.append(Fault(rule.line, 1, "gate.silence", text))
+            found.append(Fault(*rule.at("silence"), "gate.silence", text))
         asking = next((s for s, u in playbook.units if isinstance(u, GateCall) and u.name == rule.name), None)
         if rule.step is not None and asking is not None and asking.number != rule.step:
             text = (
                 f"the table says that step [{rule.step}] asks at the gate `{rule.name}`, it is step [{asking.number}]"
             )
-            found.append(Fault(rule.line, 1, "gate.step", text))
+            found.append(Fault(*rule.at("gate"), "gate.step", text))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from ecluse.git import Commit, Repository
 from ecluse.history import History
 from ecluse.history.records import plain
 from ecluse.model import Change, ChangeState, Landing, LandingState
-from ecluse.release import holds, library, moves, reach, version
+from ecluse.release import holds, library, moves, needs, reach, version
 from ecluse.release.canonical import digest
 from ecluse.release.context import live_in
 from ecluse.release.playbook import Action, Playbook, PlaybookStep
@@ -85,8 +86,8 @@ def plan(
     if target is not None:
         check_branch(trunk.config.environments[target.name], target.name, branch)
         holds.frozen(trunk, history, target.name)  # a rule that nobody can read is said before anything is begun
-    _check_names(playbook)
     given = given_inputs(playbook, inputs)
+    _check_needs(trunk, playbook, target, tip, given)
     decided = version.Decision("", "", "", "", ())
     if any(isinstance(unit, Action) and unit.name == "semver.decide" for _, unit in playbook.units):
         decided = version.decide(repository, tip, given.get("version", ""))
@@ -146,15 +147,17 @@ def _since(
     return repository.commits(f"^{before}", tip), before
 
 
-def _check_names(playbook: Playbook) -> None:
-    """Two names are the machine's own: the emergency's gate and the one before going back."""
-    for rule in playbook.gates:
-        if rule.name == "override" or rule.name.split("-")[0] == "rollback":
-            raise Invalid(
-                "gate.reserved",
-                f"{playbook.path}:{rule.line}: a gate cannot be called {rule.name!r}; Écluse asks at gates of that name itself.",
-                f"give it another name, then: ecluse playbook lint {playbook.path}",
-            )
+def _check_needs(trunk: Trunk, playbook: Playbook, target: Target | None, tip: str, given: dict[str, str]) -> None:
+    """Raise :class:`Invalid` when the page names what this repository does not have, before anything is begun."""
+    found = needs.missing(trunk.repository, trunk.config, playbook, target, tip, given)
+    if found:
+        listed = "\n".join(f"  {playbook.path}:{fault}" for fault in found)
+        raise Invalid(
+            "release.needs",
+            f"The playbook {playbook.name} cannot be run yet:\n{listed}",
+            f"mend that on the trunk, then: ecluse release plan {playbook.name}",
+            {"faults": [dataclasses.asdict(fault) for fault in found]},
+        )
 
 
 def _tip_of(trunk: Trunk, branch: str) -> str:

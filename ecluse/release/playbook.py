@@ -38,12 +38,17 @@ SECTIONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """``uses: name key=value``: one thing the machine does. ``line`` and ``column`` are where the name stands."""
+    """``uses: name key=value``: one thing the machine does, ``written`` as it stands at ``line`` and ``column``."""
 
     name: str
     arguments: dict[str, str]
     line: int
     column: int
+    written: str = field(default="", compare=False)
+
+    def where(self, piece: str) -> tuple[int, int]:
+        """The line and the column at which ``piece`` stands in what is written; else where the name does."""
+        return self.line, self.column + max(self.written.find(piece), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class PlaybookStep:
     """``### [n] Title — by ACTOR`` with what it does, in the order of its lines.
 
     ``checklist`` are its lines ``- [ ] text``: what the person who answers its gate tries by hand, and ticks.
+    ``output_at`` and ``condition_at`` are the line and column of these two.
     """
 
     number: int
@@ -74,6 +80,8 @@ class PlaybookStep:
     condition: str
     line: int
     checklist: tuple[str, ...] = ()
+    output_at: tuple[int, int] = field(default=(1, 1), compare=False)
+    condition_at: tuple[int, int] = field(default=(1, 1), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class GateRule:
     ``targets`` stand in the order of ``answers``: ``go`` (the sequence goes on), ``abort``, ``rollback`` or ``pause``.
     ``silence`` is what happens when nobody answers, ``abort`` or ``rollback``; empty is a fault that the linter names.
     ``needs`` people have to say the same. ``deadline_s`` counts from the opening; ``None`` leaves it to the policy.
+    ``columns`` is where each cell of the row starts.
     """
 
     name: str
@@ -95,6 +104,11 @@ class GateRule:
     needs: int = 1
     deadline_s: float | None = None
     step: int | None = None
+    columns: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def at(self, cell: str) -> tuple[int, int]:
+        """The line and the column of a cell of its row, by the column's meaning."""
+        return self.line, self.columns.get(cell, 1)
 
     def target(self, answer: str) -> str:
         """Where ``answer`` leads; ``abort`` for a word that is not among the answers."""
@@ -123,6 +137,11 @@ class RollbackRule:
     line: int
     ask: bool = False
     by_hand: bool = False
+    columns: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def at(self, cell: str) -> tuple[int, int]:
+        """The line and the column of a cell of its row, by the column's meaning."""
+        return self.line, self.columns.get(cell, 1)
 
     @property
     def do(self) -> str:
@@ -214,7 +233,9 @@ def compile_playbook(text: str, path: str) -> Playbook:
     gates = tuple(tables.gates(found.get("gates"), faults))
     rollback = tuple(tables.rollback(found.get("rollback"), faults))
     if faults:
-        _refuse(path, faults)
+        from ecluse.release import layout  # what was meant explains most of what is missing
+
+        _refuse(path, [*faults, *layout.faults(text)])
     titles = page.parts(lines, 1)
     return Playbook(
         name=head.name,
@@ -257,16 +278,21 @@ def _refuse(path: str, faults: list[Fault]) -> NoReturn:
 refuse = _refuse
 
 
+def section_of(title: str) -> str:
+    """What the section with this heading is; empty for prose. What stands in brackets after it is the page's own."""
+    words = page.key_of(title)
+    return SECTIONS.get(words) or SECTIONS.get(words.split(" (")[0], "")
+
+
 def _sections(lines: list[Line], faults: list[Fault]) -> dict[str, Part]:
     found: dict[str, Part] = {}
     for part in page.parts(lines, 2):
-        words = part.title.lower()
-        kind = SECTIONS.get(words) or SECTIONS.get(words.split(" (")[0])
-        if kind is None:
+        kind = section_of(part.title)
+        if not kind:
             continue
         if kind in found:
             faults.append(
-                Fault(part.number, 1, "playbook.section_twice", f"the section `{part.title}` is there a second time")
+                Fault(part.number, 4, "playbook.section_twice", f"the section `{part.title}` is there a second time")
             )
         found[kind] = part
     return found

@@ -163,7 +163,8 @@ def after_rollback(context: Context, why: str, began: str) -> str:
         if problem.code.startswith("history."):
             raise
         return f"No post-mortem could be begun: {problem.message}"
-    return f"A post-mortem is begun: ecluse show {change.key}, and when it is complete: ecluse land {change.key}"
+    page = change.files[0] if change.files else FOLDER
+    return f"A post-mortem is begun: ecluse land {change.key} brings {page}, where people complete it"
 
 
 def _cell(text: str) -> str:

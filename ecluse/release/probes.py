@@ -27,7 +27,7 @@ def look_at_health(address: str, version: str) -> Seen:
     except Failed as problem:
         return Seen(False, problem.message)
     if answer.status != 200:
-        return Seen(False, f"GET {address} answered {answer.status}: {_short(answer.text())}")
+        return Seen(False, f"GET {address} answered {answer.status}: {_said(answer)}")
     reported = _version_in(answer.body)
     if version and reported and reported.removeprefix("v") != version:
         return Seen(False, f"GET {address} answered 200, but version {reported} instead of {version}")
@@ -42,12 +42,18 @@ def look_at_answer(method: str, address: str, expect: int, contains: str, max_ms
     except Failed as problem:
         return Seen(False, problem.message)
     if answer.status != expect:
-        return Seen(False, f"{method} {address} answered {answer.status} instead of {expect}: {_short(answer.text())}")
+        return Seen(False, f"{method} {address} answered {answer.status} instead of {expect}: {_said(answer)}")
     if contains and contains not in answer.text():
         return Seen(False, f"{method} {address} does not hold {contains!r}: {_short(answer.text())}")
     if max_ms is not None and answer.elapsed_ms > max_ms:
         return Seen(False, f"{method} {address} took {answer.elapsed_ms:.0f} ms, and {max_ms:g} ms are allowed")
     return Seen(True, f"{method} {address} answered {answer.status} in {answer.elapsed_ms:.0f} ms")
+
+
+def _said(answer: http.Answer) -> str:
+    """What an answer says; of one that sends elsewhere, where to: nobody follows it here."""
+    elsewhere = answer.headers.get("location", "") if 300 <= answer.status < 400 else ""
+    return f"it sends to {_short(elsewhere)}, which is not followed" if elsewhere else _short(answer.text())
 
 
 def _version_in(body: bytes) -> str:

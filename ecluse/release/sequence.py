@@ -10,10 +10,10 @@ from ecluse.release.page import Fault, Line, Part
 from ecluse.release.playbook import Action, GateCall, PlaybookStep, Unit
 
 _TITLE = re.compile(
-    r"\[(\d+)\]\s+(.*?)(?:\s+(?:—|–|--|-)\s+(?:by|par)\s+(?P<by>.+?)|\s+\((?P<of>[^()]+)\))?\s*\Z", re.IGNORECASE
+    r"\[(\d+)\]\s+(.*?)(?:\s+(?:[—–―‒−]|-{1,3})\s+(?:by|par)\s+(?P<by>.+?)|\s+\((?P<of>[^()]+)\))?\s*\Z", re.IGNORECASE
 )
-_TICK = re.compile(r"^\s*[-*]\s+\[[ xX]\]\s+(.*\S)\s*$")
-_DIRECTIVE = re.compile(r"^(\s*(?:[-*]\s+)?`?)(uses|then|gate|output|if|sortie|si)(\s*:\s*)(.*?)`?\s*$")
+_TICK = re.compile(r"^\s*[-*+]\s+\[[ xX]\]\s+(.*\S)\s*$")
+_DIRECTIVE = re.compile(r"^(\s*(?:[-*+]\s+)?`?)(uses|then|gate|output|if|sortie|si)(\s*:\s*)(.*?)`?\s*$")
 _FRENCH = {"sortie": "output", "si": "if"}
 
 
@@ -34,6 +34,7 @@ def read(part: Part, faults: list[Fault]) -> tuple[PlaybookStep, ...]:
 def _step(number: int, title: str, actor: str, part: Part, faults: list[Fault]) -> PlaybookStep:
     units: list[Unit] = []
     single = {"output": "", "if": ""}
+    places = {"output": (part.number, 5), "if": (part.number, 5)}
     prose = []
     for line in part.lines:
         said = None if line.quoted else _DIRECTIVE.match(line.text)
@@ -51,6 +52,7 @@ def _step(number: int, title: str, actor: str, part: Part, faults: list[Fault]) 
             if single[word]:
                 faults.append(Fault(line.number, column, "step.twice", f"step {number} has a second `{word}:`"))
             single[word] = page.bare(value) if word == "output" else value
+            places[word] = (line.number, column)
         elif word == "gate":
             units.append(GateCall(page.bare(value), line.number, column))
         else:
@@ -67,7 +69,14 @@ def _step(number: int, title: str, actor: str, part: Part, faults: list[Fault]) 
         condition=single["if"],
         line=part.number,
         checklist=ticks,
+        output_at=places["output"],
+        condition_at=places["if"],
     )
+
+
+def is_kept(text: str) -> bool:
+    """Whether a line of a step is one that the machine keeps."""
+    return _DIRECTIVE.match(text) is not None
 
 
 def action(value: str, line: Line, column: int, faults: list[Fault]) -> Action | None:
@@ -86,4 +95,4 @@ def action(value: str, line: Line, column: int, faults: list[Fault]) -> Action |
         elif key in arguments:
             faults.append(Fault(line.number, at, "action.argument_twice", f"`{key}` is given a second time"))
         arguments[key] = text
-    return Action(words[0], arguments, line.number, column)
+    return Action(words[0], arguments, line.number, column, value)

@@ -53,22 +53,17 @@ _YES = ("yes", "oui", "y", "o")
 _NO = ("no", "non", "n", "")
 
 
-def rows(part: Part | None) -> list[Row]:
-    """The table of a section with its columns under their meanings."""
+def rows(part: Part | None, key: str) -> list[Row]:
+    """The table of a section that has the column ``key``, with its columns under their meanings."""
     if part is None:
         return []
-    found = []
-    for row in page.table(part.lines):
-        cells = {COLUMNS[name]: text for name, text in row.cells.items() if name in COLUMNS}
-        columns = {COLUMNS[name]: at for name, at in row.columns.items() if name in COLUMNS}
-        found.append(Row(row.line, cells, columns))
-    return found
+    return page.table(part.lines, lambda word: COLUMNS.get(page.key_of(word), ""), key)
 
 
 def gates(part: Part | None, faults: list[Fault]) -> list[GateRule]:
     """The rows of the gates' table."""
     found: list[GateRule] = []
-    for row in rows(part):
+    for row in rows(part, "gate"):
         written = page.bare(row.cells.get("gate", ""))
         at = row.columns.get("gate", 1)
         of_step = _OF_STEP.search(written)
@@ -93,6 +88,7 @@ def gates(part: Part | None, faults: list[Fault]) -> list[GateRule]:
                 needs=_needs(row, name, faults),
                 deadline_s=deadline,
                 step=int(of_step[1]) if of_step else None,
+                columns=row.columns,
             )
         )
     return found
@@ -146,7 +142,7 @@ def _silence(row: Row, name: str, faults: list[Fault]) -> tuple[str, float | Non
     silence = _TARGETS.get(word.strip(), "")
     at = row.columns.get("silence", 1)
     if said and silence not in ("abort", "rollback"):
-        text = f"if nobody answers, the gate `{name}` can `abort` or `rollback`, not `{word.strip()}`"
+        text = f"if nobody answers, the gate `{name}` can `abort` or `rollback` (`abort after 2 days`), not `{word.strip()}`"
         faults.append(Fault(row.line, at, "gate.silence", text))
         silence = ""
     deadline = durations.seconds(after[0]) if after else None
@@ -159,7 +155,7 @@ def _silence(row: Row, name: str, faults: list[Fault]) -> tuple[str, float | Non
 def rollback(part: Part | None, faults: list[Fault]) -> list[RollbackRule]:
     """The rows of the rollback table."""
     found = []
-    for row in rows(part):
+    for row in rows(part, "when"):
         when = page.bare(row.cells.get("when", ""))
         by_hand = _BY_HAND.match(when)
         when = page.bare(_FAILS.sub("", when[by_hand.end() :] if by_hand else when))
@@ -169,7 +165,7 @@ def rollback(part: Part | None, faults: list[Fault]) -> list[RollbackRule]:
             text = f"whether to ask first is `yes` or `no`, not `{asked}`"
             faults.append(Fault(row.line, row.columns["ask"], "rollback.ask", text))
         moves = _moves(row, written, faults)
-        found.append(RollbackRule(when, moves, written, row.line, asked in _YES, by_hand is not None))
+        found.append(RollbackRule(when, moves, written, row.line, asked in _YES, by_hand is not None, row.columns))
     return found
 
 
@@ -178,11 +174,12 @@ def _moves(row: Row, written: str, faults: list[Fault]) -> tuple[Move, ...]:
 
     column = row.columns.get("do", 1)
     found: list[Move] = []
-    for piece in _THEN.split(written):
-        word = piece.strip()
+    for piece in _THEN.split(written.strip("*_ ")):
+        word = piece.strip().strip("*_")
         kind = _move(page.bare(word).lower())
         if not kind and len(word) > 2 and word.startswith("`") and word.endswith("`"):
-            called = action(word.strip("`"), Line(row.line, ""), column, faults)
+            inside = column + max(written.find(word), 0) + 1
+            called = action(word.strip("`"), Line(row.line, ""), inside, faults)
             found.extend([Move("action", called)] if called else [])
             continue
         if not kind:

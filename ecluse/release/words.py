@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ecluse.release import conditions
+from ecluse.release import conditions, near, page
 from ecluse.release.page import Fault
 from ecluse.release.playbook import Action, Playbook
 
 _NAME = re.compile(r"[a-z][\w-]*\Z")
+_ODD = re.compile(r"\{+ *([A-Za-z][\w.-]*) *\}+")
 _PROMISED = re.compile(r"(?:\*\*([a-z][\w-]*)\*\*|`([a-z][\w-]*)`)\s*(?::|—|–|-)")
 
 
@@ -37,17 +38,34 @@ def faults(playbook: Playbook) -> list[Fault]:
         if kind == "outputs" and name:
             used.add(name)
             if name not in made[: use.before]:
-                later = " by then" if name in made else ""
+                later = " by then" if name in made else near.suggestion(name, [one for one in made if one])
                 text = f"{use.where} uses the output `{name}`, which no step makes{later}"
                 found.append(Fault(use.line, use.column, "output.undefined", text))
         elif kind == "inputs" and name:
             if name not in inputs:
-                text = f"{use.where} uses the input `{name}`, which the front matter does not have"
+                said = near.named(name, inputs)
+                text = f"{use.where} uses the input `{name}`, which the front matter does not have{said}"
                 found.append(Fault(use.line, use.column, "input.undefined", text))
         elif not conditions.is_word(use.word):
-            text = f"{use.where} asks for `{use.word}`, which is not known"
+            known = [*conditions.WORDS, *(f"inputs.{n}" for n in inputs), *(f"outputs.{n}" for n in made if n)]
+            text = f"{use.where} asks for `{use.word}`, which is not known{near.named(use.word, known)}"
             found.append(Fault(use.line, use.column, use.code, text))
-    return [*found, *_choices(playbook), *_outputs(playbook, used)]
+    return [*found, *_odd(playbook), *_choices(playbook), *_outputs(playbook, used)]
+
+
+def _odd(playbook: Playbook) -> Iterator[Fault]:
+    """Words in braces that would stay as they are written: `{Version}`, `{ version }`."""
+    known = {*conditions.WORDS, *(f"inputs.{rule.name}" for rule in playbook.inputs)}
+    known |= {f"outputs.{step.output}" for step in playbook.steps if step.output}
+    where = [(text, playbook.template_lines.get(name, 1), True) for name, text in playbook.templates.items()]
+    where += [(rule.question, rule.line, False) for rule in playbook.gates]
+    where += [(u.written, u.line, False) for _, u in playbook.units if isinstance(u, Action)]
+    for text, line, far in where:
+        for said in _ODD.finditer(text):
+            if said[1].lower() in known and said[0] != f"{{{said[1].lower()}}}":
+                at = page.place(playbook.text, line, said[0], far=far)
+                fault = f"`{said[0]}` stays as it is written (did you mean `{{{said[1].lower()}}}`?)"
+                yield Fault(*at, "word.odd", fault)
 
 
 def _choices(playbook: Playbook) -> list[Fault]:
@@ -59,7 +77,7 @@ def _choices(playbook: Playbook) -> list[Fault]:
         named = rules.get(word)
         if named is not None and named.choices and value not in named.choices:
             text = f"`if:` of step [{step.number}] compares `{word}` with `{value}`, which is none of {', '.join(named.choices)}"
-            found.append(Fault(step.line, 5, "input.choice", text))
+            found.append(Fault(*step.condition_at, "input.choice", text))
     return found
 
 
@@ -73,15 +91,16 @@ def _outputs(playbook: Playbook, used: set[str]) -> list[Fault]:
             continue
         if not _NAME.match(name):
             text = f"the output `{name}` must be one word in lower case, such as `version`"
-            found.append(Fault(step.line, 5, "output.name", text))
+            found.append(Fault(*step.output_at, "output.name", text))
         elif name in [other.output for other in playbook.steps[:number]]:
-            found.append(Fault(step.line, 5, "output.twice", f"an earlier step makes the output `{name}` already"))
+            found.append(Fault(*step.output_at, "output.twice", f"an earlier step makes the output `{name}` already"))
         elif name not in used and name not in promised:
             text = f"nothing uses the output `{name}`: use `{{outputs.{name}}}`, or promise it under Outputs as `{name}: ...`"
-            found.append(Fault(step.line, 5, "output.unused", text))
-    line = playbook.outputs_line
+            found.append(Fault(*step.output_at, "output.unused", text))
     for name in sorted(promised - set(made)):
-        found.append(Fault(line, 1, "output.undefined", f"the section Outputs promises `{name}`, which no step makes"))
+        at = page.place(playbook.text, playbook.outputs_line + 1, name, far=True)
+        text = f"the section Outputs promises `{name}`, which no step makes{near.suggestion(name, made)}"
+        found.append(Fault(*at, "output.undefined", text))
     return found
 
 
@@ -89,17 +108,18 @@ def _uses(playbook: Playbook) -> Iterator[Use]:
     for number, step in enumerate(playbook.steps):
         word = conditions.word_of(step.condition)
         if word:
-            yield Use(word, step.line, 5, number, "step.condition", f"`if:` of step [{step.number}]")
+            yield Use(word, *step.condition_at, number, "step.condition", f"`if:` of step [{step.number}]")
         for unit in step.units:
             if isinstance(unit, Action):
                 for text in unit.arguments.values():
                     for word in conditions.places(text):
-                        yield Use(word, unit.line, unit.column, number, "action.word", f"`{unit.name}`")
+                        yield Use(word, *unit.where(f"{{{word}}}"), number, "action.word", f"`{unit.name}`")
     count = len(playbook.steps)
     for rule in playbook.gates:
         for word in conditions.places(rule.question):
-            yield Use(word, rule.line, 1, count, "gate.word", f"the question of the gate `{rule.name}`")
+            at = page.place(playbook.text, rule.line, f"{{{word}}}")
+            yield Use(word, *at, count, "gate.word", f"the question of the gate `{rule.name}`")
     for name, text in playbook.templates.items():
         for word in conditions.places(text):
-            line = playbook.template_lines.get(name, 1)
-            yield Use(word, line, 1, count, "template.word", f"the template `{name}`")
+            at = page.place(playbook.text, playbook.template_lines.get(name, 1), f"{{{word}}}", far=True)
+            yield Use(word, *at, count, "template.word", f"the template `{name}`")

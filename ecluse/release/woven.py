@@ -11,12 +11,13 @@ from ecluse.errors import Invalid
 from ecluse.history import History
 from ecluse.model import Gate, GateState, Release
 from ecluse.release import gates, orders
+from ecluse.release.page import lines_of
 from ecluse.release.playbook import Action, GateCall, Playbook, compile_playbook
 from ecluse.release.status import state_of, steps
 
-_MARKER = re.compile(r"^(\s*(?:[-*]\s+)?)")
+_MARKER = re.compile(r"^(\s*(?:[-*+]\s+)?)")
 _HEADING = re.compile(r"^(#{1,6})\s")
-_TICK = re.compile(r"^(\s*[-*]\s+\[) (\]\s+(.*\S)\s*)$")
+_TICK = re.compile(r"^(\s*[-*+]\s+\[) (\]\s+(.*\S)\s*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class PageLine:
 def page(history: History, release_id: str) -> list[PageLine]:
     """The page that the release keeps, line by line; a page that this version cannot read is shown without states."""
     release = orders.find(history, release_id)
-    lines = release.source.lstrip("\ufeff").splitlines()
+    lines = lines_of(release.source)
     try:
         playbook = compile_playbook(release.source, release.outputs.get("plan", {}).get("path", release.playbook))
     except Invalid:

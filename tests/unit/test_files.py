@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,45 @@ def test_reading_is_capped_and_says_why_not(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as folder:
         files.read_capped(tmp_path, 4)
     assert folder.value.code == "file.is_folder"
+
+
+def test_who_asks_for_a_lock_holds_up_neither_who_takes_it_nor_who_asks_too(tmp_path: Path) -> None:
+    path, over = tmp_path / "lock", threading.Event()
+    path.touch()
+    answers: set[bool] = set()
+
+    def ask() -> None:
+        while not over.is_set():
+            answers.add(files.is_locked(path))
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    try:
+        over.wait(0.1)
+        assert answers == {False}
+        for _ in range(100):
+            lock = files.FileLock(path)
+            assert lock.acquire()
+            lock.release()
+    finally:
+        over.set()
+        for asker in askers:
+            asker.join()
+
+
+def test_asking_for_a_lock_makes_nothing(tmp_path: Path) -> None:
+    assert not files.is_locked(tmp_path / "gone" / "lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are inherited on POSIX")
+def test_a_lock_that_was_given_back_is_free_even_while_a_child_has_its_descriptor(tmp_path: Path) -> None:
+    lock = files.FileLock(tmp_path / "lock")
+    lock.acquire()
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock.fileno(),))
+    try:
+        lock.release()
+        assert files.FileLock(tmp_path / "lock").acquire()
+    finally:
+        child.communicate()

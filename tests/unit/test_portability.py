@@ -24,10 +24,8 @@ SIGNALS = {"SIGKILL", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIG
            "alarm", "setitimer", "pthread_kill", "pthread_sigmask", "sigwait"}  # fmt: skip
 
 ALLOWED: dict[str, tuple[set[str], str]] = {
-    "process.py": (
-        {"import resource", "os.kill", "os.killpg", "os.waitpid", "os.WNOHANG", "signal.SIGKILL"},
-        'os.name == "nt"',
-    ),
+    "process/ending.py": ({"os.kill", "os.killpg", "os.waitpid", "os.WNOHANG", "signal.SIGKILL"}, 'os.name == "nt"'),
+    "process/running.py": ({"import resource"}, "except ImportError"),
     "files.py": ({"import fcntl", "os.lockf", "os.F_LOCK", "os.F_TLOCK"}, "_lock_windows"),
     "checks/background.py": ({"signal.SIGKILL"}, "hasattr"),
     "checks/placing.py": ({"import fcntl"}, "except ImportError"),

@@ -74,19 +74,24 @@ class Host:
         done = process.run(words_, env=env, stdin=stdin, timeout_s=timeout_s, check=False)
         said = done.stderr.decode("utf-8", "replace").strip()[-600:]
         if self.name != HERE and done.code == _UNREACHED:
-            raise Failed("host.unreachable", f"ssh could not reach {self.name}: {said}", f"ssh {self.name} true")
+            raise Failed("host.unreachable", f"ssh could not reach {self.name}: {said}", f"{self.command} true")
         if check and done.code != 0:
             heard = said or done.stdout.decode("utf-8", "replace").strip()[-600:]
             raise Failed(
                 "host.command",
                 f"On {self.label} a command ended with status {done.code}: {heard or 'it said nothing'}",
-                f"ssh {self.name}" if self.name != HERE else "look at the command in ecluse.toml",
+                self.command if self.name != HERE else "look at the command in ecluse.toml",
             )
         return done
 
     def text(self, script: str, words: Sequence[str] = (), *, variables: Mapping[str, str] | None = None) -> str:
         """What ``script`` prints, without the white space around it."""
         return self.run(script, words, variables=variables).stdout.decode("utf-8", "replace").strip()
+
+    @property
+    def command(self) -> str:
+        """What a person types to get there the same way."""
+        return shlex.join(["ssh", *(["-F", self.ssh_config] if self.ssh_config else []), self.name])
 
     @property
     def label(self) -> str:

@@ -26,4 +26,5 @@ SHAPE = Shape(
     keys={"days": "how far back; 30 when not given"},
     kinds={"days": "number"},
     outputs={"report": "the file", "lines": "its length"},
+    aside=True,
 )

@@ -24,4 +24,5 @@ SHAPE = Shape(
     outputs={"lifted": "the records' ids"},
     effect="freezes in the history",
     probe="none is needed: a freeze that was lifted is not found again",
+    aside=True,
 )

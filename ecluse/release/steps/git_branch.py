@@ -66,4 +66,5 @@ SHAPE = Shape(
     outputs={"branch": "its name", "commit": "where it is"},
     effect="a branch in this repository",
     probe="is the branch there, and on that commit?",
+    aside=True,
 )

@@ -36,4 +36,5 @@ SHAPE = Shape(
     kinds={"severity": "SEV1|SEV2|SEV3"},
     required=("title",),
     outputs={"timeline": "a line for each event, oldest first"},
+    aside=True,
 )

@@ -38,4 +38,5 @@ SHAPE = Shape(
     outputs={"path": "the page", "change": "the key of the change that brought it"},
     effect="a change of its own that lands as any other",
     probe="the change of this step is found in the history",
+    aside=True,
 )

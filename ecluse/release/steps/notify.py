@@ -46,4 +46,5 @@ SHAPE = Shape(
     outputs={"text": "what was said", "sent": "whether the webhook took it", "why": "why not"},
     effect="a message",
     probe="without a webhook nothing leaves the history; a message that was being sent cannot be seen: a person is asked",
+    aside=True,
 )

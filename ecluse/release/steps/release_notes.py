@@ -58,4 +58,5 @@ SHAPE = Shape(
     outputs={"url": "the page's address", "tag": "the tag", "forge": "its kind", "project": "owner/name"},
     effect="a release on the forge",
     probe="the forge is asked for the release of that tag, and whether it has this text",
+    aside=True,
 )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from ecluse.errors import Failed
 from ecluse.release.context import Context
 from ecluse.release.deploy import carrier_of
+from ecluse.release.deploy.host import hosts_of
 from ecluse.release.steps.shape import Done, Shape
 
 
 def run(context: Context) -> Done:
-    """Look for the version that a rollback would return to. Raises :class:`Failed` when it could not come back."""
+    """Look for the version that a rollback would return to. Raises :class:`Failed` when it could not come back, or a host is not reached."""
+    for host in hosts_of(context.target):
+        host.run("true")  # what cannot be reached is found before anything is tagged or changed
     live = context.live
     if live is None:
         return Done(
@@ -29,7 +32,7 @@ def run(context: Context) -> Done:
 
 SHAPE = Shape(
     "rollback.ready",
-    "makes sure that the version now live can come back",
+    "makes sure that every host answers and the version now live can come back",
     run,
     environment=True,
     outputs={"to": "the version that a rollback would return to", "deployment": "its record's id"},

@@ -53,7 +53,8 @@ class Shape:
     to be (``time``, ``number``, ``count``, ``clock``, or words with bars between them), for the linter; ``outputs`` what its result
     holds. ``effect`` says what it changes outside Écluse (empty: nothing) and ``probe`` how an effect that was cut
     short is found again. ``irreversible`` is an effect that a rollback cannot take back; ``goes_live`` reaches the
-    environment; ``moves_commit`` leaves the release at another commit; ``environment`` needs one.
+    environment; ``aside`` tells or keeps something and says nothing of what is live, which its failure leaves as it is;
+    ``moves_commit`` leaves the release at another commit; ``environment`` needs one.
     """
 
     name: str
@@ -69,3 +70,4 @@ class Shape:
     probe: str = ""
     irreversible: bool = False
     environment: bool = False
+    aside: bool = False

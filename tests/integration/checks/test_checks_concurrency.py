@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def results(report: Report) -> dict[str, str]:
 
 
 INOUT = "echo in >> $MARKS; sleep 0.3; echo out >> $MARKS"
+HOLDING = "echo in >> $MARKS; until test -e $MARKS.go; do sleep 0.05; done; echo out >> $MARKS"
 
 
 def test_two_jobs_of_a_group_never_run_at_the_same_time(yard: Yard) -> None:
@@ -112,11 +114,12 @@ def test_a_newer_run_ends_the_one_in_progress_and_its_always_steps_still_run(yar
 
     thread = threading.Thread(target=go)
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(60)
     while "begun" not in yard.said:
         assert thread.is_alive()
+        time.sleep(0.02)
     second = yard.run()
-    thread.join(30)
+    thread.join(60)
     assert results(first[0]) == {"a": "cancelled", "b": "cancelled", "c": "success"}
     assert "concurrency group 'one'" in first[0].jobs[0].reason
     assert results(second) == {"a": "success", "b": "success", "c": "skipped"}
@@ -127,17 +130,24 @@ def test_without_it_the_newer_run_waits_and_says_so(yard: Yard) -> None:
     yard.write(f"""
         on: push
         concurrency: one
-        jobs: {{a: {{runs-on: ubuntu-latest, steps: [{{run: {INOUT}}}]}}}}
+        jobs: {{a: {{runs-on: ubuntu-latest, steps: [{{run: {HOLDING}}}]}}}}
     """)
     begun = threading.Event()
     thread = threading.Thread(target=yard.run, args=(lambda event: begun.set(),))
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(60)
     heard: list[dict[str, object]] = []
+
+    def hear(event: dict[str, object]) -> None:
+        heard.append(event)
+        if event["event"] == "waiting":
+            yard.marks.with_name("marks.go").touch()
+
     while "in" not in yard.said:
         assert thread.is_alive()
-    assert yard.run(heard.append).result is Result.SUCCESS
-    thread.join(30)
+        time.sleep(0.02)
+    assert yard.run(hear).result is Result.SUCCESS
+    thread.join(60)
     assert yard.said == ["in", "out", "in", "out"]
     assert [event["groups"] for event in heard if event["event"] == "waiting"] == [["one"]]
 

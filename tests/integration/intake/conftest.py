@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import string
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecluse import intake
+from ecluse import intake, line
 from ecluse.history import History
-from ecluse.model import Agent, Change
+from ecluse.model import Agent, Change, Landing
 
 from .exporters import EXPORTERS, Exporter
 from .given import piped
@@ -50,6 +51,19 @@ def take_in(bench: Any, history: History, source: Path | bytes, **options: Any) 
     return found
 
 
+def drive_landings(bench: Any, history: History) -> None:
+    """Advance the line until every landing is over or waits for a person."""
+    deadline = time.monotonic() + 120
+    while True:
+        if line.step(bench.repository, history) is not None:
+            continue
+        standing = [one for one in history.find(Landing) if not one.state.is_terminal]
+        if all(one.state.waits_for_person for one in standing):
+            return
+        assert time.monotonic() < deadline, f"it does not end: {standing}"
+        time.sleep(0.02)
+
+
 def fake_secret(dice: random.Random) -> str:
     """Something shaped like a provider's token, made up now."""
     return "gh" + "p_" + "".join(dice.choice(string.ascii_letters + string.digits) for _ in range(36))
@@ -68,6 +82,7 @@ def helpers() -> Any:
     class Helpers:
         export = staticmethod(hand_over)
         take_in = staticmethod(take_in)
+        drive_landings = staticmethod(drive_landings)
         fake_secret = staticmethod(fake_secret)
         tree_of = staticmethod(tree_of)
 

@@ -12,13 +12,12 @@ from typing import Any
 
 import pytest
 
-from ecluse import line
 from ecluse.errors import Refused
 from ecluse.history import History
 from ecluse.intake import ExportRequest
 from ecluse.intake.exchange import SandboxSide, TrunkSide
 from ecluse.intake.homeward import make_homeward, take_homeward
-from ecluse.model import Agent, Change, ChangeState, Landing
+from ecluse.model import Agent, Change, ChangeState
 
 POLICY = 'trust = "all"\n[documents]\nlanding = true\n'
 
@@ -26,8 +25,8 @@ POLICY = 'trust = "all"\n[documents]\nlanding = true\n'
 class PingPong:
     """The two sides, a folder between them, and rounds in which each looks once."""
 
-    def __init__(self, bench: Any, box: Any, history: History, folder: Path) -> None:
-        self.bench, self.box, self.history, self.folder = bench, box, history, folder
+    def __init__(self, bench: Any, box: Any, history: History, folder: Path, helpers: Any) -> None:
+        self.bench, self.box, self.history, self.folder, self.helpers = bench, box, history, folder, helpers
         self.request = ExportRequest(Agent("a1"), to=folder)
         self.again()
 
@@ -40,12 +39,7 @@ class PingPong:
         taken, sent = self.inside.look(self.request)
         received, problems = self.trunk.take_in(self.history, actor="hub")
         assert problems == ()
-        for _ in range(200):
-            if line.step(self.bench.repository, self.history) is None:
-                standing = [one for one in self.history.find(Landing) if not one.state.is_terminal]
-                if not standing or all(one.state.waits_for_person for one in standing):
-                    break
-                time.sleep(0.02)
+        self.helpers.drive_landings(self.bench, self.history)
         return taken, sent, received, self.trunk.send(self.history, actor="hub")
 
     def snapshot(self) -> tuple[Any, ...]:
@@ -54,10 +48,10 @@ class PingPong:
 
 
 @pytest.fixture
-def game(bench: Any, history: History, sandbox: Any, tmp_path: Path) -> PingPong:
+def game(bench: Any, history: History, sandbox: Any, helpers: Any, tmp_path: Path) -> PingPong:
     bench.commit("policy", ecluse_dot_toml=POLICY)
     (tmp_path / "between").mkdir()
-    return PingPong(bench, sandbox(), history, tmp_path / "between")
+    return PingPong(bench, sandbox(), history, tmp_path / "between", helpers)
 
 
 def test_the_whole_ping_pong(game: PingPong) -> None:
@@ -140,10 +134,7 @@ def test_a_change_that_landed_under_other_ids_does_not_come_back(
     from ecluse.landing import enqueue
 
     enqueue(bench.repository, history, change.key, actor="me")
-    for _ in range(200):
-        if line.step(bench.repository, history) is None and all(x.state.is_terminal for x in history.find(Landing)):
-            break
-        time.sleep(0.02)
+    helpers.drive_landings(bench, history)
     assert history.get(Change, change.key).state is ChangeState.LANDED  # type: ignore[union-attr]
     make_homeward(bench.repository, history, "a1", tmp_path / "t.bundle")
     taken = take_homeward(box.repository, tmp_path / "t.bundle")

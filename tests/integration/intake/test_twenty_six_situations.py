@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ecluse import landing, line
+from ecluse import landing
 from ecluse.errors import Problem
 from ecluse.git import Repository
 from ecluse.history import History
@@ -166,16 +166,12 @@ def test_taking_in(exporter: Sender, bench: Any, history: History, helpers: Any,
     assert history.last_event() == events
 
 
-def land(bench: Any, history: History, change: Change) -> Landing:
+def land(bench: Any, history: History, helpers: Any, change: Change) -> Landing:
     asked = landing.enqueue(bench.repository, history, change.key, actor="tester")
-    for _ in range(600):
-        if line.step(bench.repository, history) is None:
-            found = history.get(Landing, asked.id)
-            assert found is not None
-            if found.state.is_terminal or found.state.waits_for_person:
-                return found
-            time.sleep(0.02)
-    raise AssertionError("it does not end")
+    helpers.drive_landings(bench, history)
+    found = history.get(Landing, asked.id)
+    assert found is not None
+    return found
 
 
 def test_landing_beside_others(exporter: Sender, bench: Any, history: History, helpers: Any, sandbox: Any) -> None:
@@ -186,7 +182,7 @@ def test_landing_beside_others(exporter: Sender, bench: Any, history: History, h
     sent = exporter.send(one)
     bench.commit("meanwhile", a_dot_txt="zero\none\ntwo\nthree\n")
     change = helpers.take_in(bench, history, sent)
-    landed = land(bench, history, change)  # clean 3-way: committed, with the ids of the change kept
+    landed = land(bench, history, helpers, change)  # clean 3-way: committed, with the ids of the change kept
     assert landed.state.value == "landed", landed.reason
     assert (bench.folder / "a.txt").read_text() == "zero\none\ntwo\nthree\nfour\n"
     assert bench.git("rev-parse", "main^2") == change.head

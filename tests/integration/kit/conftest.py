@@ -26,7 +26,7 @@ class Service:
     def get(self, path: str) -> tuple[int, str]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(self.address + path, timeout=20) as answer:
+            with opener.open(self.address + path, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -63,7 +63,7 @@ class Copy:
                 yield Service(address.group())
             finally:
                 process.terminate()
-                process.wait(20)
+                process.wait(60)
 
 
 @pytest.fixture

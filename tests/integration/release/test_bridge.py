@@ -214,7 +214,7 @@ def test_an_unsigned_event_and_a_strange_one_change_nothing(yard: Any, stores: t
 
 def huge(port: int) -> bytes:
     """What is answered to a request that only says how long it will be."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as wire:
         wire.sendall(b"POST /left HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
         return wire.recv(100)
 

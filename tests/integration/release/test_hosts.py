@@ -118,7 +118,6 @@ def test_only_what_the_host_lacks_is_sent(hosted):
 
 
 def test_a_version_that_is_ill_makes_room_for_the_one_before(hosted):
-    hosted.timeout = 2.0
     first = hosted.release()
     service = (
         (hosted.folder / "service.py").read_text().replace("HEALTH, SAYING, FLAG = 200", "HEALTH, SAYING, FLAG = 503")
@@ -126,9 +125,7 @@ def test_a_version_that_is_ill_makes_room_for_the_one_before(hosted):
     hosted.commit(
         "fix: make it ill",
         service_dot_py=service,
-        ecluse_dot_toml=(hosted.folder / "ecluse.toml")
-        .read_text()
-        .replace("health_timeout_s = 10.0", "health_timeout_s = 1.5"),
+        ecluse_dot_toml=hosted.little_patience(),
     )
     second = hosted.release()
     assert second.state is ReleaseState.ROLLED_BACK, second.reason
@@ -143,9 +140,7 @@ def test_the_first_version_that_is_ill_is_stopped(hosted):
     hosted.commit(
         "fix: ill",
         service_dot_py=(hosted.folder / "service.py").read_text().replace("FLAG = 200", "FLAG = 503"),
-        ecluse_dot_toml=(hosted.folder / "ecluse.toml")
-        .read_text()
-        .replace("health_timeout_s = 10.0", "health_timeout_s = 1.0"),
+        ecluse_dot_toml=hosted.little_patience(),
     )
     over = hosted.release()
     assert over.state is ReleaseState.ROLLED_BACK and "is stopped" in over.reason

@@ -143,10 +143,10 @@ def assert_whole(yard, release_id: str, webhook, done: int) -> None:
 
 @pytest.mark.parametrize("moment", ["begun", "done", "recorded"])
 def test_killed_on_the_way_back_the_previous_version_answers_in_the_end(make_yard, moment):
-    yard = make_yard(timeout=2.0)
+    yard = make_yard()
     first = yard.release()
     broken = (yard.folder / "service.py").read_text().replace("SAYING, FLAG = 200", "SAYING, FLAG = 503")
-    yard.commit("feat: broken", service_dot_py=broken)
+    yard.commit("feat: broken", service_dot_py=broken, ecluse_dot_toml=yard.little_patience())
     second = yard.start()
     yard.drive(second)
     yard.approve(second)

@@ -121,9 +121,9 @@ def test_a_typed_answer_at_a_real_terminal_in_a_one_person_team(yard):
 
 
 def test_a_rolled_back_release_ends_with_status_1(make_yard):
-    yard = make_yard(timeout=2.0)
+    yard = make_yard()
     broken = (yard.folder / "service.py").read_text().replace("SAYING, FLAG = 200", "SAYING, FLAG = 503")
-    yard.commit("feat: broken", service_dot_py=broken)
+    yard.commit("feat: broken", service_dot_py=broken, ecluse_dot_toml=yard.little_patience())
     done = ecluse(yard, "release", "start", "--play", "ada", expect=1)
     assert "is rolled back" in done.stdout and "answered 503" in done.stdout
 

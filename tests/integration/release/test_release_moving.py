@@ -119,11 +119,12 @@ def test_old_release_folders_go_and_the_live_one_stays(yard):
 
 
 def test_a_page_may_stop_instead_of_going_back(make_yard):
-    yard = make_yard(timeout=1.0)
+    yard = make_yard()
     yard.release()
     broken = (yard.folder / "service.py").read_text().replace("SAYING, FLAG = 200", "SAYING, FLAG = 503")
     text = page(yard, ("| health.http | previous version |", "| health.http | stop |"))
-    yard.commit("feat: broken", service_dot_py=broken, playbooks__release_dot_md=text)
+    policy = yard.little_patience()
+    yard.commit("feat: broken", service_dot_py=broken, playbooks__release_dot_md=text, ecluse_dot_toml=policy)
     over = yard.release()
     assert over.state is ReleaseState.FAILED and yard.ask()[0] == 503
     release.rollback(yard.history, over.id, who="Ada", why="enough")

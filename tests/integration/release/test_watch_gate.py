@@ -54,5 +54,5 @@ def test_a_yes_counts_when_the_window_is_over(yard: Any) -> None:
     over = yard.drive(gate.release)
     assert over.state is ReleaseState.DONE, over.reason
     looked = next(step for step in over.outputs["steps"].values() if step["does"] == "watch")["result"]
-    assert looked["rounds"] > 3, "the window was looked at to its end"
+    assert looked["rounds"] > 1, "the window was looked at to its end"
     assert [made.state for made in yard.history.find(Gate, release=gate.release, name="watch")] == [GateState.ANSWERED]

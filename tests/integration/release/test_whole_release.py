@@ -68,11 +68,13 @@ def test_a_second_release_replaces_the_first_and_keeps_the_way_back(yard):
     ],
 )
 def test_an_unwell_version_is_rolled_back_by_itself_and_history_says_why(make_yard, replace, by, step, said):
-    yard = make_yard(timeout=2.0)
+    yard = make_yard()
     first = yard.release()
     source = (yard.folder / "service.py").read_text()
     assert replace in source
-    yard.commit("feat: something new", service_dot_py=source.replace(replace, by))
+    yard.commit(
+        "feat: something new", service_dot_py=source.replace(replace, by), ecluse_dot_toml=yard.little_patience()
+    )
     second = yard.release()
     assert second.state is ReleaseState.ROLLED_BACK
     assert step in second.reason and said in second.reason and "Version 0.1.0 answers again" in second.reason
@@ -103,7 +105,7 @@ def test_a_version_that_turns_unwell_in_its_watch_is_rolled_back(make_yard):
 
 
 def test_a_first_release_that_fails_stops_the_service_and_says_so(make_yard):
-    yard = make_yard(timeout=1.0)
+    yard = make_yard()
     yard.commit("fix: break it", service_dot_py="raise SystemExit('no way')\n")
     over = yard.release()
     assert over.state is ReleaseState.ROLLED_BACK
@@ -112,10 +114,10 @@ def test_a_first_release_that_fails_stops_the_service_and_says_so(make_yard):
 
 
 def test_a_rollback_that_fails_ends_failed_and_loud(make_yard):
-    yard = make_yard(timeout=1.0)
+    yard = make_yard()
     first = yard.release()
     broken = (yard.folder / "service.py").read_text().replace("SAYING, FLAG = 200", "SAYING, FLAG = 500")
-    yard.commit("feat: new", service_dot_py=broken)
+    yard.commit("feat: new", service_dot_py=broken, ecluse_dot_toml=yard.little_patience())
     second = yard.start()
     yard.drive(second)
     home = yard.target / "releases" / f"0.1.0-{first.id}"

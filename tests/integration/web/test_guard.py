@@ -43,7 +43,7 @@ def test_any_other_host_is_refused(site: Any, host: str) -> None:
 
 
 def test_two_hosts_are_refused(site: Any) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         both = f"Host: 127.0.0.1:{site.port}\r\nHost: evil.example\r\n"
         connection.sendall(f"GET / HTTP/1.1\r\n{both}Connection: close\r\n\r\n".encode())
         assert b" 400 " in connection.recv(4096).split(b"\r\n")[0]
@@ -184,7 +184,7 @@ def test_the_line_is_driven_until_the_end(start: Any) -> None:
         stopped.set()
 
     site = start(background=drive)
-    assert driving.wait(20)
+    assert driving.wait(60)
     assert site.ask("/healthz").json() == {"status": "ok", "line": "driving", "problem": ""}
     assert not stopped.is_set()
 

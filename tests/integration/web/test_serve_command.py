@@ -33,7 +33,7 @@ def test_it_says_where_it_is_serves_and_ends_cleanly(filled: Any, ending: signal
         said = json.loads(note.read_bytes())
         assert said["url"] in line
         assert said["pid"] == process.pid
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             health = json.loads(request(f"{said['url']}/healthz").body)
             if health["line"] == "driving" or time.monotonic() > deadline:

@@ -75,6 +75,8 @@ WRONG = [
         "on: push\nconcurrency: {group: g, queue: max, cancel-in-progress: true}\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
         "ci.yml:2:32: 'queue: max' cannot be combined",
     ),
+    (HEAD + "      - uses: $/act@v1\n", "ci.yml:6:15: Expected format $/{path}, without a version. Actual '$/act@v1'"),
+    ("on: push\njobs:\n  a:\n    uses: $/w.yml@v1\n", "ci.yml:4:11: Expected format $/{path}, without a version"),
     (HEAD + "      - runn: a\n", "ci.yml:6:9: Unexpected value 'runn' (did you mean 'run'?)"),
     ("on: push\njobs:\n  a:\n    runs-on: {group: me/x}\n", "ci.yml:4:22: Invalid runs-on group name 'me/x'"),
     ("on: pusch\njobs: {a: {runs-on: x}}\n", "ci.yml:1:5: Unexpected value 'pusch' (did you mean 'push'?)"),
