@@ -20,6 +20,7 @@ from ecluse.cli.import_leave import lay_late, left_text, take_back
 from ecluse.cli.land import person, push_text
 from ecluse.cli.lookup import find_change
 from ecluse.cli.words import count
+from ecluse.dataclass import dataclass
 from ecluse.errors import ExitStatus, Invalid, Problem, Refused
 from ecluse.model import Change, ChangeState, Verdict
 
@@ -51,6 +52,7 @@ _CURES = {
 @click.command("import")
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True)
 @click.option("--target", default=None, metavar="BRANCH", help="Where it is to land (default: where it came from).")
+@click.option("--ref", default="", metavar="NAME", help="Which ref of a plain git bundle of several is the change.")
 @click.option("--land", is_flag=True, help="Go on to checks and landing when nothing speaks against it.")
 @click.option("--branch", default="", metavar="NAME", help="Put it on this branch for review instead of landing it.")
 @click.option(
@@ -62,8 +64,8 @@ _CURES = {
 @click.option("--undo", is_flag=True, help="Take a landed change (or its review branch) back: BUNDLE is its id.")
 @door(input_flags=True)
 def command(
-    frame: Frame, bundles: tuple[str, ...], target: str | None, land: bool, branch: str, push: bool, message: str, leave: bool,
-    dry_run: bool, undo: bool,
+    frame: Frame, bundles: tuple[str, ...], target: str | None, ref: str, land: bool, branch: str, push: bool, message: str,
+    leave: bool, dry_run: bool, undo: bool,
 ) -> int:  # fmt: skip
     """Take in BUNDLE: what `ecluse export` wrote (its .json, its folder, its .tar or just its name), a plain git bundle,
     a patch, a mail box of patches, a folder of *.patch files or several of them, a JSON list of edits, an archive (.zip, .tar, .tar.gz) of
@@ -76,26 +78,35 @@ def command(
     """
     bundle = bundles[0] if len(bundles) == 1 else shlex.join(bundles)
     wishes = Wishes(land, branch, push, message, leave, shlex.join(bundles))
-    _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, target=target)
+    given = _Given(target, ref)
+    _check_usage(frame, bundle, wishes, undo=undo, dry_run=dry_run, given=given)
     if undo:
         return _undo(frame, bundle, push=push)
     with _series(frame, bundles) if len(bundles) > 1 else _source(frame, bundle) as source:
-        return _try(frame, source, target) if dry_run else _ask_and_take_in(frame, source, target, bundle, wishes)
+        return _try(frame, source, given) if dry_run else _ask_and_take_in(frame, source, given, bundle, wishes)
 
 
-def _ask_and_take_in(frame: Frame, source: Path | Piped, target: str | None, bundle: str, wishes: Wishes) -> int:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Where a change is to land, and which ref of its bundle it is, as far as that was said."""
+
+    target: str | None
+    ref: str
+
+
+def _ask_and_take_in(frame: Frame, source: Path | Piped, given: _Given, bundle: str, wishes: Wishes) -> int:
     try:
-        if Asker(frame).asks and not _wanted(frame, source, target, bundle):
+        if Asker(frame).asks and not _wanted(frame, source, given, bundle):
             return ExitStatus.WAITS
     except (click.Abort, KeyboardInterrupt):
         frame.say()
         frame.say(f"Stopped. Nothing was kept.\n  next: ecluse import {bundle}", "warn")
         return ExitStatus.INTERRUPTED
-    return _take_in(frame, source, target, wishes)
+    return _take_in(frame, source, given, wishes)
 
 
-def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_run: bool, target: str | None) -> None:
-    if undo and (wishes.anything or dry_run or target is not None):
+def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_run: bool, given: _Given) -> None:
+    if undo and (wishes.anything or dry_run or given != _Given(None, "")):
         raise Invalid("usage.flags", "--undo goes with no other flag but --push.", f"ecluse import --undo {bundle}")
     if wishes.land and wishes.branch:
         raise Invalid(
@@ -109,12 +120,14 @@ def _check_usage(frame: Frame, bundle: str, wishes: Wishes, *, undo: bool, dry_r
         raise Invalid("usage.flags", "Nothing moves that could be pushed.", f"ecluse import {bundle} --land --push")
 
 
-def _wanted(frame: Frame, source: Path | Piped, target: str | None, bundle: str) -> bool:
+def _wanted(frame: Frame, source: Path | Piped, given: _Given, bundle: str) -> bool:
     """Show at the terminal what would happen, and ask whether the change is to be kept."""
     from ecluse import intake
 
     try:
-        judgement, key, into = intake.examine(frame.repository, source, target=target, history=frame.history)
+        judgement, key, into = intake.examine(
+            frame.repository, source, target=given.target, ref=given.ref, history=frame.history
+        )
     except Refused:
         return True  # refused before it can be judged: receiving it says so and records it
     known = frame.history.get(Change, key)
@@ -127,7 +140,7 @@ def _wanted(frame: Frame, source: Path | Piped, target: str | None, bundle: str)
     return False
 
 
-def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wishes) -> int:
+def _take_in(frame: Frame, source: Path | Piped, given: _Given, wishes: Wishes) -> int:
     """Receive and judge; then lead what is ready as far as it is wished."""
     from ecluse import intake
     from ecluse.line import announce
@@ -135,7 +148,7 @@ def _take_in(frame: Frame, source: Path | Piped, target: str | None, wishes: Wis
     with frame.repository.asking():
         try:
             change = intake.receive_recorded(
-                frame.repository, frame.history, source, target=target, actor=person(frame)
+                frame.repository, frame.history, source, target=given.target, ref=given.ref, actor=person(frame)
             )
         except Problem:
             announce(frame.repository, frame.history)
@@ -213,14 +226,16 @@ def _undo(frame: Frame, name: str, *, push: bool) -> int:
     return ExitStatus.DONE
 
 
-def _try(frame: Frame, source: Path | Piped, target: str | None) -> int:
+def _try(frame: Frame, source: Path | Piped, given: _Given) -> int:
     """Judge and leave no trace. What is refused before it can be judged is a verdict too, where a machine asks."""
     from ecluse import intake
     from ecluse.history import History
 
     history = History.look(frame.repository.state_dir)  # a trial makes no history
     try:
-        judgement, key, into = intake.examine(frame.repository, source, target=target, history=history)
+        judgement, key, into = intake.examine(
+            frame.repository, source, target=given.target, ref=given.ref, history=history
+        )
     except Refused as problem:
         if not frame.as_json:
             raise
@@ -345,7 +360,9 @@ def _outcome(change: Change, source: str) -> str:
     if change.state is ChangeState.CONFLICT:
         return f"{key} is kept at {change.ref}: {change.reason}.\n  next: have it made again on the new state, then import that"
     if change.state is ChangeState.REJECTED:
-        return f"{key} is refused: {change.reason}\n  next: ecluse show {key}"
+        choice = change.reason.startswith("bundle.refs:") and "--ref NAME" in change.reason
+        after = f"ecluse import {source} --ref NAME" if choice else f"ecluse show {key}"
+        return f"{key} is refused: {change.reason}\n  next: {after}"
     if change.state is ChangeState.UNDONE:
         return f"{key} was taken back, and stays so: {change.title}\n  next: have it exported again as a new revision, or: git merge {change.ref}"
     left = left_text(change, source) if change.state is ChangeState.LANDED else ""

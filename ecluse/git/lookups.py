@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ecluse.git.repository import Repository
 
@@ -17,6 +17,15 @@ def resolve_all(repository: Repository, revisions: Sequence[str]) -> list[str | 
     said = repository.run("cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=os.fsencode(asked)).stdout
     answers = os.fsdecode(said).split("\n")[: len(revisions)]
     return [line[:40] if line[40:] == " commit" else None for line in answers]
+
+
+def lacking(repository: Repository, commits: Iterable[str], tip: str) -> set[str]:
+    """Which of ``commits`` (ids) are not in the history of ``tip``; all of them where that is empty."""
+    wanted = set(commits)
+    asked = "".join(f"{oid}\n" for oid in (*sorted(wanted), *([f"^{tip}"] if tip else [])))
+    return wanted & set(
+        repository.run("rev-list", "--stdin", stdin=asked.encode("ascii")).stdout.decode("ascii").split()
+    )
 
 
 def reflog(repository: Repository) -> list[tuple[str, str]]:

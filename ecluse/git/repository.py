@@ -335,7 +335,7 @@ class Repository:
     def merge(self, ours: str, theirs: str) -> MergeResult:
         """Merge two commits in memory (no work tree, no checkout, only the built-in merge drivers)."""
         done = self.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, check=False)
-        if done.code not in (0, 1):
+        if done.code not in (0, 1) or not done.stdout:  # 1 is a conflict as well as a commit that is none
             said = done.stderr.decode("utf-8", "replace").strip()
             raise Failed("merge.failed", f"git could not merge {theirs[:12]} into {ours[:12]}: {said}", "git fsck")
         fields = os.fsdecode(done.stdout).split("\0")

@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Failed
 from ecluse.git.invocation import git
+from ecluse.git.nouns import MergeResult
 from ecluse.git.repository import Repository
 from ecluse.git.trees import with_files
 
@@ -65,9 +66,14 @@ class _Sides:
     theirs: bytes
 
 
-def merge_by_rules(repository: Repository, ours: str, theirs: str, rules: Rules) -> Settled:
-    """Merge two commits in memory; where every conflict is simple, with the files that the rules make of them."""
-    merged = repository.merge(ours, theirs)
+def merge_by_rules(
+    repository: Repository, ours: str, theirs: str, rules: Rules, merged: MergeResult | None = None
+) -> Settled:
+    """Merge two commits in memory; where every conflict is simple, with the files that the rules make of them.
+
+    ``merged`` is what :func:`merge_many` said of the two, where it was asked.
+    """
+    merged = merged or repository.merge(ours, theirs)
     if not merged.conflicts or not rules.names or len(merged.conflicts) > MAX_PATHS:
         return Settled(merged.tree, merged.conflicts)
     staged, odd = _look(repository, ours, theirs)
@@ -86,6 +92,24 @@ def merge_by_rules(repository: Repository, ours: str, theirs: str, rules: Rules)
     if left:
         return Settled(merged.tree, left)
     return Settled(with_files(repository, merged.tree, files, modes), (), tuple(resolved))
+
+
+def merge_many(repository: Repository, pairs: Sequence[tuple[str, str]]) -> list[MergeResult]:
+    """What :meth:`Repository.merge` says of each pair of commits (ids, with history in common), by one process for all.
+
+    A git that cannot do that (before 2.39), or that stops at one of them, is asked for what is missing one by one.
+    """
+    words = ("merge-tree", "--write-tree", "--stdin", "-z", "--name-only", "--no-messages")
+    asked = "".join(f"{ours} {theirs}\n" for ours, theirs in pairs)
+    done = repository.run(*words, stdin=asked.encode("ascii"), check=False)
+    fields = iter(os.fsdecode(done.stdout).split("\0"))
+    found: list[MergeResult] = []
+    while (status := next(fields, "")) in ("0", "1"):  # whether it is clean, its tree, its conflicts, nothing
+        tree = next(fields, "")
+        conflicts = tuple(dict.fromkeys(iter(lambda: next(fields, ""), "")))
+        found.append(MergeResult(tree, conflicts if status == "0" else ()))
+    complete = found if done.code == 0 else found[:-1]
+    return complete + [repository.merge(*pair) for pair in pairs[len(complete) :]]
 
 
 def _look(repository: Repository, ours: str, theirs: str) -> tuple[dict[str, dict[str, tuple[str, str]]], list[str]]:

@@ -10,14 +10,12 @@ from pathlib import Path
 
 from ecluse.dataclass import dataclass
 from ecluse.errors import Refused
-from ecluse.intake.pathrules import BIDI, INVISIBLE
 
 MAGIC = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 _HEADER_CAP = 1 << 20
 _LINE_CAP = 4096
 _PREREQUISITES_CAP = 1000
 _OBJECTS_CAP = 500_000
-_UNSEEN = BIDI | INVISIBLE | {0x2028, 0x2029} | set(range(0x80, 0xA0))
 _CHUNK = 1 << 18
 _FORGET = 16 << 20
 _HINT = "ask for a fresh bundle made with: ecluse export (or: git bundle create FILE BASE..BRANCH)"
@@ -84,47 +82,6 @@ def _oid(word: bytes, after: bytes) -> str:
 
 def _show(data: bytes) -> str:
     return ascii(data[:60].decode("utf-8", "backslashreplace"))
-
-
-def choose_ref(header: BundleHeader, head: str, branches: frozenset[str]) -> tuple[str, str]:
-    """The one (object id, ref name) that a bundle brings. ``HEAD`` beside a branch at the same commit is let pass.
-
-    ``head`` is the declared head (may be empty), ``branches`` the full names of branches that exist here.
-    """
-    for _, name in header.refs:
-        _check_ref(name, branches)
-    ids = {oid for oid, _ in header.refs}
-    named = [(oid, name) for oid, name in header.refs if name != "HEAD"] or list(header.refs)
-    if len(ids) > 1 and head and head in ids and header.refs[0][0] != head:
-        raise refuse("meta.head_mismatch", "The declared head is not the first ref of the bundle, but another one")
-    if len(ids) > 1 or len(named) > 1:
-        raise refuse("bundle.refs", f"The bundle brings {len(header.refs)} refs, one is expected")
-    if head and named[0][0] != head:
-        raise refuse("meta.head_mismatch", "The bundle's ref is not at the head that the manifest declares")
-    return named[0]
-
-
-def _check_ref(name: str, branches: frozenset[str]) -> None:
-    if name == "HEAD":
-        return
-    bad = any(ord(c) < 33 or ord(c) == 127 or ord(c) in _UNSEEN or c in '~^:?*[\\"' for c in name) or any(
-        not part or part.startswith(".") or part.endswith((".", ".lock")) for part in name.split("/")
-    )
-    short = name.removeprefix("refs/heads/")
-    bad = bad or short.startswith("-") or short in ("HEAD", "@") or re.fullmatch(r"[0-9a-f]{40}", short) is not None
-    if bad or ".." in name or "@{" in name or not name.startswith("refs/") or len(name) > 250:
-        raise refuse("ref.invalid", f"The ref name {name[:80]!a} is not one that git accepts")
-    if not name.startswith("refs/heads/"):
-        raise refuse("ref.namespace", f"The bundle's ref {name[:80]!a} is not a branch")
-    for branch in branches:
-        folded, other = name.casefold(), branch.casefold()
-        if (f"{folded}/".startswith(f"{other}/") and name != branch) or other.startswith(f"{folded}/"):
-            raise refuse("ref.conflict", f"The ref {name[:80]!a} cannot exist beside {branch[:80]!a}")
-
-
-def tempts_a_shell(name: str) -> bool:
-    """Whether a ref name that git accepts would be a command to a script that does not quote it."""
-    return re.search(r"[;&|$`<>'(){}!#]", name) is not None
 
 
 def walk_pack(path: Path, start: int, *, max_object: int, max_total: int) -> PackFacts:

@@ -18,7 +18,8 @@ from ecluse.git import Repository
 from ecluse.history import History
 from ecluse.intake import outcomes
 from ecluse.intake.belonging import home_elsewhere, roots_of
-from ecluse.intake.bundlefile import choose_ref, read_header, walk_pack
+from ecluse.intake.bundlefile import read_header, walk_pack
+from ecluse.intake.bundlerefs import choose_ref
 from ecluse.intake.inbox import kept_parcel
 from ecluse.intake.manifest import Manifest, clean
 from ecluse.intake.outcomes import Outcome

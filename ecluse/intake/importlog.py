@@ -29,6 +29,7 @@ def receive_recorded(
     source: Path | Piped,
     *,
     target: str | None = None,
+    ref: str = "",
     actor: str,
     wants_landing: bool = False,
 ) -> Change:
@@ -44,7 +45,7 @@ def receive_recorded(
     if isinstance(source, Path):
         journals.merge_beside(history, repository, source)
     try:
-        change = receive(repository, history, source, target=target, actor=actor, wants_landing=wants_landing)
+        change = receive(repository, history, source, target=target, ref=ref, actor=actor, wants_landing=wants_landing)
     except Problem as problem:
         data |= {"code": problem.code, "patch_size": _size(source)}
         if problem.code == "replay.conflict":  # recorded with the change whose name it claims

@@ -22,7 +22,16 @@ from ecluse.intake import replay
 from ecluse.intake.judgement import Judgement, judge
 from ecluse.intake.manifest import Manifest, clean
 from ecluse.intake.series import Form, form_of
-from ecluse.intake.sources import Parcel, Piped, find_source, open_parcel, read_claims, reopen_parcel, replace_folder
+from ecluse.intake.sources import (
+    Parcel,
+    Piped,
+    choose_ref,
+    find_source,
+    open_parcel,
+    read_claims,
+    reopen_parcel,
+    replace_folder,
+)
 from ecluse.model import Change, ChangeState, Event
 from ecluse.secrets.scan import covered
 from ecluse.trunk import Trunk, open_trunk
@@ -44,10 +53,13 @@ def receive(
     source: Path | Piped,
     *,
     target: str | None = None,
+    ref: str = "",
     actor: str,
     wants_landing: bool = False,
 ) -> Change:
     """Take a bundle in: keep its bytes, record it as ``RECEIVED`` and have it judged (:func:`advance` does that).
+
+    ``ref`` names the one that is the change, in a plain bundle of several.
 
     The same bundle again returns the same change and does nothing, except that it may now want to land, and that a
     conflict or a missing base is looked at again. Raises :class:`Invalid`, :class:`Refused` (``replay.conflict``,
@@ -55,7 +67,7 @@ def receive(
     """
     trunk = open_trunk(repository)
     with tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
-        parcel = _open(repository, trunk, source, Path(scratch))
+        parcel = _open(repository, trunk, source, Path(scratch), ref)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
         known = history.find(Change, digest=parcel.digest)
@@ -100,7 +112,12 @@ def _record(
 
 
 def examine(
-    repository: Repository, source: Path | Piped, *, target: str | None = None, history: History | None = None
+    repository: Repository,
+    source: Path | Piped,
+    *,
+    target: str | None = None,
+    ref: str = "",
+    history: History | None = None,
 ) -> tuple[Judgement, str, str]:
     """Judge a bundle and leave no trace. Returns the judgement, the key it would have, and the target's full ref.
 
@@ -108,7 +125,7 @@ def examine(
     """
     with repository.asking(), tempfile.TemporaryDirectory(prefix="ecluse-inbox-") as scratch:
         trunk = open_trunk(repository)
-        parcel = _open(repository, trunk, source, Path(scratch), keep_raw=False)
+        parcel = _open(repository, trunk, source, Path(scratch), ref, keep_raw=False)
         claims = read_claims(parcel.folder / parcel.manifest) if parcel.manifest else None
         said = claims if isinstance(claims, Manifest) else None
         into = choose_target(repository, trunk, target, said.target if said else "")
@@ -155,6 +172,7 @@ def keep(state_dir: Path, parcel: Parcel) -> Path:
         if replace_folder(parcel, aside).digest != parcel.digest:
             raise Invalid("file.changed", f"The files in {parcel.folder} changed while they were read.", "import again")
         index = {"manifest": parcel.manifest, "payloads": list(parcel.payloads), "signature": parcel.signature}
+        index |= {"ref": parcel.ref} if parcel.ref else {}
         write_atomically(aside / _INDEX, json.dumps(index).encode())
         aside.chmod(0o755)
         with contextlib.suppress(FileExistsError):
@@ -188,21 +206,23 @@ def kept_parcel(state_dir: Path, digest: str) -> Parcel:
 
 
 def _open(
-    repository: Repository, trunk: Trunk, source: Path | Piped, scratch: Path, *, keep_raw: bool = True
+    repository: Repository, trunk: Trunk, source: Path | Piped, scratch: Path, ref: str, *, keep_raw: bool = True
 ) -> Parcel:
     cap = trunk.config.intake.max_bundle_bytes
     if isinstance(source, Path):
         from ecluse.intake.publication import default_folder
 
         patches = default_folder(repository) if repository.work_tree else None
-        return open_parcel(find_source(source, patches), scratch, cap)
-    try:
-        return open_parcel(source.path, scratch, cap)
-    except (Invalid, Refused) as problem:
-        problem.message = problem.message.replace(str(source.path), "What came on standard input")
-        if keep_raw and source.path.stat().st_size <= cap:  # what came by standard input exists nowhere else
-            copy_durably(source.path, repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin")
-        raise
+        parcel = open_parcel(find_source(source, patches), scratch, cap)
+    else:
+        try:
+            parcel = open_parcel(source.path, scratch, cap)
+        except (Invalid, Refused) as problem:
+            problem.message = problem.message.replace(str(source.path), "What came on standard input")
+            if keep_raw and source.path.stat().st_size <= cap:  # what came by standard input exists nowhere else
+                copy_durably(source.path, repository.state_dir / "inbox" / f"unread-{instant().replace(':', '')}.bin")
+            raise
+    return choose_ref(parcel, ref) if ref else parcel
 
 
 def _series(parcel: Parcel) -> Series | None:

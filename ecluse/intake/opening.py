@@ -7,9 +7,10 @@ from pathlib import Path
 from ecluse.errors import Refused
 from ecluse.git import Identity, Repository
 from ecluse.git.fetching import is_partial, obtain
+from ecluse.git.lookups import lacking, resolve_all
 from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.git.remotes import remote_names
-from ecluse.intake import belonging, bundlefile
+from ecluse.intake import belonging, bundlefile, bundlerefs
 from ecluse.intake.case import Case
 from ecluse.intake.content import make_ready
 from ecluse.intake.manifest import MARK, Manifest, clean
@@ -45,12 +46,12 @@ def open_payload(case: Case, parcel: Parcel, scratch: Path) -> None:
         _open_text(case, paths)
         return
     try:
-        _open_bundle(case, paths[0])
+        _open_bundle(case, paths[0], parcel.ref)
     except Refused as problem:
         if problem.code != "base.missing":
             raise
         if _fetch_missing(case, bundlefile.read_header(paths[0]).prerequisites):
-            _open_bundle(case, paths[0])
+            _open_bundle(case, paths[0], parcel.ref)
         elif patch is not None and patch.name in parcel.payloads:
             _open_text(case, [parcel.folder / patch.name])
         else:
@@ -150,15 +151,18 @@ def _partial(repository: Repository) -> Refused:
     )
 
 
-def _open_bundle(case: Case, bundle: Path) -> None:
-    """Header, caps, prerequisites, then git's own checks; sets head, tree and method."""
+def _open_bundle(case: Case, bundle: Path, ref: str) -> None:
+    """Header, caps, prerequisites, then git's own checks; sets head, tree and method.
+
+    A bundle with a manifest has the one ref that is declared; of a plain one it is chosen, by ``ref`` if it is not empty.
+    """
     limits = case.trunk.config.intake
     header = bundlefile.read_header(bundle)
-    declared = case.claims.head if case.claims else ""
-    case.head, name = bundlefile.choose_ref(header, declared, case.branches())
-    if bundlefile.tempts_a_shell(name):
-        text = f"the ref {name[:80]!a} holds characters that a shell would act on"
-        case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
+    if case.claims:
+        case.head, name = bundlerefs.choose_ref(header, case.claims.head, case.branches())
+        _note_shell(case, name)
+    else:
+        bundlerefs.check_names(header, case.branches())
     _check_prerequisites(case, header)
     facts = bundlefile.walk_pack(
         bundle, header.pack_at, max_object=limits.max_file_bytes, max_total=4 * limits.max_bundle_bytes
@@ -172,6 +176,8 @@ def _open_bundle(case: Case, bundle: Path) -> None:
         if problem.code == "bundle.incomplete" and is_partial(case.trunk.repository):
             raise _partial(case.trunk.repository) from problem
         raise
+    if not case.claims:
+        _choose_tip(case, header, ref)
     tree = case.room.tree_of(case.head)
     if tree is None:
         raise bundlefile.refuse("bundle.incomplete", "The bundle's head is not in it, or is not a commit")
@@ -182,6 +188,24 @@ def _open_bundle(case: Case, bundle: Path) -> None:
     if case.committed_only:
         case.head = case.room.commits(f"{case.head}^!")[0].parents[0]
         case.tree = case.room.tree_id(case.head)
+
+
+def _note_shell(case: Case, name: str) -> None:
+    if bundlerefs.tempts_a_shell(name):
+        text = f"the ref {name[:80]!a} holds characters that a shell would act on"
+        case.findings.append(Finding("ref.shell_meta", Verdict.WARN, text))
+
+
+def _choose_tip(case: Case, header: bundlefile.BundleHeader, ref: str) -> None:
+    """Take the one commit that the refs of a plain bundle name, tags peeled; tell which refs are not taken."""
+    ids = list(dict.fromkeys(oid for oid, _ in header.refs))
+    commits = dict(zip(ids, resolve_all(case.room, ids), strict=True))
+    refs = [(commits[oid], name) for oid, name in header.refs]
+    chosen = bundlerefs.choose_tip(refs, ref, lambda some: lacking(case.room, some, case.tip()))
+    case.head = chosen.commit
+    _note_shell(case, chosen.name)
+    if chosen.left:
+        case.findings.append(Finding("bundle.refs_left", Verdict.WARN, bundlerefs.told(chosen)))
 
 
 def _check_prerequisites(case: Case, header: bundlefile.BundleHeader) -> None:

@@ -43,6 +43,9 @@ class Parcel:
     digests: dict[str, tuple[str, int]]
     """SHA-256 and size in bytes of manifest and payloads, as they were when the parcel was opened."""
 
+    ref: str = ""
+    """The ref that somebody chose of a plain bundle of several. Another ref of the same file is another change."""
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every file of the parcel."""
@@ -210,7 +213,23 @@ def read_claims(path: Path) -> Manifest | Problem:
         return strictjson.refused("meta.size", problem.message) if problem.code == "file.too_large" else problem
 
 
-def _parcel(folder: Path, name: str, payloads: tuple[str, ...], signature: str) -> Parcel:
+def choose_ref(parcel: Parcel, asked: str) -> Parcel:
+    """The parcel with its ref chosen, by a full or a short name. Raises :class:`Invalid` where there is no choice, and
+    :class:`Refused` (``bundle.refs``) for a name that it does not have.
+    """
+    from ecluse.intake.bundlerefs import named_ref
+
+    file = parcel.folder / parcel.payloads[0]
+    if parcel.manifest or form_of(file) is not Form.BUNDLE:
+        raise Invalid(
+            "usage.flags", f"--ref chooses from a plain git bundle; {file.name} is none.", "leave --ref NAME out"
+        )
+    header = bundlefile.read_header(file)
+    ref = named_ref(header, asked)
+    return parcel if len(header.refs) == 1 else _parcel(parcel.folder, "", parcel.payloads, "", ref)
+
+
+def _parcel(folder: Path, name: str, payloads: tuple[str, ...], signature: str, ref: str = "") -> Parcel:
     lines, size, digests = [], 0, {}
     for one in (name, *payloads):
         if one:
@@ -218,19 +237,23 @@ def _parcel(folder: Path, name: str, payloads: tuple[str, ...], signature: str) 
             role = "manifest" if one == name else "bundle" if not name else one
             lines.append(f"{role} {digest}\n")
             size += length
-    return Parcel(folder, name, payloads, signature, size, hashlib.sha256("".join(lines).encode()).hexdigest(), digests)
+    if ref:
+        lines.append(f"ref {ref}\n")
+    digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return Parcel(folder, name, payloads, signature, size, digest, digests, ref)
 
 
 def reopen_parcel(folder: Path, names: dict[str, object]) -> Parcel:
     """The parcel that the inbox keeps in ``folder``."""
     listed = names["payloads"]
     assert isinstance(listed, list)  # noqa: S101 - written by the inbox itself
-    return _parcel(folder, str(names["manifest"]), tuple(map(str, listed)), str(names["signature"]))
+    ref = str(names.get("ref", ""))
+    return _parcel(folder, str(names["manifest"]), tuple(map(str, listed)), str(names["signature"]), ref)
 
 
 def replace_folder(parcel: Parcel, folder: Path) -> Parcel:
     """The same parcel as it lies in another folder, its digest taken from the files there."""
-    return _parcel(folder, parcel.manifest, parcel.payloads, parcel.signature)
+    return _parcel(folder, parcel.manifest, parcel.payloads, parcel.signature, parcel.ref)
 
 
 def hash_file(path: Path) -> tuple[str, int]:

@@ -79,6 +79,12 @@ _PLACEHOLDER = expression(
     rb"|^\$|\$\{|\{\{|%\(|^<|\*\*\*|\.\.\.|environ|getenv|process\.env|secrets\.|vault|^sha(?:1|256|512)[:-]|^https?:",
     re.IGNORECASE,
 )
+_WIDE = {
+    2: (expression(rb"(?:[\t\n\r -~]\0){8,}"), expression(rb"(?:\0[\t\n\r -~]){8,}")),
+    4: (expression(rb"(?:[\t\n\r -~]\0{3}){8,}"), expression(rb"(?:\0{3}[\t\n\r -~]){8,}")),
+}
+"""Eight or more characters of so many bytes in a row, either end first."""
+
 _LOCK_FILE = expression(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.sum|npm-shrinkwrap\.json)$")
 _SIEVE_BYTES = 32 << 20
 _GROUP_BYTES = 128 << 10
@@ -90,6 +96,8 @@ def scan(data: bytes, path: str = "") -> list[SecretHit]:
     """The secret-shaped values of a file, by line.
 
     Binary content is searched for provider tokens as well: a token in a compiled file is as public as in a text.
+    So is what stands in UTF-16 or UTF-32, as a file or as a piece of one: eight characters or more, each a zero byte (or
+    three) from the next. Only a file of zero bytes costs that.
     In lock files (by ``path``) only provider tokens count, because checksums look like anything.
     """
     return [SecretHit(rule, line) for rule, line, _ in _found(data, path)]
@@ -110,7 +118,7 @@ class Sieve:
         """Whether ``data`` has a line with any rule's words; then :func:`scan` is to be asked."""
         fresh = set(data.split(b"\n")) - self._clean
         text = b"\n".join(fresh)
-        if _candidates(text) or _has_name(text):
+        if _has_words(text):
             return True
         self._remember(fresh, len(text))
         return False
@@ -132,7 +140,7 @@ class Sieve:
 
     def _of_group(self, lines: set[bytes], group: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
         text = b"\n".join(lines)
-        if _candidates(text) or _has_name(text):
+        if _has_words(text):
             yield from ((name, data) for name, data in group if self.may_hold(data))
         else:
             self._remember(lines, len(text))
@@ -144,11 +152,15 @@ class Sieve:
 
 
 def scan_added(old: bytes, new: bytes, path: str = "") -> list[SecretHit]:
-    """The hits of ``new`` whose values were not in ``old`` already: what a change brings, not what it inherits."""
+    """The hits of ``new`` whose values were not in ``old`` already: what a change brings, not what it inherits.
+
+    What was there in another encoding was there.
+    """
     found = _found(new, path)
-    if not found or not old:
-        return [SecretHit(rule, line) for rule, line, _ in found]
-    return [SecretHit(rule, line) for rule, line, value in found if value not in old]
+    if found and old:
+        thin = _without_zeros(old)
+        found = [one for one in found if one[2] not in old and one[2] not in thin]
+    return [SecretHit(rule, line) for rule, line, _ in found]
 
 
 def is_lock_file(path: str) -> bool:
@@ -157,24 +169,82 @@ def is_lock_file(path: str) -> bool:
 
 
 def _found(data: bytes, path: str) -> list[tuple[str, int, bytes]]:
-    raw: list[tuple[int, str, bytes]] = []
-    for rule, shape in _candidates(data):
+    """(rule, line, value) of each hit, in their order."""
+    raw = list(_searched(data, _candidates(data), assigns=_may_assign(data, path)))
+    if b"\0" in data:
+        thin = _without_zeros(data)
+        assigns = not is_lock_file(path) and _is_wide_text(data) and _has_name(thin)
+        for step in (2, 4):
+            shapes = [one for one in _candidates(thin) if _has_wide(data, one[0], step)]
+            if shapes or assigns:
+                raw += {
+                    (start + step * at, rule, value)
+                    for start, text in _wide_runs(data, step)
+                    for at, rule, value in _searched(text, shapes, assigns=assigns)
+                }
+    raw.sort()
+    return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
+
+
+def _searched(
+    data: bytes, shapes: list[tuple[str, re.Pattern[bytes]]], *, assigns: bool
+) -> Iterator[tuple[int, str, bytes]]:
+    """(offset, rule, value) of what is found by ``shapes`` and, if it ``assigns``, by the names of values."""
+    taken = []
+    for rule, shape in shapes:
         for match in shape.finditer(data):
             value = match.groupdict().get("value") or match.group()
             if not _PLACEHOLDER.search(value):
-                raw.append((match.start(), rule, match.group()))
-    if _may_assign(data, path):
-        taken = [(start, start + len(value)) for start, _, value in raw]
-        for match in _ASSIGNMENT.finditer(data):
-            value = match.group("quoted") or match.group("bare")
-            at = match.start("quoted") if match.group("quoted") else match.start("bare")
-            if any(start < at + len(value) and at < end for start, end in taken):
-                continue
-            judged = _judge_assignment(match.group("name"), value, quoted=bool(match.group("quote")))
-            if judged:
-                raw.append((at, judged, value))
-    raw.sort()
-    return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in raw]
+                taken.append(match.span())
+                yield match.start(), rule, match.group()
+    for match in _ASSIGNMENT.finditer(data) if assigns else ():
+        value = match.group("quoted") or match.group("bare")
+        at = match.start("quoted") if match.group("quoted") else match.start("bare")
+        if any(start < at + len(value) and at < end for start, end in taken):
+            continue
+        judged = _judge_assignment(match.group("name"), value, quoted=bool(match.group("quote")))
+        if judged:
+            yield at, judged, value
+
+
+def _has_wide(data: bytes, rule: str, step: int) -> bool:
+    """Whether a word of a rule is in it as characters of ``step`` bytes: those that only lack zeros between them are not."""
+    gap = bytes(step - 1)
+    return any(
+        gap.join(bytes((one,)) for one in word) in data
+        for name, words, _ in _COMPILED
+        if name == rule
+        for word in words
+    )
+
+
+def _wide_runs(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
+    """(offset, text) of each run of characters of ``step`` bytes; seen from both ends, one is the right one."""
+    for shape in _WIDE[step]:
+        for match in shape.finditer(data):
+            yield match.start(), _without_zeros(match.group())
+
+
+def _is_wide_text(data: bytes) -> bool:
+    """Whether a file is a text in UTF-16 or UTF-32: by its mark, or because nearly every second byte is zero, or three of four."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return True
+    for step in (2, 4):
+        sample = data[: 8192 - 8192 % step]
+        lanes = sorted(sample[at::step].count(0) for at in range(step))
+        if not lanes[0] and lanes[1] > 0.9 * (len(sample) // step):
+            return True
+    return False
+
+
+def _without_zeros(data: bytes) -> bytes:
+    return data.translate(None, b"\0") if b"\0" in data else data
+
+
+def _has_words(data: bytes) -> bool:
+    """Whether any rule's words are in it, also as characters of more than one byte."""
+    thin = _without_zeros(data)
+    return bool(_candidates(thin)) or _has_name(thin)
 
 
 def _candidates(data: bytes) -> list[tuple[str, re.Pattern[bytes]]]:

@@ -160,3 +160,44 @@ def test_the_sieve_lets_nothing_through_that_a_scan_would_find(dice: random.Rand
     together = [name for name, _ in Sieve().suspects(files)]
     assert held <= set(together) < {name for name, _ in files}, "some groups are clean, and no file is forgotten"
     assert len(together) == len(set(together))
+
+
+WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+MARKED = {
+    "utf-16-le": b"\xff\xfe",
+    "utf-16-be": b"\xfe\xff",
+    "utf-32-le": b"\xff\xfe\0\0",
+    "utf-32-be": b"\0\0\xfe\xff",
+}
+
+
+@pytest.mark.parametrize("encoding", WIDE)
+def test_what_stands_in_characters_of_several_bytes_is_found(encoding: str, dice: random.Random) -> None:
+    for rule, token in tokens(dice).items():
+        for before in ("x = 1\r\ny = 2\r\n", "\u6731\u6731\n\u6731\n\u6731", "\u00e9\n\n"):
+            data = f"{before}{token}\r\nmore\r\n".encode(encoding)
+            found = scan(data, "a.reg")
+            assert {one.rule for one in found} == {rule}, (rule, before)
+            assert {one.line for one in found} == {before.count("\n") + 1}
+            assert Sieve().may_hold(data)
+            assert scan_added(token.encode(), data) == []
+            assert scan_added(data, token.encode()) == []
+            assert scan(b"\x7fELF\0\1" + MARKED.get(encoding, b"") + data + bytes(range(256)) * 40), (
+                "a piece of a binary"
+            )
+
+
+@pytest.mark.parametrize("encoding", WIDE)
+def test_assignments_count_in_a_wide_text_and_not_in_what_has_wide_pieces(encoding: str, dice: random.Random) -> None:
+    data = f'[main]\napi_key = "{made_up(dice, ALNUM, 32)}"\n'.encode(encoding)
+    assert [hit.rule for hit in scan(data, "a.ini")][:1] == ["secret-assignment"]
+    assert [hit.rule for hit in scan(MARKED.get(encoding, b"") + data, "a.ini")][:1] == ["secret-assignment"]
+    assert Sieve().may_hold(data)
+    assert scan(data, "poetry.lock") == []
+    assert scan(bytes(range(256)) * 40 + data, "a.dll") == []
+
+
+def test_zero_bytes_between_names_join_nothing(dice: random.Random) -> None:
+    table = b"\0".join(b"sk-" + made_up(dice, ALNUM, 12).encode() for _ in range(9))
+    assert scan(table + b"\0" + b"AK" + b"IA\0" + made_up(dice, ALNUM, 16).encode(), "t.so") == []
+    assert scan("one\0two\0three".encode("utf-16") + made_up(dice, ALNUM, 40).encode(), "t.bin") == []

@@ -355,22 +355,52 @@ LOCK_FILE = re.compile(rb"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.su
 NAMES = re.compile(rb"password|passwd|pwd|secret|token|api[_-]?key|access_?key|private_?key|credential|auth_key", re.I)
 
 
+WIDE = [(step, re.compile(shape)) for step, shape in (
+    (2, rb"(?:[\t\n\r -~]\0){8,}"), (2, rb"(?:\0[\t\n\r -~]){8,}"),
+    (4, rb"(?:[\t\n\r -~]\0{3}){8,}"), (4, rb"(?:\0{3}[\t\n\r -~]){8,}"),
+)]  # fmt: skip
+
+
 def scan(data, path=b""):
-    """(rule, line, value) of everything shaped like a secret; the value never leaves this file."""
-    raw = []
+    """(rule, line, value) of everything shaped like a secret, in UTF-16 and UTF-32 too; the value never leaves this file."""
+    lock = LOCK_FILE.search(path)
+    raw = list(searched(data, b"\0" not in data[:8192] and not lock))
+    if b"\0" in data:
+        assigns = not lock and is_wide_text(data)
+        raw += {
+            (match.start() + step * at, rule, value)
+            for step, shape in WIDE
+            for match in shape.finditer(data)
+            for at, rule, value in searched(match.group().replace(b"\0", b""), assigns)
+        }
+    return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in sorted(raw)]
+
+
+def searched(data, assigns):
+    taken = []
     for rule, shape in PROVIDERS:
         for match in shape.finditer(data):
             if not PLACEHOLDER.search(match.groupdict().get("value") or match.group()):
-                raw.append((match.start(), rule, match.group()))
-    if b"\0" not in data[:8192] and not LOCK_FILE.search(path) and NAMES.search(data):
-        taken = [(start, start + len(value)) for start, _, value in raw]
-        for match in ASSIGNMENT.finditer(data):
-            value = match.group("quoted") or match.group("bare")
-            at = match.start("quoted" if match.group("quoted") else "bare")
-            if not any(start < at + len(value) and at < end for start, end in taken):
-                rule = judge_value(match.group("name").lower(), value, bool(match.group("quote")))
-                raw += [(at, rule, value)] if rule else []
-    return [(rule, data.count(b"\n", 0, at) + 1, value) for at, rule, value in sorted(raw)]
+                taken.append(match.span())
+                yield match.start(), rule, match.group()
+    for match in ASSIGNMENT.finditer(data) if assigns and NAMES.search(data) else ():
+        value = match.group("quoted") or match.group("bare")
+        at = match.start("quoted" if match.group("quoted") else "bare")
+        if not any(start < at + len(value) and at < end for start, end in taken):
+            rule = judge_value(match.group("name").lower(), value, bool(match.group("quote")))
+            if rule:
+                yield at, rule, value
+
+
+def is_wide_text(data):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+        return True
+    for step in (2, 4):
+        sample = data[: 8192 - 8192 % step]
+        lanes = sorted(sample[at::step].count(0) for at in range(step))
+        if not lanes[0] and lanes[1] > 0.9 * (len(sample) // step):
+            return True
+    return False
 
 
 def judge_value(name, value, quoted):
@@ -448,8 +478,9 @@ def refuse_secrets(repo, commits, changes):
     for oid, data in read_blobs(repo, new):
         hits = scan(data, new[oid][1])
         before = repo.run("cat-file", "blob", new[oid][0], check=False)[1] if hits and new[oid][0] else b""
+        thin = before.replace(b"\0", b"")
         for rule, line, value in hits:
-            if value not in before:
+            if value not in before and value not in thin:
                 text = "%s line %d: %s" % (shown(new[oid][1]), line, rule)
                 found[text] = {"code": "secret.found", "path": shown(new[oid][1]), "line": line, "message": text}
     if found:

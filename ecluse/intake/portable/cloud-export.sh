@@ -517,9 +517,20 @@ SHAPES="(AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_$A{36}|github_pat_[A-Za-z0-9_]{22}|gl(
 SHAPES="$SHAPES|hooks[.]slack[.]com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/$A{16}|[sr]k_live_$A{16}|sk-ant-$N{24}"
 SHAPES="$SHAPES|sk-(proj-|svcacct-|admin-)$N{24}|sk-$A{40}|AIza[A-Za-z0-9_-]{35}|GOCSPX-$N{24}|npm_$A{36}|pypi-AgE$N{50}"
 SHAPES="$SHAPES|eyJ$N{10,}[.]eyJ$N{10,}[.]$N{16}|-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY( BLOCK)?-----"
+ZERO=$(printf '\001')
 SHAPES="$SHAPES|[a-z][a-z0-9+.-]*://[^ :/@'\"<>\${}]+:[^ :/@'\"<>\${}]{8,}@$A"
 scan_diff() { # standard input: a patch; prints LINE TAB RULE TAB PATH for every added line that holds a secret
-	tr -d '\000' >"$SCRATCH/diff"
+	tr '\000' '\001' >"$SCRATCH/diff"
+	if grep -q "$ZERO" "$SCRATCH/diff"; then # UTF-16 and UTF-32: eight characters or more, a zero byte (or three) apart
+		mv "$SCRATCH/diff" "$SCRATCH/wide"
+		awk 'function narrow(gap,  c, run, rest, piece) {
+		  c = "[\t\r -~]" gap; run = c c c c c c c "(" c ")*[\t\r -~]"; rest = $0; $0 = ""
+		  while (match(rest, run)) { piece = substr(rest, RSTART, RLENGTH); gsub(/\001/, "", piece); $0 = $0 substr(rest, 1, RSTART - 1) piece; rest = substr(rest, RSTART + RLENGTH) }
+		  $0 = $0 rest
+		}
+		/\001/ { narrow("\001\001\001"); narrow("\001") }
+		{ print }' "$SCRATCH/wide" >"$SCRATCH/diff"
+	fi
 	grep -nE "^[+].*($SHAPES)" "$SCRATCH/diff" 2>/dev/null | cut -d: -f1 >"$SCRATCH/hits"
 	[ -s "$SCRATCH/hits" ] || return 0
 	awk "$LIB"'

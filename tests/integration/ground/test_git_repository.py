@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.errors import Invalid, Waits
+from ecluse.errors import Failed, Invalid, Waits
 from ecluse.git import RefMoved, Repository, list_work_files
 from ecluse.git.following import follow, overlapping
+from ecluse.git.resolving import merge_many
 
 
 def test_outside_a_repository_names_the_next_command(tmp_path: Path) -> None:
@@ -70,6 +71,11 @@ def test_merge_in_memory_names_conflicts_and_touches_nothing(bench) -> None:
     repository = bench.repository
     assert repository.merge(ours, clean).conflicts == ()
     assert repository.merge(ours, clash).conflicts == ("a.txt",)
+    pairs = [(ours, clean), (ours, clash), (clean, clash), (clash, ours)]
+    assert merge_many(repository, pairs) == [repository.merge(*pair) for pair in pairs]
+    assert merge_many(repository, []) == []
+    with pytest.raises(Failed, match="could not merge"):  # git stops there, and is asked for the rest one by one
+        merge_many(repository, [(ours, clean), (ours, "0" * 40), (ours, clash)])
     assert repository.status() == []
 
 

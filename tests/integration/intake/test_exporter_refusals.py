@@ -69,6 +69,30 @@ def test_committed_secrets_stop_the_export(
         assert value not in log.read_text()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-be"])
+def test_secrets_in_characters_of_several_bytes_are_seen(
+    encoding: str, exporter: Exporter, bench: Any, history: History, helpers: Any, sandbox: Any, dice: random.Random
+) -> None:
+    """The same verdict from all three, and from the import where somebody left an exporter out."""
+    box, value = sandbox(), secret(dice)
+    table = b"\0".join((b"\x7fELF\1", b"gh" + b"p_", *(value[at : at + 9].encode() for at in range(0, 40, 9)), b""))
+    (box.folder / "tables.so").write_bytes(table)
+    (box.folder / "k.reg").write_bytes(f"\u6731 one\r\nkey={value}\r\n".encode(encoding))
+    said = exporter.export(box, status=3)
+    assert [(one["path"], one["reason"]) for one in said["not_carried"]] == [("k.reg", "sensitive")]
+    accept(bench, history, helpers, said)
+    box.git("add", "k.reg")
+    box.commit("leak")
+    done = exporter.run(box, "--to", str(box.folder.parent / "out"))
+    assert done.returncode == 4, done.stderr.decode()
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "secret.found" and "k.reg line 2" in error["message"] and "tables" not in error["message"]
+    plain = box.folder.parent / "plain.bundle"
+    box.git("bundle", "create", "-q", str(plain), "main~1..main")
+    change = helpers.take_in(bench, history, plain)
+    assert (change.verdict, change.reason.partition(":")[0]) == (Verdict.REJECT, "secret.found")
+
+
 def test_a_token_that_was_there_before_is_not_the_change_s_doing(
     exporter: Exporter, bench: Any, sandbox: Any, dice: random.Random
 ) -> None:

@@ -166,7 +166,14 @@ def test_a_link_in_place_of_a_folder_that_steers(folder: str, code: str) -> None
         ("requirements.txt", b"# https://docs.invalid/\nx==1\n", ""),
         ("uv.lock", b'source = { registry = "https://elsewhere.invalid/simple" }\n', "toolconfig.source"),
         ("uv.lock", b'source = { registry = "https://elsewhere.invalid/x" }\nwheels = [{ url = "https://a.invalid/w" }]\n', "toolconfig.source"),
-        ("uv.lock", b'source = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://files.invalid/w" }]\n', ""),
+        ("uv.lock", b'[[package]]\nsource = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://files.invalid/w" }]\n', ""),
+        ("uv.lock", b'[[package]]\nsource={registry="https://pypi.org/simple"}\nwheels=[{url="https://a.invalid/w"}, {url="\\u0068ttps://b.invalid/w"}]\n', "toolconfig.source"),
+        ("uv.lock", b'source = { registry = "https://pypi.org/simple" }\nsdist = { url="https://files.invalid/w" }\n', "toolconfig.source"),
+        ("poetry.lock", b'[package.source]\ntype = "legacy"\n"url"=\'HTTPS://elsewhere.invalid/simple\'\n', "toolconfig.source"),
+        ("poetry.lock", b'# https://docs.invalid/\n[[package]]\ndescription = "see https://docs.invalid/"\n', ""),
+        ("package-lock.json", b'{"a": {"resolved" : "https:\\/\\/elsewhere.invalid/a.tgz"}}', "toolconfig.source"),
+        ("package-lock.json", b'{"a": {"version": "https://elsewhere.invalid/a.tgz"}}', "toolconfig.source"),
+        ("package-lock.json", b'{"a": "not JSON", "resolved": "https://elsewhere.invalid/a.tgz"', "toolconfig.source"),
         ("Cargo.lock", b'source = "registry+https://github.com/rust-lang/crates.io-index"\n', ""),
         ("package.json", b'{"scripts": {"test": "exit 0"}}', "policy.tests_weakened"),
         ("package.json", b'{"scripts": {"test": "jest || true"}}', "policy.tests_weakened"),
@@ -194,6 +201,26 @@ def test_tests_that_are_left_out() -> None:
 def test_an_action_in_flow_style_is_seen() -> None:
     flow = b"on: push\njobs: {x: {runs-on: u, steps: [{uses: some/action@main}]}}\n"
     assert judged(".github/workflows/x.yml", flow) == ["ci.unpinned_action", "policy.ci_changed"]
+
+
+def test_most_files_of_an_index_say_where_they_are_at_home() -> None:
+    package = (
+        b'[[package]]\nsource = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://%s.invalid/w" }]\n'
+    )
+    own = b'[[package]]\nsource = { registry = "https://own.invalid/simple" }\nsdist = { url = "https://own.invalid/s" }\n'
+    many, one = package % b"files" * 9, package % b"elsewhere"
+    assert judged("uv.lock", many) == []
+    assert judged("uv.lock", many + one) == judged("uv.lock", one + many) == ["toolconfig.source"]
+    assert judged("uv.lock", many + one + own, many + own) == ["toolconfig.source"]
+    assert judged("uv.lock", many + own, own) == []
+    assert judged("uv.lock", many * 2 + one, many + one) == []
+
+
+def test_an_address_for_readers_is_no_place_that_was_known() -> None:
+    page = b'{"a": {"funding": {"url": "https://elsewhere.invalid/"}}}'
+    assert judged("package-lock.json", page.replace(b"funding", b"fund"), page) == []
+    moved = b'{"a": {"resolved": "https://elsewhere.invalid/a.tgz"}}'
+    assert judged("package-lock.json", moved, page) == ["toolconfig.source"]
 
 
 def test_a_file_of_uv_from_a_new_place() -> None:
