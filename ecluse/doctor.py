@@ -185,7 +185,7 @@ def _remotes(repository: Repository) -> Iterator[Check]:
 
 
 def _packages(repository: Repository) -> Iterator[Check]:
-    from ecluse.intake.project import INSTALL, find_modules, read_project
+    from ecluse.intake.project import bringing, find_modules, read_project
 
     if repository.work_tree is None:
         return
@@ -196,7 +196,7 @@ def _packages(repository: Repository) -> Iterator[Check]:
             yield Check(name, CheckState.OK, f"in {found[name]}")
         elif name in project.configs:
             missed = f"not here, and {project.configs[name]} sets it up; for {purpose}"
-            yield Check(name, CheckState.WARN, missed, INSTALL[project.python_manager])
+            yield Check(name, CheckState.WARN, missed, bringing(repository.work_tree, project.python_manager, name))
         else:
             yield Check(name, CheckState.OK, f"not here; optional, for {purpose}")
 

@@ -60,7 +60,7 @@ class Background:
     def start(self, step: Step) -> Branch:
         """Let ``step`` run beside the others, or queue for its turn."""
         session = self.session.fork(Linked(self.session.cancelled))
-        frame = replace(self.frame, env=dict(self.frame.env), steps=dict(self.frame.steps))
+        frame = replace(self.frame, env=dict(self.frame.env), steps=dict(self.frame.steps), may_outlast=False)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(MAX_AT_ONCE, "background")
         future = self._pool.submit(self._run, session, frame, step)
@@ -89,8 +89,7 @@ class Background:
             return self.join(chosen)
         for branch in chosen:
             branch.session.cancelled.set()
-        if self.join(chosen).result is Result.FAILURE and self.frame.status == "success":
-            self.frame.status = "failure"  # it had failed by itself before
+        self.join(chosen)
         return Outcome(Result.SUCCESS)
 
     def parallel(self, steps: Iterable[Step]) -> Outcome:
@@ -124,10 +123,15 @@ class Background:
             self.frame.steps[branch.step.id] = branch.frame.steps[branch.step.id]
 
     def drain(self) -> None:
-        """Wait for what nobody waited for; a failure among it fails the job."""
-        result = self.join(list(self.branches)).result
-        if result is Result.CANCELLED or (result is Result.FAILURE and self.frame.status == "success"):
-            self.frame.status = result.value
+        """Wait for what nobody waited for. A failed background step fails the job in the end, as on GitHub.
+
+        So it is also when whoever waited for it (``continue-on-error``) or cancelled it let its failure pass: only
+        the step's own ``continue-on-error`` does away with that.
+        """
+        if self.join(list(self.branches)).result is Result.CANCELLED:
+            self.frame.status = Result.CANCELLED.value
+        elif self.frame.status == "success" and any(one.conclusion is Result.FAILURE for one in self.results):
+            self.frame.status = Result.FAILURE.value
 
     def close(self) -> None:
         """End everything that still runs, without joining it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecluse.checks.evaluate import Scope
 from ecluse.checks.expression import ExpressionProblem
-from ecluse.checks.limits import Limits
+from ecluse.checks.limits import Limits, text_size
 from ecluse.checks.matrix import resolve
 from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, WorkflowProblem, closest
@@ -68,7 +68,8 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True, limits: Limit
     faults: list[Fault] = []
     rights = rights_of(workflow.permissions)
     allowed = default_rights(limits.permissions) if rights is None else rights
-    linked = _link(workflow, _Linking(fetch, limits, faults), (workflow.path,), allowed)
+    linking = _Linking(fetch, limits, faults, files={workflow.path}, size=text_size(workflow.path) + workflow.size)
+    linked = _link(workflow, linking, (workflow.path,), allowed)
     if (count := count_jobs(linked)) > limits.jobs and not faults:
         told = f"The workflow may not contain more than {limits.jobs} jobs"
         faults.append(Fault("", 0, 0, told, f"{workflow.path} comes to {count}"))
@@ -79,13 +80,23 @@ def link(workflow: Workflow, fetch: Fetch, *, strict: bool = True, limits: Limit
     return replace(linked, warnings=(*linked.warnings, *warnings))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Linking:
-    """What stays the same while calls are followed down."""
+    """What is found while calls are followed down: ``files`` are those read, ``size`` what they come to together."""
 
     fetch: Fetch
     limits: Limits
     faults: list[Fault]
+    files: set[str]
+    size: int
+
+    def add(self, called: Workflow) -> str:
+        """Count one more call of ``called``; returns what GitHub says of it when that is too much."""
+        self.size += called.size + (0 if called.path in self.files else text_size(called.path))
+        self.files.add(called.path)
+        if len(self.files) > self.limits.files:
+            return f"The maximum file count of {self.limits.files} has been exceeded"
+        return "Maximum object size exceeded" if self.size > self.limits.size else ""
 
 
 def count_jobs(workflow: Workflow) -> int:
@@ -130,6 +141,9 @@ def _target(path: str, job: Job, linking: _Linking, above: tuple[str, ...], allo
     if "workflow_call" not in called.triggers:
         message = f"{name} is not reusable as it is missing a `on.workflow_call` trigger"
         faults.append(Fault(path, line, column, message, "add workflow_call: below its on:"))
+        return None
+    if excessive := linking.add(called):
+        faults.append(Fault(path, line, column, f"Error from called workflow {name}: {excessive}"))
         return None
     _check_handed(path, job, called, faults)
     if allowed is not None:

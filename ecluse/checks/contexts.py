@@ -158,8 +158,9 @@ def github_variables(github: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wants_debug(request: RunRequest) -> bool:
-    """Whether steps are to say more: ``ACTIONS_STEP_DEBUG`` is ``true`` among the secrets or variables."""
-    return "true" in (request.secrets.get("ACTIONS_STEP_DEBUG"), request.vars.get("ACTIONS_STEP_DEBUG"))
+    """Whether steps are to say more: ``ACTIONS_STEP_DEBUG`` is ``true`` as a secret, or without one as a variable."""
+    name = "ACTIONS_STEP_DEBUG"
+    return request.secrets.get(name, request.vars.get(name, "")).lower() == "true"
 
 
 def fixed_variables() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,12 @@ MAX_LOG_CHARACTERS = 200_000_000
 
 MAX_SUMMARY_CHARACTERS = 1 << 20
 """What a step may write into its summary, as on GitHub; the rest is dropped."""
+
+MAX_NOTES = 1_000
+"""Annotations of one job that are kept; GitHub keeps ten of a kind of each step."""
+
+MAX_NOTE_CHARACTERS = 4_096
+"""What of an annotation is kept, as on GitHub."""
 
 Listener = Callable[[dict[str, object]], None]
 
@@ -68,11 +75,16 @@ class JobLog:
     def note(
         self, level: str, message: str, path: str = "", line: int = 0, *, column: int = 0, title: str = ""
     ) -> None:
-        """An annotation: ``error``, ``warning`` or ``notice``."""
+        """An annotation: ``error``, ``warning`` or ``notice``; what is too much of it is in the log only."""
         mask = self.masker.mask
-        self.annotations.append(
-            Annotation(level, mask(message), self.key, mask(path), line, column=column, title=mask(title))
-        )
+        if len(self.annotations) < MAX_NOTES:
+            text = mask(message)[:MAX_NOTE_CHARACTERS]
+            self.annotations.append(
+                Annotation(level, text, self.key, mask(path), line, column=column, title=mask(title))
+            )
+        elif len(self.annotations) == MAX_NOTES:
+            told = f"The job has more than {MAX_NOTES} annotations; the others are in its log."
+            self.annotations.append(Annotation("warning", told, self.key))
 
     def summarise(self, text: str) -> None:
         """What the present step wrote into its summary; a second text of one step is added to the first."""
@@ -103,11 +115,22 @@ class JobLog:
             return
         self._written += len(text) + 1
         if self._written > MAX_LOG_CHARACTERS:
-            self._file.write("(the log is longer than is kept; the rest was dropped)\n")
-            self._file.close()
+            self._put("(the log is longer than is kept; the rest was dropped)\n")
+            self.close()
             return
-        self._file.write(text + "\n")
+        self._put(text + "\n")
+
+    def _put(self, text: str) -> None:
+        """Write to the file; a disk that is full costs the rest of the log and nothing else."""
+        if self._file is None:
+            return
+        try:
+            self._file.write(text)
+        except OSError as error:
+            self.close()
+            self.note("warning", f"The log of this job ends early: {self.path}: {error.strerror}.")
 
     def close(self) -> None:
         if self._file is not None and not self._file.closed:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()

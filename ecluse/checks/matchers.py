@@ -47,52 +47,49 @@ class Match:
 
 
 class Matcher:
-    """One matcher while lines go by; it remembers what the lines of an unfinished match said."""
+    """One matcher while lines go by; it remembers what the lines of unfinished matches said.
+
+    A line may end one match, go on with another and begin a third one: each stage looks at every line.
+    """
 
     def __init__(self, owner: str, severity: str, patterns: tuple[Pattern, ...]) -> None:
         self.owner = owner
         self.severity = severity
         self.patterns = patterns
-        self._found: list[dict[str, str]] = []
+        self._said: list[dict[str, str] | None] = []
+        self.reset()
 
     def fresh(self) -> Matcher:
         """The same matcher, in the middle of nothing."""
         return Matcher(self.owner, self.severity, self.patterns)
 
     def reset(self) -> None:
-        self._found = []
+        self._said = [None] * (len(self.patterns) - 1)
 
     def feed(self, line: str) -> Match | None:
         """Look at one line; a match when it completes one."""
         last = len(self.patterns) - 1
-        place = len(self._found)
-        if place > last:  # the looping last pattern goes on for as long as it fits
-            place = last
-            self._found = self._found[:last]
-        found = self._fields(self.patterns[place], line)
-        if found is None:
-            self.reset()
-            if place == 0:
-                return None
-            return self.feed(line)  # a line that breaks one match may begin the next
-        self._found.append(found)
-        if place < last:
-            return None
-        match = self._match()
-        if not self.patterns[last].loop or last == 0:
-            self.reset()
-        return match
+        for place in range(last, -1, -1):
+            before = self._said[place - 1] if place else {}
+            if before is None:
+                continue
+            found = self._fields(self.patterns[place], line)
+            if place == last and found is not None:
+                self.reset()
+                if self.patterns[place].loop:  # it goes on for as long as it fits
+                    self._said[place - 1] = before
+                return self._match({**found, **before})
+            if place < last:
+                self._said[place] = None if found is None else {**found, **before}
+            elif place:
+                self._said[place - 1] = None
+        return None
 
     def _fields(self, pattern: Pattern, line: str) -> dict[str, str] | None:
         found = pattern.expression.search(line)
-        if found is None:
-            return None
-        return {name: found[group] or "" for name, group in pattern.groups.items() if group <= (found.re.groups)}
+        return None if found is None else {name: found[group] or "" for name, group in pattern.groups.items()}
 
-    def _match(self) -> Match:
-        said: dict[str, str] = {}
-        for fields in self._found:
-            said |= {name: value for name, value in fields.items() if value}
+    def _match(self, said: dict[str, str]) -> Match:
         file = said.get("file", "").strip()
         if file and said.get("fromPath"):
             file = str(PurePosixPath(said["fromPath"].strip()).parent / file)
@@ -133,7 +130,10 @@ def load(path: Path) -> list[Matcher]:
     entries = document.get("problemMatcher") if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries:
         raise _wrong(path, "it has no list problemMatcher")
-    return [_matcher(path, entry) for entry in entries]
+    found = [_matcher(path, entry) for entry in entries]
+    if len({matcher.owner.lower() for matcher in found}) < len(found):
+        raise _wrong(path, "two matchers have the same owner")
+    return found
 
 
 def _matcher(path: Path, entry: Any) -> Matcher:
@@ -141,6 +141,8 @@ def _matcher(path: Path, entry: Any) -> Matcher:
     if not isinstance(owner, str) or not owner:
         raise _wrong(path, "a matcher has no owner")
     severity = str(entry.get("severity") or "error").lower()
+    if severity not in SEVERITIES:
+        raise _wrong(path, f"the severity '{severity}' of the matcher '{owner}' is none of {', '.join(SEVERITIES)}")
     raw = entry.get("pattern")
     raw = [raw] if isinstance(raw, dict) else raw
     if not isinstance(raw, list) or not raw:
@@ -150,7 +152,10 @@ def _matcher(path: Path, entry: Any) -> Matcher:
         raise _wrong(path, f"only the last pattern of the matcher '{owner}' may loop")
     if patterns[-1].loop and (len(patterns) == 1 or "message" not in patterns[-1].groups):
         raise _wrong(path, f"the looping pattern of the matcher '{owner}' must come last of several and name a message")
-    if not any("message" in pattern.groups for pattern in patterns):
+    named = [name for pattern in patterns for name in pattern.groups]
+    if twice := next((name for name in named if named.count(name) > 1), ""):
+        raise _wrong(path, f"two patterns of the matcher '{owner}' name the {twice}")
+    if "message" not in named:
         raise _wrong(path, f"no pattern of the matcher '{owner}' names a message")
     return Matcher(owner, severity, patterns)
 
@@ -160,7 +165,8 @@ def _pattern(path: Path, owner: str, raw: Any) -> Pattern:
     if not isinstance(expression, str) or not expression:
         raise _wrong(path, f"a pattern of the matcher '{owner}' has no regexp")
     try:
-        compiled = re.compile(expression.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"))
+        named = expression.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!")
+        compiled = re.compile(named, re.ASCII)  # as in ECMAScript, whose expressions these are
     except re.error as error:
         raise _wrong(path, f"the regexp {expression!r} of the matcher '{owner}' cannot be read: {error}") from error
     groups = {}

@@ -177,15 +177,15 @@ class StepOutput:
         if name == "remove-matcher" and bool(owner) == bool(data.strip()):
             session.log.note("warning", "Cannot remove matcher: name either an owner or a file.")
             return
-        owners = {owner}
+        owners = {owner.lower()}
         if data.strip():
             try:
                 found = matchers.load(session.workspace / data.strip())
             except Problem as problem:
                 self.fail(name, problem.message)
                 return
-            owners = {matcher.owner for matcher in found}
-        session.matchers = [matcher for matcher in session.matchers if matcher.owner not in owners]
+            owners = {matcher.owner.lower() for matcher in found}
+        session.matchers = [matcher for matcher in session.matchers if matcher.owner.lower() not in owners]
         if name == "add-matcher":
             session.matchers = [*found, *session.matchers]
 

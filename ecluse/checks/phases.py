@@ -13,7 +13,16 @@ from ecluse.checks.evaluate import evaluate, interpolate
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.planning import step_title
 from ecluse.checks.session import Cleanup, Frame, Session
-from ecluse.checks.steps import StepResult, action_call, concluded, environment_of, guarded, keep_result, step_limit
+from ecluse.checks.steps import (
+    StepResult,
+    action_call,
+    concluded,
+    environment_of,
+    guarded,
+    keep_result,
+    outlasts,
+    step_limit,
+)
 from ecluse.checks.values import is_truthy
 from ecluse.checks.workflow import Step
 from ecluse.clock import instant
@@ -71,7 +80,7 @@ def run_after(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[S
         if session.aborted.is_set():
             frame.status = "cancelled"
             continue
-        if session.cancelled.is_set() or session.is_out_of_time:
+        if session.is_cancelled:
             frame.status = "cancelled"
         results.append(_run(session, cleanup, "Post", number + len(results), frame))
     return results
@@ -95,6 +104,7 @@ def _run(session: Session, cleanup: Cleanup, word: str, number: int, job: Frame)
         env = environment_of(step.env, session, frame)
         scope = session.scope(frame, env)
         name = interpolate(name, scope)
+        frame.outlasts = outlasts(_bare(cleanup.condition), scope)
         if not is_truthy(evaluate(_bare(cleanup.condition), scope)):
             return keep_result(session, job, StepResult(step, name, Result.SKIPPED, Result.SKIPPED), {})
     except ExpressionProblem as problem:

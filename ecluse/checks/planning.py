@@ -132,15 +132,7 @@ def load_workflows(tree: Path, request: RunRequest, remote: Remote | None = None
         action = str(request.event_payload.get("action") or "")
         paths = select(tree, event=request.event, branch=request.branch, changed=request.changed, action=action)
     if not paths:
-        where = ", ".join(request.workflows) or FOLDER
-        count = len(list_workflows(tree)) if not request.workflows else 0
-        raise Invalid(
-            "workflow.none",
-            f"No workflow of {where} is started by the event '{request.event}'"
-            + (f" on {request.branch}" if count else "")
-            + ".",
-            f"name a file, for example: ecluse run {FOLDER}/ci.yml" if count else f"write one to {FOLDER}/ci.yml",
-        )
+        raise _nothing_to_run(tree, request)
     found: list[Workflow] = []
     faults: list[Fault] = []
     fetch = fetch_from(
@@ -157,6 +149,20 @@ def load_workflows(tree: Path, request: RunRequest, remote: Remote | None = None
     check_given(found, request)
     _check_matrix_keys(found, request)
     return tuple(found)
+
+
+def _nothing_to_run(tree: Path, request: RunRequest) -> Invalid:
+    where = request.workflows or (FOLDER,)
+    known = [path for folder in where for path in list_workflows(tree, folder)]
+    if not known:
+        told = f"There is no workflow in {', '.join(where)}."
+        return Invalid("workflow.none", told, f"write one to {FOLDER}/ci.yml, or name its folder")
+    return Invalid(
+        "workflow.none",
+        f"No workflow of {', '.join(where)} is started by the event '{request.event}'"
+        + ("." if request.workflows else f" on {request.branch}."),
+        f"name a file, for example: ecluse run {known[0]}",
+    )
 
 
 def _check_chosen(workflows: Sequence[Workflow], request: RunRequest) -> None:
@@ -189,6 +195,29 @@ def _check_matrix_keys(workflows: Sequence[Workflow], request: RunRequest) -> No
                 f"No job has the matrix key '{key}'" + (f" ({near})." if near else "."),
                 "list the combinations with: ecluse run --dry-run",
             )
+    for key, wanted in request.matrix.items():
+        values = _written_values(workflows, key)
+        if values and not values & set(wanted):
+            near = closest(wanted[0], sorted(values))
+            raise Invalid(
+                "workflow.matrix_unknown",
+                f"No combination has {key}: {', '.join(wanted)}" + (f" ({near})." if near else "."),
+                "list the combinations with: ecluse run --dry-run",
+            )
+
+
+def _written_values(workflows: Sequence[Workflow], key: str) -> set[str]:
+    """The values that a matrix key has in any job, as texts; none where one of them is computed."""
+    found: set[str] = set()
+    for job in (job for workflow in workflows for job in _all_jobs(workflow)):
+        matrix = job.strategy.get("matrix", job.strategy.get(""))
+        for part in (matrix, *_included(matrix)):
+            values = part.get(key) if isinstance(part, dict) else None
+            for value in values if isinstance(values, list) else [] if values is None else [values]:
+                if isinstance(value, list | dict) or "${{" in to_text(value):
+                    return set()
+                found.add(to_text(value))
+    return found
 
 
 def _all_jobs(workflow: Workflow) -> list[Job]:
@@ -325,6 +354,6 @@ def _images(containers: Any) -> dict[str, str]:
     found = {}
     for name, container in containers.items() if isinstance(containers, dict) else ():
         image = to_text(container.get("image") if isinstance(container, dict) else container)
-        if image:
+        if image.removeprefix("docker://"):
             found[name] = image
     return found

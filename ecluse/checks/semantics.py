@@ -84,6 +84,7 @@ def _check_jobs(document: Mapping, faults: Faults) -> None:
 def _check_call(uses: Node | None, faults: Faults) -> None:
     """A workflow of another repository is named with its path and a version."""
     if not isinstance(uses, Scalar) or uses.text.startswith(("./", "$/")) or not uses.text:
+        _check_own(uses, faults)
         return
     named = split_reference(uses.text)
     if not named.ref:
@@ -93,6 +94,13 @@ def _check_call(uses: Node | None, faults: Faults) -> None:
     elif "/" not in named.name or not named.path:
         told = "references to workflows must be prefixed with format 'owner/repository/' or './' for local workflows"
         faults.add(uses, f"invalid value workflow reference: {told}")
+
+
+def _check_own(uses: Node | None, faults: Faults) -> None:
+    """What is of the workflow's own repository (``$/``) is that of the workflow's commit, and has no version."""
+    if isinstance(uses, Scalar) and uses.text.startswith("$/") and "@" in uses.text:
+        ref = uses.text.partition("@")[2]
+        faults.add(uses, f"Expected format $/{{path}}, without a version. Actual '{uses.text}'", f"leave out @{ref}")
 
 
 def _check_group(runs_on: Node | None, faults: Faults) -> None:
@@ -163,6 +171,7 @@ def _check_targets(step: Mapping, earlier: set[str], faults: Faults) -> None:
 def _check_uses(uses: Scalar, faults: Faults) -> None:
     text = uses.text
     if text.startswith(("./", ".\\", "docker://", "$/")):
+        _check_own(uses, faults)
         return
     named = split_reference(text)
     name, ref = named.location, named.ref
@@ -208,10 +217,16 @@ def _check_needs(jobs: Mapping, faults: Faults) -> None:
                 faults.add(need, f"Job '{name}' depends on unknown job '{need.text}'.", hint)
 
 
-def _dispatch_inputs(document: Mapping) -> Iterator[Mapping]:
+def _dispatch(document: Mapping) -> Mapping | None:
+    """What stands below ``workflow_dispatch:``, when anything does."""
     triggers = document.get("on")
     event = triggers.get("workflow_dispatch") if isinstance(triggers, Mapping) else None
-    inputs = event.get("inputs") if isinstance(event, Mapping) else None
+    return event if isinstance(event, Mapping) else None
+
+
+def _dispatch_inputs(document: Mapping) -> Iterator[Mapping]:
+    event = _dispatch(document)
+    inputs = event.get("inputs") if event is not None else None
     if isinstance(inputs, Mapping):
         yield from (entry for _, entry in inputs.entries if isinstance(entry, Mapping))
 
@@ -227,9 +242,17 @@ def _has_options(entry: Mapping) -> bool:
 
 
 def tolerated(document: Mapping, path: str) -> tuple[Fault, ...]:
-    """What GitHub refuses and does no harm here: jobs with nothing to do, options of an input that is no choice."""
+    """What does no harm here, and GitHub refuses or has no use for.
+
+    Jobs with nothing to do, options of an input that is no choice, and words below ``workflow_dispatch:`` that mean
+    nothing: GitHub's editor marks those, GitHub itself passes them over.
+    """
     jobs = document.get("jobs")
     found = Faults(path)
+    event = _dispatch(document)
+    for key, _ in event.entries if event is not None else ():
+        if key.text != "inputs":
+            found.add(key, f"Unexpected value '{key.text}'", closest(key.text, ["inputs"]))
     for entry in _dispatch_inputs(document):
         if entry.get("options") is not None and not _is_choice(entry):
             found.add(entry, "Input type is not 'choice', but 'options' is defined")

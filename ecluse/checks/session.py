@@ -82,7 +82,8 @@ def one_at_a_time(on_failure: OnFailure | None) -> OnFailure | None:
 class Frame:
     """Where steps run: the job itself, or one composite action inside it.
 
-    ``trail`` are the numbers of the steps that lead to the action, ``source`` its repository and ref.
+    ``outlasts`` says that the step which runs goes on when the job is cancelled, because its condition lets it run
+    then too; it can be so only where ``may_outlast`` says it. ``trail`` are the numbers of the steps that lead to the action, ``source`` its repository and ref.
     """
 
     inputs: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +95,8 @@ class Frame:
     depth: int = 0
     trail: tuple[int, ...] = ()
     source: tuple[str, str] = ("", "")
+    may_outlast: bool = True
+    outlasts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +140,8 @@ class Session:
         self.job = job
         self.log = log
         self.cancelled, self.aborted = cancelled, aborted
-        self.mark = f"{folder}/"
         self.artifacts = artifacts
-        self.folder = folder
-        name = request.repository.rpartition("/")[2] or "repo"
-        self.workspace = folder / "work" / name / name
-        self.temp = folder / "temp"
-        self.tools = folder / "tools"
-        self.files = folder / "files"
-        for made in (self.workspace, self.temp, self.tools, self.files):
-            made.mkdir(parents=True, exist_ok=True)
+        self._lay_out(folder)
         self.env: dict[str, str] = {}
         self.path: list[str] = []
         self.fixed_path: list[str] = []
@@ -160,7 +155,6 @@ class Session:
         self.states: dict[tuple[int, ...], dict[str, str]] = {}
         self.noted_node: list[str] = []
         self._numbers = itertools.count(1)
-        self.event_file = folder / "event.json"
         self.runner = self._runner_context()
         self.contexts = {**contexts, "runner": self.runner}
         self.origin = {
@@ -177,6 +171,18 @@ class Session:
         }
         self.base_env = {**inherited_environment(), **fixed_variables(), **request.env}
         self.runner_env = self._runner_variables()
+
+    def _lay_out(self, folder: Path) -> None:
+        """Make the job's folders below ``folder``."""
+        self.folder, self.mark = folder, f"{folder}/"
+        name = self.request.repository.rpartition("/")[2] or "repo"
+        self.workspace = folder / "work" / name / name
+        self.temp = folder / "temp"
+        self.tools = folder / "tools"
+        self.files = folder / "files"
+        self.event_file = folder / "event.json"
+        for made in (self.workspace, self.temp, self.tools, self.files):
+            made.mkdir(parents=True, exist_ok=True)
 
     def _runner_context(self) -> dict[str, str]:
         return {
@@ -259,17 +265,37 @@ class Session:
         timeout_s: float | None = None,
     ) -> int:
         """Run a process of a step; see :func:`ecluse.checks.launch.launch`."""
-        is_over = frame.status == "cancelled"
-        limit = self.grace_s if is_over else self.deadline - time.monotonic()
+        limit = self.grace_s if frame.status == "cancelled" else self.deadline - time.monotonic()
+        limit += self.grace_s if frame.outlasts else 0.0
         return launch(
             argv,
             on_line,
             cwd=cwd,
             env=env,
             timeout_s=max(0.0, limit if timeout_s is None else min(limit, timeout_s)),
-            cancelled=self.aborted.is_set if is_over else self.cancelled.is_set,
+            cancelled=self._end_of(frame),
             on_left=self.left.append,
         )
+
+    def _end_of(self, frame: Frame) -> Callable[[], bool]:
+        """Tells whether the step that starts now has to end before it is done."""
+        if frame.status == "cancelled":
+            return self.aborted.is_set
+        if not frame.outlasts:
+            return self.cancelled.is_set
+        since: list[float] = []
+
+        def is_over() -> bool:
+            if self.cancelled.is_set() and not since:
+                since.append(time.monotonic())
+            return self.aborted.is_set() or bool(since and time.monotonic() - since[0] > self.grace_s)
+
+        return is_over
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job is to end: it was cancelled, or has used up its time."""
+        return self.cancelled.is_set() or self.is_out_of_time
 
     @property
     def is_out_of_time(self) -> bool:

@@ -13,7 +13,7 @@ from ecluse.checks import shells
 from ecluse.checks.actions import ActionCall, Outcome, run_action
 from ecluse.checks.background import Background
 from ecluse.checks.choosing import chosen_steps
-from ecluse.checks.evaluate import condition, interpolate
+from ecluse.checks.evaluate import Scope, condition, condition_source, evaluate, interpolate, status_functions
 from ecluse.checks.expression import ExpressionProblem
 from ecluse.checks.matrix import resolve
 from ecluse.checks.output import StepOutput
@@ -55,13 +55,15 @@ def run_steps(session: Session, frame: Frame, steps: tuple[Step, ...]) -> list[S
                 frame.status = "cancelled"
                 results.append(StepResult(step, step_title(step), Result.CANCELLED, Result.CANCELLED))
                 continue
-            if session.cancelled.is_set() or session.is_out_of_time:
+            if session.is_cancelled:
                 frame.status = "cancelled"
             if step.background:
                 background.start(step)
             else:
                 results.append(run_step(session, frame, step, background))
         background.drain()
+        if frame.outlasts and session.is_cancelled:
+            frame.status = "cancelled"
     finally:
         background.close()
     return sorted([*results, *background.results], key=lambda result: result.step.number)
@@ -81,6 +83,9 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
         scope = session.scope(frame, step_env)
         name = _title(step, scope)
         should_run = bool(step.other) or condition(step.condition, scope)
+        frame.outlasts = (
+            bool(step.condition) and frame.may_outlast and outlasts(condition_source(step.condition), scope)
+        )
     except ExpressionProblem as problem:
         should_run, outcome = True, Outcome(Result.FAILURE, reason=f"line {step.line}: {problem.message}")
     if not should_run:
@@ -105,6 +110,14 @@ def run_step(session: Session, frame: Frame, step: Step, background: Background 
     return keep_result(session, frame, result, outputs)
 
 
+def outlasts(source: str, scope: Scope) -> bool:
+    """Whether a step with the condition ``source`` goes on when its job is cancelled: GitHub asks it again then."""
+    try:
+        return is_truthy(evaluate(source, Scope(scope.contexts, {**scope.functions, **status_functions("cancelled")})))
+    except ExpressionProblem:
+        return False
+
+
 def concluded(
     session: Session,
     frame: Frame,
@@ -115,8 +128,8 @@ def concluded(
     since: tuple[float, str],
 ) -> StepResult:
     """The record of a step that has ended, its reason told; ``since`` is when it began, by both clocks."""
-    if outcome.reason:
-        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{outcome.reason}")
+    for part in outcome.reason.splitlines():
+        session.log.line(f"##[{'error' if outcome.result is Result.FAILURE else 'notice'}]{part}")
     failed = outcome.result is Result.FAILURE
     return StepResult(
         step=step,

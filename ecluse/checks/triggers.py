@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ecluse.checks.globs import filter_pattern, matches
@@ -107,12 +108,10 @@ def resolve_paths(tree: Path, names: Sequence[str], event: str) -> tuple[str, ..
     found: list[str] = []
     for name in names:
         path = (root / name).resolve()
-        if not path.is_relative_to(root) or not path.exists():
-            raise Invalid(
-                "workflow.missing",
-                f"There is no workflow {name} in {tree}.",
-                f"list the workflows with: ls {FOLDER}",
-            )
+        if not path.is_relative_to(root):
+            raise Invalid("workflow.missing", f"The workflow {path} lies outside of {tree}.", "cd to where it belongs")
+        if not path.exists():
+            raise _missing(tree, name)
         relative = path.relative_to(root).as_posix()
         if path.is_dir():
             files = list_workflows(root, relative)
@@ -120,3 +119,16 @@ def resolve_paths(tree: Path, names: Sequence[str], event: str) -> tuple[str, ..
         else:
             found.append(relative)
     return tuple(dict.fromkeys(found))
+
+
+def _missing(tree: Path, name: str) -> Invalid:
+    """What is said of a workflow that is not there: the one that was meant, when it can be told."""
+    known = list_workflows(tree)
+    near = get_close_matches(name, known, n=1, cutoff=0.8)
+    names = {PurePosixPath(path).name: path for path in known}
+    near = near or [names[one] for one in get_close_matches(PurePosixPath(name).name, names, n=1, cutoff=0.8)]
+    return Invalid(
+        "workflow.missing",
+        f"There is no workflow {name} in {tree}" + (f" (did you mean '{near[0]}'?)." if near else "."),
+        f"list the workflows with: ls {FOLDER}" if known else f"write one to {FOLDER}/ci.yml",
+    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from ecluse.checks import semantics
 from ecluse.checks.grammar import EVENTS, RULES
-from ecluse.checks.limits import Limits, depth_of
+from ecluse.checks.limits import Limits, depth_of, size_of, text_size
 from ecluse.checks.naming import split_reference
 from ecluse.checks.problems import Fault, Faults, WorkflowProblem
 from ecluse.checks.references import hints
@@ -111,6 +111,7 @@ class Workflow:
     concurrency: Any = None
     warnings: tuple[Fault, ...] = ()
     hints: tuple[Fault, ...] = ()
+    size: int = 0
 
     def job(self, name: str) -> Job:
         """The job with the id ``name``. Raises ``KeyError``."""
@@ -127,12 +128,18 @@ def load(tree: Path, path: str) -> Workflow:
 
 def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     """The workflow in ``data``; ``path`` is for messages. Raises :class:`WorkflowProblem`."""
+    if len(data) > limits.characters:
+        told = f"The maximum file size of {limits.characters} characters has been exceeded"
+        raise WorkflowProblem([Fault(path, 0, 0, told)])
     try:
         document = parse(data)
     except YamlProblem as problem:
         raise WorkflowProblem([Fault(path, problem.line, problem.column, problem.text)]) from problem
     if depth_of(document) > limits.depth:
         raise WorkflowProblem([Fault(path, 0, 0, "Maximum object depth exceeded")])
+    size = size_of(document)
+    if text_size(path) + size > limits.size:
+        raise WorkflowProblem([Fault(path, 0, 0, "Maximum object size exceeded")])
     faults = Faults(path)
     Checker(RULES, faults).check(document, "workflow")
     if isinstance(document, Mapping):
@@ -140,7 +147,7 @@ def read(data: bytes | str, path: str, limits: Limits = GITHUB) -> Workflow:
     if faults.found or not isinstance(document, Mapping):
         raise WorkflowProblem(faults.found)
     warnings = semantics.tolerated(document, path)
-    return replace(_workflow(document, path), hints=hints(document, path), warnings=warnings)
+    return replace(_workflow(document, path), hints=hints(document, path), warnings=warnings, size=size)
 
 
 def read_triggers(data: bytes | str, path: str) -> dict[str, dict[str, Any]]:

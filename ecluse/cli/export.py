@@ -55,20 +55,7 @@ def command(
     from ecluse import intake
     from ecluse.config import of_checkout
 
-    if place not in ("", "-"):
-        raise Invalid("usage", f"An export takes no argument but -, not {place!r}.", "ecluse export --to DIR")
-    if place and target not in ("", "-"):
-        raise Invalid("usage", "- and --to name two places.", "ecluse export --to DIR")
-    target = target or place
-    to_stdout = target == "-" or (text and not target)
-    if every and not watch:
-        raise Invalid("usage", "--every goes with --watch.", "ecluse export --watch --every 30m")
-    if watch and (text or target == "-" or note == "-" or frame.as_json):
-        raise Invalid(
-            "usage", "--watch goes without --text, --json, --to - and --note -.", "ecluse export --watch --to DIR"
-        )
-    if to_stdout and frame.as_json:
-        raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
+    target, to_stdout = _where(frame, place, target, text=text, watch=watch, every=every, note=note)
     with tempfile.TemporaryDirectory(prefix="ecluse-out-") as scratch:
         outputs = (
             Path(scratch, "change.tar") if to_stdout or text else (frame.folder / target).resolve() if target else None
@@ -101,6 +88,27 @@ def command(
             sys.stdout.buffer.flush()
     _say(frame, done, to_stdout=to_stdout)
     return ExitStatus.WAITS if done.omissions else ExitStatus.DONE
+
+
+def _where(
+    frame: Frame, place: str, target: str, *, text: bool, watch: bool, every: str, note: str
+) -> tuple[str, bool]:
+    """Where the export goes, and whether that is standard output. Raises :class:`Invalid` for words that exclude others."""
+    if place not in ("", "-"):
+        raise Invalid("usage", f"An export takes no argument but -, not {place!r}.", "ecluse export --to DIR")
+    if place and target not in ("", "-"):
+        raise Invalid("usage", "- and --to name two places.", "ecluse export --to DIR")
+    target = target or place
+    to_stdout = target == "-" or (text and not target)
+    if every and not watch:
+        raise Invalid("usage", "--every goes with --watch.", "ecluse export --watch --every 30m")
+    if watch and (text or target == "-" or note == "-" or frame.as_json):
+        raise Invalid(
+            "usage", "--watch goes without --text, --json, --to - and --note -.", "ecluse export --watch --to DIR"
+        )
+    if to_stdout and frame.as_json:
+        raise Invalid("usage", "--to - and --json both want standard output.", "ecluse export --to FILE.tar --json")
+    return target, to_stdout
 
 
 def _note_written(frame: Frame) -> None:

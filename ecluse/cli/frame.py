@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from ecluse.errors import ExitStatus, Problem
+from ecluse.errors import ExitStatus, Failed, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ class Frame:
     def say(self, text: str = "", mark: str = "", *, always: bool = False) -> None:
         """A line of progress on standard error; silent with ``-q``, unless it says why the exit status is not 0."""
         if always or not self.quiet:
-            click.echo(printable(self.marked(text, mark), sys.stderr), err=True)
+            _to_stderr(printable(self.marked(text, mark), sys.stderr))
 
     def detail(self, text: str) -> None:
         """A line that only ``-v`` shows."""
@@ -137,14 +137,39 @@ class Frame:
 
     def put(self, text: str) -> None:
         """A line of the answer on standard output, now."""
-        print(printable(text, sys.stdout), flush=True)
+        _to_stdout(printable(text, sys.stdout))
 
     def emit(self, document: dict[str, Any], text: str = "") -> None:
         """The command's answer on standard output: the document with ``--json``, else the text (when there is any)."""
         if self.as_json:
-            print(_json(document))
+            _to_stdout(_json(document))
         elif text:
-            print(printable(text, sys.stdout))
+            _to_stdout(printable(text, sys.stdout))
+
+
+def _to_stdout(text: str) -> None:
+    """A line of the answer, now. Raises :class:`Failed` when it cannot be written: a lost answer is no success."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left would be tried again when the process ends
+        raise Failed(
+            "output.lost",
+            f"The answer could not be written to standard output: {error.strerror}.",
+            "free some space, or send it elsewhere",
+        ) from error
+
+
+def _to_stderr(text: str) -> None:
+    """A line for whoever looks on; that nobody can read it stops nothing, unless the reader went away."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 def _json(document: dict[str, Any]) -> str:
@@ -249,12 +274,12 @@ click.Context.formatter_class = PlainFormatter
 def report_problem(problem: Problem, *, as_json: bool) -> ExitStatus:
     """Say a problem: what happened, why, the next command; return its exit status."""
     if as_json:
-        with contextlib.suppress(BrokenPipeError):  # whoever read has gone; what happened is said below all the same
+        with contextlib.suppress(OSError):  # whoever read has gone; what happened is said below all the same
             print(_json({"error": problem.as_dict()}), flush=True)
     mark = "wait" if problem.exit_status is ExitStatus.WAITS else "error"
-    click.echo(f"{sign(mark)} {printable(problem.message, sys.stderr)}", err=True)
+    _to_stderr(f"{sign(mark)} {printable(problem.message, sys.stderr)}")
     if problem.hint:
-        click.echo(f"  next: {printable(problem.hint, sys.stderr)}", err=True)
+        _to_stderr(f"  next: {printable(problem.hint, sys.stderr)}")
     return problem.exit_status
 
 

@@ -99,7 +99,8 @@ def main(args: list[str] | None = None) -> NoReturn:
     except click.UsageError as error:
         status = report_problem(_usage_problem(error), as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\nInterrupted. What was recorded stays; go on with: ecluse status", err=True)
+        verb = "run" if words[:1] == ["run"] else "status"  # a run needs no repository of ours, a status does
+        click.echo(f"\nInterrupted. What was recorded stays; go on with: ecluse {verb}", err=True)
         status = ExitStatus.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

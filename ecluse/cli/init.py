@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
@@ -74,6 +75,10 @@ def _ask_solo(frame: Frame) -> bool | None:
     return alone or None
 
 
+_PLANNED = {"created": "create", "appended": "append", "skipped": "skip", "renewed": "renew", "proposed": "propose"}
+"""What is said of something that was not done yet."""
+
+
 def _text(report: InitReport) -> str:
     lines = ["Looked at:"]
     for check in report.checks:
@@ -82,7 +87,11 @@ def _text(report: InitReport) -> str:
     lines += ["", "Found:", *(f"  {one}" for one in report.found)] if report.found else []
     lines += ["", "Would do:" if report.dry_run else "Did:"]
     shown = [action for action in report.actions if action.kind.changes or action.why]
-    lines += [f"  {a.kind:<9} {a.what}{f'  ({a.why})' if a.why else ''}" for a in shown]
+    for (kind, why), alike in itertools.groupby(shown, lambda a: (a.kind, a.why if not a.kind.changes else a.what)):
+        together = list(alike)
+        why = together[0].why
+        word = _PLANNED.get(kind, kind) if report.dry_run else kind
+        lines.append(f"  {word:<9} {', '.join(a.what for a in together)}{f'  ({why})' if why else ''}")
     if not report.changed:
         lines.append(f"  nothing: this repository is prepared, its trunk is {report.trunk}")
     for action in report.actions:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecluse.cli.frame import Frame, door
-from ecluse.errors import ExitStatus, Invalid
+from ecluse.errors import ExitStatus, Invalid, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("workflows", nargs=-1)
 @click.option("--event", default="push", show_default=True, help="The event that starts the workflows.")
-@click.option("--event-file", metavar="FILE", help="JSON document of the event.")
+@click.option("--event-file", metavar="FILE", help="JSON document of the event (- is standard input).")
 @click.option("--input", "inputs", multiple=True, metavar="K=V", help="An input of workflow_dispatch.")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="K[=V]", help="A secret; K alone takes it from the environment."
@@ -81,11 +81,15 @@ def command(
     from ecluse.checks import report as papers
     from ecluse.checks import rerun
     from ecluse.cli.run_notify import settings_of, tell
-    from ecluse.cli.run_request import request_of
+    from ecluse.cli.run_request import check_place, request_of
     from ecluse.cli.run_view import RunView
     from ecluse.model import Result
 
     tree, request = request_of(frame, **options)
+    if events and request.dry_run:
+        raise Invalid("usage", "--dry-run runs nothing, so there are no --events.", "ecluse run --dry-run --json")
+    if report_file:
+        check_place(report_file)
     view = RunView(frame, stream=events)
     before = None
     if rerun_failed:
@@ -96,16 +100,34 @@ def command(
         request = replace(request, keep=rerun.place_of(tree, request), counters=rerun.counters(tree))
     look = _look(frame, view) if on_failure else None
     settings = settings_of(tree) if notify and not request.dry_run else None
+    _end_tidily()
     with view:
         report = checks.run(tree, request, view.hear, before=before, on_failure=look)
-    kept = _keep(report, request, tree, report_file)
+    kept, unwritten = "", None
+    try:
+        kept = _keep(report, request, tree, report_file)
+    except Problem as problem:  # what the run came to is said all the same
+        unwritten = problem
     if not request.dry_run:
         view.finish(report, kept=kept)
     if settings is not None:
         tell(frame, settings, tree, request, report)
     if not events and frame.as_json:
         frame.emit(papers.to_json(report))
+    if unwritten is not None:
+        if report.result is Result.SUCCESS:
+            raise unwritten
+        frame.say(unwritten.message, "error", always=True)
     return ExitStatus.DONE if report.result is Result.SUCCESS else ExitStatus.RED
+
+
+def _end_tidily() -> None:
+    """Take being asked to end for Ctrl-C: steps are ended first and their folders go, as they are ours alone."""
+    import signal
+
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 def _keep(report: Report, request: RunRequest, tree: Path, report_file: str | None) -> str:

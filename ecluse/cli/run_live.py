@@ -85,8 +85,9 @@ class Live:
                 self._paint()
 
     def _erase(self) -> str:
+        """Line by line: tmux takes a clearing of all below the first line for a page to keep in its memory."""
         rows, self._rows = self._rows, 0
-        return f"\r\x1b[{rows}A\x1b[J" if rows else "\r\x1b[J"
+        return "\r\x1b[K" + "\x1b[1A\x1b[2K" * rows
 
     def _paint(self) -> None:
         columns, height = shutil.get_terminal_size()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,6 @@ def request_of(
     from ecluse.checks import RunRequest
 
     tree, facts = _surroundings(frame.folder, ref)
-    keep: dict[str, tuple[str, ...]] = {}
-    for item in matrix:
-        key, value = _pair(item, ":", "--matrix")
-        keep[key] = (*keep.get(key, ()), value)
     here = frame.folder.resolve()
     guessed = facts.pop("base_branch", "")
     request = RunRequest(
@@ -58,11 +55,11 @@ def request_of(
         secrets=_filed(secret_file, secret_key) | dict(_secret(item) for item in secrets),
         vars=dict(_pair(item, "=", "--var") for item in configured),
         env=dict(_pair(item, "=", "--env") for item in variables),
-        matrix=keep,
+        matrix=_combinations(matrix),
         jobs=jobs,
         actor=actor,
         base_branch=base or guessed,
-        local_actions={name: str(here / folder) for name, folder in (_action(item) for item in local_actions)},
+        local_actions=dict(_action(item, here) for item in local_actions),
         platforms=_platforms(tree, dict(_pair(item, "=", "--platform") for item in platforms)),
         actions_url=actions_url or os.environ.get("ECLUSE_ACTIONS_URL", "") or _configured_url(tree),
         lock_actions=not dry_run,
@@ -70,10 +67,29 @@ def request_of(
         results=results,
         steps=steps,
         dry_run=dry_run,
-        log_dir=Path(logs).resolve() if logs else None,
+        log_dir=_log_folder(logs),
         **facts,
     )
     return tree, request
+
+
+def _combinations(matrix: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The values that each key of a matrix is kept to."""
+    keep: dict[str, tuple[str, ...]] = {}
+    for item in matrix:
+        key, value = _pair(item, ":", "--matrix")
+        keep[key] = (*keep.get(key, ()), value)
+    return keep
+
+
+def _log_folder(name: str | None) -> Path | None:
+    """Where ``--logs`` puts the logs, absolute; the folder need not be there yet."""
+    if not name:
+        return None
+    path = Path(name).resolve()
+    if path.exists() and not path.is_dir():
+        raise Invalid("usage", f"{name} is a file, and --logs needs a folder.", "name a folder, or leave --logs out")
+    return path
 
 
 def _surroundings(folder: Path, named: str) -> tuple[Path, dict[str, Any]]:
@@ -157,7 +173,7 @@ def _payload(name: str | None) -> dict[str, Any]:
     if not name:
         return {}
     try:
-        document = json.loads(read_capped(Path(name), 16 << 20))
+        document = json.loads(sys.stdin.buffer.read(16 << 20) if name == "-" else read_capped(Path(name), 16 << 20))
     except ValueError as error:
         raise Invalid(
             "run.event_file", f"{name} is not JSON: {error}.", "correct it, or leave --event-file out"
@@ -176,6 +192,12 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
 
 def _secret(text: str) -> tuple[str, str]:
     key, found, value = text.partition("=")
+    if not key.isascii() or not key.isidentifier():
+        raise Invalid(
+            "run.secret",
+            f"'{key}' is no name of a secret: letters, digits and underscores, and no digit at the beginning.",
+            "give it as: --secret NAME=VALUE",
+        )
     if found:
         return key, value
     if key not in os.environ:
@@ -198,5 +220,29 @@ def _filed(name: str | None, key: str | None) -> dict[str, str]:
     return read(Path(name), Path(key) if key is not None else None)
 
 
-def _action(text: str) -> tuple[str, str]:
-    return _pair(text, "=", "--local-action")
+def _action(text: str, here: Path) -> tuple[str, str]:
+    """The action that a folder stands for, and that folder, which must be there."""
+    name, folder = _pair(text, "=", "--local-action")
+    if "/" not in name or "@" not in name:
+        raise Invalid("usage", f"--local-action needs OWNER/REPO@REF=DIR, not {text!r}.", "ecluse run --help")
+    if not (here / folder).is_dir():
+        raise Invalid("file.missing", f"There is no folder {folder} to take {name} from.", "check the name with: ls")
+    return name, str(here / folder)
+
+
+def check_place(name: str) -> None:
+    """See before a run that its report can be written. Raises :class:`Invalid`."""
+    import tempfile
+
+    path = Path(name)
+    why = "it is a folder" if path.is_dir() else ""
+    if not why:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            why = error.strerror or str(error)
+    if why:
+        hint = "name a file in a folder that you may write to, or leave --report out"
+        raise Invalid("run.report", f"The report cannot be written to {name}: {why}.", hint)

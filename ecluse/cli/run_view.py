@@ -129,14 +129,16 @@ class RunView:
             if verbose or failed or (self._names_steps and not skipped):
                 let_pass = " (and goes on)" if failed and event["conclusion"] == "success" else ""
                 mark = "warn" if let_pass else MARKS[str(event["conclusion"])]
-                self.print(f"  {name}: {clean(str(event['name']))}{let_pass}  {took(event['duration_ms'])}", mark)
+                lasted = "" if skipped else f"  {took(event['duration_ms'])}"
+                self.print(f"  {name}: {clean(str(event['name']))}{let_pass}{lasted}", mark)
         elif kind == "job.finished":
             result = str(event["result"])
             if not verbose and (event.get("reused") or (self.live and result in ("success", "skipped"))):
                 return  # counted below while it goes on, and drawn at the end
-            why = f"  {clean(str(event['reason']))}" if event["reason"] else ""
+            why = f"  {clean(str(event['reason'])).removeprefix(f'{result}: ')}" if event["reason"] else ""
             head = self.frame.style(f"{clean(str(event['name']))}: {result}", "bold")
-            self.print(f"{head}  {took(event['duration_ms'])}{why}", MARKS[result])
+            lasted = "" if result == "skipped" else f"  {took(event['duration_ms'])}"
+            self.print(f"{head}{lasted}{why}", MARKS[result])
 
     def print(self, text: str, mark: str = "") -> None:
         """A line for good, above what is live."""

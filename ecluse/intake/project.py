@@ -15,12 +15,11 @@ from ecluse.errors import Failed
 INSTALL = {
     "uv": "uv sync",
     "poetry": "poetry install",
-    "pip": "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
     "npm": "npm ci",
     "pnpm": "pnpm install --frozen-lockfile",
     "yarn": "yarn install --immutable",
 }
-"""Manager -> the command that installs what a project needs."""
+"""Manager -> the command that installs what a project needs; pip's depends on what is there (:func:`bringing`)."""
 
 _JS_LOCKS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "package-lock.json": "npm", "npm-shrinkwrap.json": "npm"}
 _TEXT_CAP = 4 << 20
@@ -101,6 +100,15 @@ def _interpreters(checkout: Path | None, environ: dict[str, str], manager: str =
     found = [(str(place / part), where) for place, where in places for part in ("bin/python", "Scripts/python.exe")]
     found = [(path, where) for path, where in found if Path(path).exists()]
     return found + [(path, f"{name} on PATH") for name in ("python3", "python") if (path := process.which(name))]
+
+
+def bringing(folder: Path, manager: str, module: str) -> str:
+    """The command that brings ``module`` to where the tools of the Python project in ``folder`` are looked for."""
+    if manager in INSTALL:
+        return INSTALL[manager]
+    words = ["-r requirements.txt"] if (folder / "requirements.txt").is_file() else []
+    built = (folder / "setup.py").is_file() or {"build-system", "project"} & set(_toml(folder / "pyproject.toml"))
+    return " ".join(["python3 -m venv .venv && .venv/bin/pip install", *words, *(["-e ."] if built else []), module])
 
 
 def _python_manager(folder: Path, tools: dict[str, Any]) -> str:

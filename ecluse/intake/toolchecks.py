@@ -16,7 +16,7 @@ from typing import Any
 from ecluse import process
 from ecluse.dataclass import dataclass
 from ecluse.git import ChangedPath, Repository
-from ecluse.intake.project import INSTALL, Project, find_python, read_project
+from ecluse.intake.project import INSTALL, Project, bringing, find_python, read_project
 from ecluse.secrets.scan import scan
 
 _LEVELS: dict[str, tuple[str, ...]] = {"minimal": ("build",), "standard": ("pytest",), "complete": ("ruff", "mypy")}
@@ -152,9 +152,10 @@ def _python_for(site: Site, module: str) -> tuple[str, str]:
     python, where = find_python(site.checkout, manager, module, dict(os.environ))
     if python:
         return python, where
+    command = bringing(site.checkout or site.folder, manager, module)
     return (
         "",
-        f"not checked: {module} is not installed ({where}); install it in the checkout, for example with: {INSTALL[manager]}",
+        f"not checked: {module} is not installed ({where}); install it in the checkout, for example with: {command}",
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,8 @@ Language = Literal["python", "javascript"]
 Kind = Literal["unit", "integration", "e2e"]
 KINDS: tuple[Kind, ...] = ("unit", "integration", "e2e")
 
+PORT = 8000
+"""Where a service listens when neither its Dockerfile nor ``[kit.projects.NAME]`` says it."""
 _CAP = 2 << 20
 
 
@@ -30,8 +34,8 @@ class Tests:
 
     @property
     def words(self) -> str:
-        """What pytest is given."""
-        return " ".join([*self.paths, *(f"--ignore={path}" for path in self.but)])
+        """What pytest is given, as a shell reads it."""
+        return shlex.join([*self.paths, *(f"--ignore={path}" for path in self.but)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Project:
     """Commands that bring what only a type checker needs."""
     tests: tuple[Tests, ...] = ()
     sources: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()
+    """Folders and files beside the sources that a running application reads: templates, migrations and the like."""
     python: str = "3.11"
     node: str = "22"
     pnpm: str = ""
@@ -77,16 +83,14 @@ class Project:
     """What it installs for a shell."""
     start: tuple[str, ...] = ()
     """What starts it, said in ``[kit.projects.NAME]`` of the policy."""
-    port: int = 8000
+    port: int = PORT
     health: str = ""
     """Path that answers when it is well, where one is seen or said."""
     system: tuple[str, ...] = ()
     """Debian packages that its image needs."""
     runner_of_tests: runners.Runner = runners.NONE
-
-    def paths_of(self, kind: Kind) -> tuple[str, ...]:
-        """Where the tests of ``kind`` lie; empty when there are none, or when a script knows."""
-        return next((one.paths for one in self.tests if one.kind == kind), ())
+    manage: bool = False
+    """Whether Django's ``manage.py`` runs the tests, because pytest is not told how to."""
 
     @property
     def coverage(self) -> str:
@@ -120,8 +124,9 @@ class Survey:
 
 
 def slug(text: str) -> str:
-    """``text`` as a job's id and a target's name."""
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    """``text`` as a job's id and a target's name; letters lose their accents."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return name if name[:1].isalpha() else f"p-{name}".rstrip("-")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def one_file(work_tree: Path, path: str) -> str:
 
 def _moves(place: str, moves: tuple[tuple[str, str], ...]) -> pieces.Piece:
     folders = sorted({to.rpartition("/")[0] for _, to in moves})
-    inside = "" if place == "." else f"cd {place} && "
-    command = f"{inside}mkdir -p {' '.join(folders)} && " + " && ".join(f"git mv {old} {new}" for old, new in moves)
+    inside = "" if place == "." else f"cd {shlex.quote(place)} && "
+    moved = " && ".join(shlex.join(["git", "mv", old, new]) for old, new in moves)
+    command = f"{inside}mkdir -p {shlex.join(folders)} && {moved}"
     what = f"{'' if place == '.' else place + '/'}tests"
     return pieces.Piece(Action(ActionKind.PROPOSED, what, "folders by kind, so that each can run alone", command))

@@ -9,6 +9,8 @@ from ecluse.kit import runners
 from ecluse.kit.survey import Survey
 from ecluse.kit.wanted import Wanted, fill, untouched
 
+_DEFAULT = frozenset(["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"])
+"""The names that compose looks for when it is told none."""
 PATH, BESIDE = "Makefile", "kit.mk"
 _TARGETS = re.compile(r"^([A-Za-z0-9_. %/-]+?)\s*:(?![=:])", re.M)
 
@@ -42,5 +44,8 @@ def _text(survey: Survey, taken: frozenset[str], *, beside: bool = False) -> str
         projects=survey.projects,
         taken=taken,
         beside=beside,
+        serving=bool(survey.e2e) or any(test.kind == "integration" for one in survey.projects for test in one.tests),
+        rooted=any(one.path == "." and one.language == "python" for one in survey.projects),
+        declared=bool(_DEFAULT.intersection(survey.compose)),
         with_results=runners.with_results,
     )

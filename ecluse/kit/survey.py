@@ -6,12 +6,13 @@ Only reads. What it finds is what the kit's files are fitted to; two looks at th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ecluse import config
-from ecluse.kit.found import KINDS, Kind, Language, Project, Survey, Tests, slug
+from ecluse.kit.found import KINDS, PORT, Kind, Language, Project, Survey, Tests, slug, text_of
 from ecluse.kit.survey_javascript import Workspace, workspace_of
 from ecluse.kit.survey_javascript import project as javascript_project
 from ecluse.kit.survey_python import has_tests
@@ -25,6 +26,13 @@ _NOT_PROJECTS = frozenset(
      "fixtures", "bench", "benchmark", "benchmarks", "vendor", "third_party", "build", "dist", "venv", "env",
      "site-packages", "__pycache__", "requirements", "template", "templates", "files"]
 )  # fmt: skip
+_HELPERS = frozenset(["ci", "script", "scripts", "tool", "tools", "bin", "hack", "etc", "contrib", "deploy", "ops"])
+"""Folders that are no project when all they have is a list of what their own scripts need."""
+_OTHERS = (
+    ("go.mod", "Go"), ("*.go", "Go"), ("Cargo.toml", "Rust"), ("pom.xml", "Java"), ("build.gradle*", "Gradle"), ("Gemfile", "Ruby"),
+    ("composer.json", "PHP"), ("*.sln", ".NET"), ("*.csproj", ".NET"), ("mix.exs", "Elixir"), ("CMakeLists.txt", "C or C++"),
+)  # fmt: skip
+_EXPOSED = re.compile(r"^\s*EXPOSE\s+(\d{1,5})\b", re.M | re.I)
 _DEPTH = 3
 
 
@@ -43,7 +51,8 @@ def look(folder: Path) -> Survey:
     e2e = ("tests/e2e",) if has_tests(folder / "tests/e2e") else ()
     name = next((one.name for one in projects if one.path == "."), slug(folder.resolve().name))
     survey = Survey(name, tuple(projects), tuple(workflows), compose, e2e)
-    return replace(survey, found=_sentences(survey))
+    sentences = (*_sentences(survey), *_of_others(folder))
+    return replace(survey, found=sentences or ("neither a Python nor a JavaScript project",))
 
 
 def _told(projects: list[Project], policy: config.Config) -> list[Project]:
@@ -53,27 +62,42 @@ def _told(projects: list[Project], policy: config.Config) -> list[Project]:
         said = policy.kit.projects.get(one.name)
         if said is not None:
             health = said.health or one.health
-            one = replace(one, start=said.start, port=said.port, health=health, system=said.packages)
+            port = one.port if said.port == PORT else said.port
+            one = replace(one, start=said.start, port=port, health=health, system=said.packages)
         made.append(one)
     return made
 
 
 def _sentences(survey: Survey) -> tuple[str, ...]:
     lines = []
+
+    def whose(one: Project) -> str:
+        return "what manage.py finds" if one.manage else "its test script"
+
     for one in survey.projects:
-        tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths) or 'its test script'}" for test in one.tests)
+        tests = ", ".join(f"{test.kind} tests in {' '.join(test.paths) or whose(one)}" for test in one.tests)
         lines.append(f"{one.path}: {one.language} ({one.manager}), {tests or 'no tests'}")
         lines += [f"{one.dockerfile}: builds {one.name}"] if one.dockerfile else []
         lines += [f"{one.path}: a command to install ({', '.join(one.commands)})"] if one.commands else []
     lines += [f"{path}: a workflow" for path in survey.workflows]
-    return tuple(lines) or ("neither a Python nor a JavaScript project",)
+    return tuple(lines)
+
+
+def _of_others(folder: Path) -> Iterator[str]:
+    """What is written in a language that the kit has no checks for, by its manifest."""
+    named = set()
+    for pattern, language in _OTHERS:
+        for path in sorted(folder.glob(pattern))[: language not in named]:
+            named.add(language)
+            yield f"{path.name}: {language}, which the kit has no checks for; steps of yours belong in a workflow"
 
 
 def _places(folder: Path) -> Iterator[tuple[Path, Language]]:
     """Folders with a manifest."""
     for place, files in _walk(folder, 0):
         names = files.intersection(_MANIFESTS)
-        if names - {"package.json"}:
+        python = names - {"package.json"}
+        if python and not (python == {"requirements.txt"} and place.name in _HELPERS and place != folder):
             yield place, "python"
         if "package.json" in names:
             yield place, "javascript"
@@ -99,8 +123,14 @@ def _project(root: Path, place: Path, language: Language, workspaces: list[Works
     own = "Dockerfile" if where == "." else f"{where}/Dockerfile"
     dockerfile = own if (root / own).is_file() else ""
     if language == "python":
-        return python_project(root, place, where, name, dockerfile)
-    return javascript_project(root, place, where, name, dockerfile, workspaces)
+        made = python_project(root, place, where, name, dockerfile)
+    else:
+        made = javascript_project(root, place, where, name, dockerfile, workspaces)
+    from ecluse.kit.wanted import untouched
+
+    text = text_of(root / dockerfile) if made and dockerfile else ""
+    said = [] if untouched(text) else _EXPOSED.findall(text)
+    return replace(made, port=int(said[-1])) if made and said else made
 
 
 def _without_idle_roots(made: list[Project], workspaces: list[Workspace], root: Path) -> list[Project]:

@@ -32,7 +32,9 @@ _REQUIREMENTS = tuple(
     )
 )  # fmt: skip
 _RUNTIME = ("requirements.txt", "requirements/runtime.txt", "requirements/prod.txt", "requirements/production.txt")
-_MADE = re.compile(r"^(\w+)\s*(?::[^=]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette)\(", re.M)
+_MADE = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)?(?:FastAPI|Starlette|get_asgi_application)\(", re.M)
+_ASSETS = ("templates", "static", "assets", "migrations", "alembic", "alembic.ini", "locale")
+"""What an application reads when it runs and is no module: by the names that frameworks give it."""
 _LOOKED_AT = 200
 """Files of a project that are read for a path of health, at most."""
 _HEALTH = re.compile(r"[\"'](/(?:api/)?(?:health|healthz|healthcheck|ping|status))/?[\"']")
@@ -46,7 +48,8 @@ def project(root: Path, place: Path, where: str, name: str, dockerfile: str) -> 
     document = toml_of(place / "pyproject.toml")
     metadata = table(document, "project")
     sources = _sources(place)
-    tests = _tests(place, document, sources)
+    manage = _by_manage(place, document)
+    tests = _tests(place, document, sources) if not manage else (Tests("unit", ()),) if _in_applications(place) else ()
     packaged = bool(metadata or "build-system" in document or (place / "setup.py").is_file())
     if not packaged and not sources and not tests:
         return None
@@ -62,8 +65,10 @@ def project(root: Path, place: Path, where: str, name: str, dockerfile: str) -> 
         runner={"uv": "uv run ", "poetry": "poetry run "}.get(manager, ""),
         tests=tests,
         sources=sources,
+        assets=tuple(name for name in _ASSETS if (place / name).exists() and name not in sources),
+        manage=manage,
         python=_version(place, document),
-        configured=frozenset(_configured(place, document)),
+        configured=frozenset(_configured(root, place, document)),
         pinned=tuple(_pinned(root)),
         dockerfile=dockerfile,
         application=_application(place, sources),
@@ -85,6 +90,21 @@ def has_tests(folder: Path, but: tuple[Path, ...] = ()) -> bool:
         if any(fnmatchcase(file, pattern) for file in files for pattern in _TEST_FILES[:2]):
             return True
     return False
+
+
+def _by_manage(place: Path, document: dict[str, Any]) -> bool:
+    """Whether Django's own command runs the tests: there is one, and pytest is not told of Django's settings."""
+    if "DJANGO_SETTINGS_MODULE" not in text_of(place / "manage.py"):
+        return False
+    told = table(document, "tool", "pytest", "ini_options") or table(document, "tool", "pytest")
+    inis = "".join(text_of(place / name) for name in ("pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"))
+    return not any(key in told or key in inis for key in ("DJANGO_SETTINGS_MODULE", "django_find_project"))
+
+
+def _in_applications(place: Path) -> bool:
+    """Whether an application of a Django project has tests, by the names that ``manage.py test`` looks for."""
+    found = (path for pattern in ("*/test*.py", "*/tests/**/test*.py") for path in place.glob(pattern))
+    return any("def test" in text_of(path) for path in found if "site-packages" not in path.parts)
 
 
 def _sources(place: Path) -> tuple[str, ...]:
@@ -164,7 +184,7 @@ def _version(place: Path, document: dict[str, Any]) -> str:
     return f"3.{max(least, min(11, below - 1))}"
 
 
-def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
+def _configured(root: Path, place: Path, document: dict[str, Any]) -> Iterator[str]:
     tool = table(document, "tool")
     if "project" in document:
         yield "metadata"
@@ -187,14 +207,25 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
     if {"source", "source_pkgs"} & {*run, *table(tool, "coverage", "run")}:
         yield "cov-paths"
     told = (text_of(place / name) for name in ("pyproject.toml", "setup.cfg", ".coveragerc", "pytest.ini", "tox.ini"))
-    if any(re.search(r"fail[_-]under", text) for text in told):
+    if any(re.search(r"fail[_-]under|covdefaults", text) for text in told):
         yield "cov-limit"
     if "setuptools_scm" in tool or re.search(r"[\"']hatch-vcs", text_of(place / "pyproject.toml")):
         yield "scm"
     if any("--hash=" in text_of(place / name) for name in _RUNTIME):
         yield "hashed"
-    if "format" in table(tool, "ruff") or "line-length" in table(tool, "ruff"):
+    rules = {**table(tool, "ruff"), **toml_of(place / "ruff.toml"), **toml_of(place / ".ruff.toml")}
+    if "format" in rules or _formats(root):
         yield "format"
+    elif "line-length" in rules:  # it may be there for the rule about long lines alone
+        yield "format-shown"
+
+
+def _formats(root: Path) -> bool:
+    """Whether the repository's own hooks, not the kit's, format with ruff."""
+    from ecluse.kit.wanted import untouched
+
+    text = text_of(root / ".pre-commit-config.yaml")
+    return "id: ruff-format" in text and not untouched(text)
 
 
 def _pinned(root: Path) -> Iterator[tuple[str, str]]:
@@ -271,6 +302,7 @@ def _words(place: Path, document: dict[str, Any], lists: list[str], groups: list
     found = list(_of_tools(place, document))
     if not extras and not groups and lists in ([], ["requirements.txt"]):
         found += _of_tox(place)
+    found += [one for one in _plugins(place, document) if not re.search(rf"\b{one}\b", " ".join(found), re.I)]
     found = [one for one in dict.fromkeys(found) if one not in ("pytest", "pytest-cov")]
     return words + [f'"{one}"' if re.search(r"[^\w.=/ -]", one) else one for one in found]
 
@@ -279,6 +311,16 @@ def _other_extras(place: Path) -> Iterator[str]:
     yield from ini_of(place / "setup.cfg").get("options.extras_require", {})
     declared = re.search(r"extras_require\s*=\s*\{(.*?)\}", text_of(place / "setup.py"), re.S)
     yield from re.findall(r"[\"']([\w-]+)[\"']\s*:", declared.group(1)) if declared else ()
+
+
+def _plugins(place: Path, document: dict[str, Any]) -> Iterator[str]:
+    """Plugins that coverage is told to load, under the names that their packages have."""
+    told = [ini_of(place / ".coveragerc").get("run", {}).get("plugins")]
+    told += [ini_of(place / name).get("coverage:run", {}).get("plugins") for name in ("setup.cfg", "tox.ini")]
+    told.append(table(document, "tool", "coverage", "run").get("plugins"))
+    for value in told:
+        for line in lines_of(value):
+            yield from (word.partition(".")[0].replace("_", "-") for word in re.split(r"[,\s]+", line) if word)
 
 
 def _of_tools(place: Path, document: dict[str, Any]) -> Iterator[str]:
@@ -357,10 +399,8 @@ def _application(place: Path, sources: tuple[str, ...]) -> str:
         base = folder if source == "src" else place
         for path in paths:
             text = text_of(path)
-            if (
-                "FastAPI(" not in text and "Starlette(" not in text
-            ):  # most files of a large repository: no need of the pattern
-                continue
+            if not any(name in text for name in ("FastAPI(", "Starlette(", "get_asgi_application(")):
+                continue  # most files of a large repository: no need of the pattern
             made = _MADE.search(text)
             if made:
                 module = path.relative_to(base).with_suffix("").as_posix().replace("/", ".")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +42,7 @@ def environment() -> jinja2.Environment:
     """The kit's templates, with delimiters that neither workflows nor shells use."""
     import jinja2
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("ecluse.kit", "files/templates"),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - these are YAML and shell, not pages
@@ -54,6 +56,14 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters |= {"sh": shlex.quote, "make": lambda text: shlex.quote(text).replace("$", "$$"), "quoted": quoted}
+    made.filters["glob"] = lambda text: json.dumps(text, ensure_ascii=False)
+    return made
+
+
+def quoted(text: str) -> str:
+    """``text`` as a value of YAML or a word of a playbook: in double quotes where it needs them."""
+    return text if re.fullmatch(r"[\w./-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def fill(template: str, **context: Any) -> str:

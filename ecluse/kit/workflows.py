@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def _context(survey: Survey) -> dict[str, Any]:
         "deployed": [one for one in projects if docker.stays(one) and one.dockerfile],
         **{place: path in survey.workflows for place, path in PLACES.items()},
         "cached": cached,
+        "detect_secrets": pins.DETECT_SECRETS,
     }
     parts = (
         environment()
@@ -152,7 +154,7 @@ def lint(project: Project, survey: Survey) -> tuple[Step, ...]:
 
 
 def _python_lint(project: Project, survey: Survey) -> list[Step]:
-    run, sources = project.runner, " ".join(project.sources) or "."
+    run, sources = project.runner, shlex.join(project.sources) or "."
     typed = "mypy" in project.configured
     bring = _install(project, survey, "ruff", "mypy", also=project.checking if typed else ())
     check, again = f"{run}ruff check --extend-exclude .sync", _enter(project, survey)
@@ -160,6 +162,9 @@ def _python_lint(project: Project, survey: Survey) -> list[Step]:
     if "ruff" in project.configured:
         form = [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
         steps.append(Step("ruff", (*again, f"{check} .", *form)))
+        if "format-shown" in project.configured:
+            words = f"{run}ruff format --check --extend-exclude .sync ."
+            steps.append(Step("ruff: the format", (*again, words), lenient=True))
     else:  # names that only some versions of Python have look undefined: who has not chosen the rules is told, not stopped
         steps.append(Step("ruff: every file can be read", (*again, f"{check} --select E9 .")))
         steps.append(Step("ruff: undefined names", (*again, f"{check} --select F63,F7,F82 ."), lenient=True))
@@ -198,11 +203,12 @@ def smoke(project: Project, survey: Survey) -> tuple[Step, ...]:
     enter = _enter(project, survey)
     unit = next((one for one in project.tests if one.kind == "unit"), None)
     if unit is None:
-        files = " ".join(project.sources) or "."
+        files = shlex.join(project.sources) or "."
         return (Step("smoke: no unit tests, so every file is compiled", ("python -m compileall -q " + files,)),)
+    words = "manage.py test --failfast" if project.manage else f"-m pytest -q --maxfail=3 {unit.words}"
     return (
         Step("bring what it needs", _install(project, survey)),
-        Step("smoke", (*enter, f"{project.runner}python -m pytest -q --maxfail=3 {unit.words}")),
+        Step("smoke", (*enter, f"{project.runner}python {words}")),
     )
 
 
@@ -214,6 +220,10 @@ def tests(project: Project, survey: Survey) -> tuple[Step, ...]:
         lines = runners.with_results(project.runner_of_tests, project.runner)
         return (Step("bring what it needs", project.install), Step("tests", lines, keys=True))
     steps = [Step("bring what it needs", _install(project, survey))]
+    if project.manage:
+        python = f"{project.runner}python -m coverage"
+        lines = (f"{python} run manage.py test", f"{python} xml -o reports/coverage-unit.xml")
+        return (*steps, Step("unit tests", (*_enter(project, survey), *lines), keys=True))
     for kind in project.tests:
         words = f"{project.runner}python -m pytest -q {kind.words} --junitxml=reports/{kind.kind}.xml"
         words += f" {project.coverage} --cov-report=xml:reports/coverage-{kind.kind}.xml"

@@ -78,6 +78,12 @@ def test_what_options_do(cli: Any, place: Path, tmp_path: Path) -> None:
     assert dispatched.err.count("input=me") == 4
 
 
+def test_the_event_may_come_by_standard_input(cli: Any, place: Path) -> None:
+    words = ["run", "--event", "pull_request", "--event-file", "-", "--job", "say", "-v"]
+    assert "title=piped" in cli(*words, cwd=place, stdin=b'{"pull_request": {"title": "piped", "number": 7}}').err
+    assert "not JSON" in cli(*words, cwd=place, expect=2).err
+
+
 def test_events_are_one_object_a_line(cli: Any, place: Path) -> None:
     said = cli("run", "--events", "--matrix", "n:1", cwd=place)
     events = [json.loads(line) for line in said.out.splitlines()]
@@ -116,6 +122,16 @@ def test_exit_statuses(cli: Any, place: Path, tmp_path: Path) -> None:
         (["--notify"], "nobody to tell"),
         (["--secret-key", "x"], "--secret-file"),
         (["--local-action", "x"], "NAME=VALUE"),
+        (["--local-action", "a/b=."], "OWNER/REPO@REF=DIR"),
+        (["--local-action", "a/b@v1=none"], "no folder none"),
+        (["--matrix", "n:3"], "(one of: 1, 2)"),
+        (["--secret", "a b=c"], "no name of a secret"),
+        (["ci.yml"], "did you mean '.github/workflows/ci.yml'?"),
+        (["/etc/hosts"], "outside of"),
+        ([".github"], "no workflow in .github."),
+        (["--report", "."], "it is a folder"),
+        (["--logs", ".github/workflows/ci.yml"], "needs a folder"),
+        (["--dry-run", "--events"], "no --events"),
     ):
         wrong = cli("run", *words, cwd=place, expect=2)
         assert said in wrong.err, str(wrong)

@@ -36,6 +36,7 @@ def inner_frame(call: ActionCall, manifest: Manifest, say: Any) -> Frame:
         depth=call.frame.depth + 1,
         trail=call.key,
         source=call.frame.source if is_local else (named.repository, named.ref),
+        may_outlast=call.frame.outlasts,
     )
 
 

@@ -65,7 +65,7 @@ def test_a_background_step_is_seen_only_after_it_was_waited_for(play: Play) -> N
     ("steps", "result"),
     [
         ("- {id: x, background: true, run: exit 3}\n- wait: x\n", Result.FAILURE),
-        ("- {id: x, background: true, run: exit 3}\n- {wait: x, continue-on-error: true}\n", Result.SUCCESS),
+        ("- {id: x, background: true, run: exit 3}\n- {wait: x, continue-on-error: true}\n", Result.FAILURE),
         ("- {id: x, background: true, continue-on-error: true, run: exit 3}\n- wait: x\n", Result.SUCCESS),
         ("- {id: x, background: true, run: exit 3}\n- run: 'true'\n", Result.FAILURE),
         ("- {id: x, background: true, run: exit 3}\n- wait-all:\n", Result.FAILURE),
@@ -88,6 +88,27 @@ def test_a_cancelled_background_step_ends_and_does_not_fail_the_job(play: Play) 
     """)
     assert job.result is Result.SUCCESS
     assert [step.outcome.value for step in job.steps] == ["cancelled", "success", "success", "success"]
+
+
+def test_a_failure_that_whoever_waited_let_pass_fails_the_job_in_the_end(play: Play) -> None:
+    job = play("""
+        - {id: x, background: true, run: exit 3}
+        - {wait: x, continue-on-error: true}
+        - run: test "${{ steps.x.conclusion }}/${{ job.status }}" = failure/success
+    """)
+    assert [step.conclusion.value for step in job.steps] == ["failure", "success", "success"]
+    assert job.result is Result.FAILURE
+
+
+def test_a_background_step_that_failed_before_it_was_cancelled_fails_the_job(play: Play) -> None:
+    job = play("""
+        - {id: x, background: true, run: 'touch $RUNNER_TEMP/x; exit 3'}
+        - run: until test -e $RUNNER_TEMP/x; do sleep 0.05; done; sleep 0.3
+        - cancel: x
+        - run: 'true'
+    """)
+    assert [step.conclusion.value for step in job.steps] == ["failure", "success", "success", "success"]
+    assert job.result is Result.FAILURE
 
 
 def test_a_server_is_cancelled_although_a_step_before_failed(play: Play) -> None:

@@ -96,6 +96,27 @@ def test_fail_fast_cancels_the_siblings(yard: Any) -> None:
     assert [one.result.value for one in report.jobs] == ["failure", "cancelled", "cancelled", "cancelled"]
 
 
+@pytest.mark.parametrize(("condition", "outcome"), [("always()", "success"), ("'x' == 'x'", "cancelled")])
+def test_what_runs_when_its_job_is_cancelled_goes_on_where_its_condition_still_holds(
+    yard: Any, condition: str, outcome: str
+) -> None:
+    """GitHub asks the condition of the running step again when a job is cancelled."""
+    report = yard.run(
+        f"""
+        on: push
+        jobs:
+          a:
+            runs-on: ubuntu-latest
+            timeout-minutes: 0.01
+            steps:
+              - {{if: "{condition}", run: sleep 1}}
+              - run: echo no
+        """
+    )
+    assert outcomes(report) == [outcome, "skipped"]
+    assert job(report, "a").result is Result.CANCELLED
+
+
 def detached(folder: Path, tree: Path, **request: Any) -> subprocess.Popen[bytes]:
     folder.mkdir()
     document = {"tree": str(tree), "request": RunRequest(**request).to_json()}

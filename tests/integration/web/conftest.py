@@ -280,61 +280,71 @@ def _fill_landing(filler: Filler, found: Filled) -> None:
     wakes.wake_in(filler.history, "landing/land-now", 3600, "disk.full")
 
 
-def _fill_release(filler: Filler, found: Filled) -> None:
-    def unit(number: int, title: str, does: str, state: str, said: str = "", result: Any = None) -> dict[str, Any]:
-        times = {"began": filler.moment(), "ended": filler.moment() if state != "running" else ""}
-        return {
-            "number": number,
-            "title": title,
-            "does": does,
-            "state": state,
-            "said": said,
-            "result": result or {},
-            **times,
-        }
+def _unit(
+    filler: Filler, number: int, title: str, does: str, state: str, said: str = "", result: Any = None
+) -> dict[str, Any]:
+    """One step of a release, as its outputs keep it."""
+    times = {"began": filler.moment(), "ended": filler.moment() if state != "running" else ""}
+    words = {"number": number, "title": title, "does": does, "state": state, "said": said}
+    return {**words, "result": result or {}, **times}
 
-    def release(id: str, state: ReleaseState, steps: list[dict[str, Any]], **fields: Any) -> Release:
-        outputs = {
-            "plan": {"path": "playbooks/release.md", "why": "a feature makes a minor version"},
-            "steps": {str(position): one for position, one in enumerate(steps)},
-        }
-        made = Release(
-            id,
-            state,
-            "release",
-            oid(id),
-            PLAYBOOK,
-            oid("head"),
-            "production",
-            "Ines",
-            "",
-            "",
-            len(steps),
-            outputs=outputs,
-            **fields,
-        )
-        return filler.record(made, f"release.{state}", f"release {made.version} is {state}", "Ines")  # type: ignore[no-any-return]
 
-    version = unit(1, "Decide the version", "semver.decide", "done", "0.2.0: a feature makes a minor version")
-    gate = unit(2, "Decide to go", "gate go-live", "done", "approve by Ines (played, typed, solo)")
-    tag = unit(3, "Deploy", "git.tag", "done", "v0.2.0")
-    deploy = unit(3, "Deploy", "deploy.folder", "done", "0.2.0 is started")
-    health = unit(4, "Ask how it is", "health.http", "failed", "GET /health answered 503")
-    why = "[4] Ask how it is: GET /health answered 503. Version 0.1.0 answers again in production."
-    back = release(
-        "rel-back",
-        ReleaseState.ROLLED_BACK,
-        [version, gate, tag, deploy, health],
-        version="0.2.0",
-        previous="0.1.0",
-        reason=why,
-        played=True,
+def _release(filler: Filler, id: str, state: ReleaseState, steps: list[dict[str, Any]], **fields: Any) -> Release:
+    """A recorded release with ``steps``."""
+    outputs = {
+        "plan": {"path": "playbooks/release.md", "why": "a feature makes a minor version"},
+        "steps": {str(position): one for position, one in enumerate(steps)},
+    }
+    made = Release(
+        id,
+        state,
+        "release",
+        oid(id),
+        PLAYBOOK,
+        oid("head"),
+        "production",
+        "Ines",
+        "",
+        "",
+        len(steps),
+        outputs=outputs,
+        **fields,
     )
-    history = filler.history
-    perform(history, back.subject, "tag", lambda plan: {"tag": "v0.2.0"}, probe=lambda plan: Probed(None))
+    return filler.record(made, f"release.{state}", f"release {made.version} is {state}", "Ines")  # type: ignore[no-any-return]
+
+
+def _fill_release(filler: Filler, found: Filled) -> None:
+    """A release that was rolled back, and one that waits at its gate."""
+    version = _unit(filler, 1, "Decide the version", "semver.decide", "done", "0.2.0: a feature makes a minor version")
     made = {"binding": oid("b"), "nonce": "nonce-" + oid("n")[:12], "created_at": "", "updated_at": ""}
     asked: dict[str, Any] = {"name": "go-live", "question": "May 0.2.0 go live?", "answers": ("approve", "reject")}
-    answered = Gate("gate-back", back.id, 2, state=GateState.ANSWERED, **asked, **made)
+    back = _fill_rolled_back(filler, version, asked | made)
+    waits = _unit(filler, 2, "Decide to go", "gate go-live", "running")
+    words = {"version": "0.3.0", "previous": "0.1.0", "reason": "gate go-live"}
+    waiting = _release(filler, "rel-wait", ReleaseState.WAITING, [version], **words)
+    waiting.outputs["steps"]["1"] = waits
+    filler.history.record(waiting, Event("release.step", waiting.subject, "[2] Decide to go: gate go-live"))
+    times = {"expires_at": after(7200), "silence": "abort"}
+    gate = Gate("gate-wait", waiting.id, 2, state=GateState.OPEN, **asked, **made, **times)
+    filler.record(gate, "gate.opened", "gate go-live is open")
+    found.keys |= {"back": back.id, "wait": waiting.id}
+
+
+def _fill_rolled_back(filler: Filler, version: dict[str, Any], question: dict[str, Any]) -> Release:
+    """The release whose service did not answer, with its answered gate and its deployment."""
+    steps = [
+        version,
+        _unit(filler, 2, "Decide to go", "gate go-live", "done", "approve by Ines (played, typed, solo)"),
+        _unit(filler, 3, "Deploy", "git.tag", "done", "v0.2.0"),
+        _unit(filler, 3, "Deploy", "deploy.folder", "done", "0.2.0 is started"),
+        _unit(filler, 4, "Ask how it is", "health.http", "failed", "GET /health answered 503"),
+    ]
+    why = "[4] Ask how it is: GET /health answered 503. Version 0.1.0 answers again in production."
+    words = {"version": "0.2.0", "previous": "0.1.0", "reason": why, "played": True}
+    back = _release(filler, "rel-back", ReleaseState.ROLLED_BACK, steps, **words)
+    history = filler.history
+    perform(history, back.subject, "tag", lambda plan: {"tag": "v0.2.0"}, probe=lambda plan: Probed(None))
+    answered = Gate("gate-back", back.id, 2, state=GateState.ANSWERED, **question)
     answered = replace(answered, answer="approve", answered_by="Ines", how="played, typed, solo", why="looks well")
     filler.record(answered, "gate.answered", "gate go-live answered approve by Ines", "Ines")
     deployment = Deployment(
@@ -350,20 +360,7 @@ def _fill_release(filler: Filler, found: Filled) -> None:
         reason="GET /health answered 503",
     )
     filler.record(deployment, "deployment.rolled_back", "deployment of 0.2.0 rolled back")
-    waits = unit(2, "Decide to go", "gate go-live", "running")
-    waiting = release(
-        "rel-wait", ReleaseState.WAITING, [version], version="0.3.0", previous="0.1.0", reason="gate go-live"
-    )
-    waiting.outputs["steps"]["1"] = waits
-    history.record(waiting, Event("release.step", waiting.subject, "[2] Decide to go: gate go-live"))
-    filler.record(
-        Gate(
-            "gate-wait", waiting.id, 2, state=GateState.OPEN, **asked, **made, expires_at=after(7200), silence="abort"
-        ),
-        "gate.opened",
-        "gate go-live is open",
-    )
-    found.keys |= {"back": back.id, "wait": waiting.id}
+    return back
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ WRONG = [
         "on: push\nconcurrency: {group: g, queue: max, cancel-in-progress: true}\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n",
         "ci.yml:2:32: 'queue: max' cannot be combined",
     ),
+    (HEAD + "      - uses: $/act@v1\n", "ci.yml:6:15: Expected format $/{path}, without a version. Actual '$/act@v1'"),
+    ("on: push\njobs:\n  a:\n    uses: $/w.yml@v1\n", "ci.yml:4:11: Expected format $/{path}, without a version"),
     (HEAD + "      - runn: a\n", "ci.yml:6:9: Unexpected value 'runn' (did you mean 'run'?)"),
     ("on: push\njobs:\n  a:\n    runs-on: {group: me/x}\n", "ci.yml:4:22: Invalid runs-on group name 'me/x'"),
     ("on: pusch\njobs: {a: {runs-on: x}}\n", "ci.yml:1:5: Unexpected value 'pusch' (did you mean 'push'?)"),
@@ -173,6 +175,24 @@ jobs:
         "ci.yml:9:24: There is no matrix key 'oss' here, so matrix.oss is empty (did you mean 'os'?)",
         "ci.yml:11:14: There is no step with the id 'on' here, so steps.on is empty (did you mean 'one'?)",
         "ci.yml:16:19: There is no need 'c' here, so needs.c is empty (one of: a)",
+    ]
+
+
+def test_calls_that_cannot_succeed() -> None:
+    text = """
+on: push
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: echo ${{ format('{0} {1}', 'a') }} ${{ format(github.ref, 1) }} ${{ format('{{{0}}}', 1) }}
+      - run: echo ${{ format('{1}', 'a', 'b') }} ${{ fromJSON('[1]') }} ${{ fromJSON(github.x) }}
+      - run: echo ${{ fromJSON('[1') }}
+"""
+    assert [str(hint) for hint in read(text, "ci.yml").hints] == [
+        "ci.yml:7:14: The following format string references more arguments than were supplied: {0} {1}",
+        "ci.yml:8:14: The text of format() has no {0}, so the value for it is not used",
+        "ci.yml:9:14: Error parsing JSON when evaluating fromJson",
     ]
 
 

@@ -18,11 +18,13 @@ from ecluse.checks.limits import Limits
 from ecluse.checks.planning import plan
 from ecluse.checks.problems import Fault, WorkflowProblem
 from ecluse.checks.request import RunRequest
+from ecluse.checks.semantics import tolerated
 from ecluse.checks.triggers import list_workflows, skipped_by, skipped_by_ignore
 from ecluse.checks.workflow import GITHUB, Workflow, load, read
+from ecluse.yaml12 import Mapping, parse
 
 SHARED = Path(os.environ.get("ECLUSE_SHARED") or Path(__file__).resolve().parents[4] / "shared") / "conformance"
-PARSER_FLOOR = 116
+PARSER_FLOOR = 119
 """Workflow files of the reference set whose verdict and faults were exactly right when last measured."""
 
 needs_reference = pytest.mark.skipif(
@@ -69,7 +71,13 @@ def test_printed_commands() -> None:
 
 
 def limits_of(options: dict[str, Any]) -> Limits:
-    names = {"max-depth": "depth", "max-job-limit": "jobs", "max-nested-reusable-workflows-depth": "calls"}
+    names = {
+        "max-depth": "depth",
+        "max-file-size": "characters",
+        "max-job-limit": "jobs",
+        "max-nested-reusable-workflows-depth": "calls",
+        "max-result-size": "size",
+    }
     given = {names[name]: value for name, value in options.items() if name in names}
     policy = {"LimitedRead": "read", "Write": "write"}.get(options.get("permissions-policy", ""), "")
     return replace(GITHUB, **given, permissions=policy)
@@ -79,8 +87,26 @@ def as_github_says(fault: Fault) -> str:
     """A fault in GitHub's form; of wrong tags it does not tell the place, which ours always has."""
     if "Unexpected tag" in fault.message or "is invalid for the type" in fault.message:
         fault = replace(fault, line=0)
+    if fault.message.startswith("Error from called workflow "):
+        fault = replace(fault, path=f"In {fault.path}")
     place = f" (Line: {fault.line}, Col: {fault.column})" if fault.line else ""
     return f"{fault.path}{place}: {fault.message}" if fault.path else fault.message
+
+
+def verdict(case: dict[str, Any]) -> list[str]:
+    """The faults of a case. Where only GitHub's editor is meant, those count too that GitHub itself passes over."""
+    path = f".github/workflows/{case['name']}"
+    files = {name: (name, text.encode()) for name, text in case["files"].items()}
+    limits = limits_of(case["options"])
+    faults: list[Fault] = []
+    try:
+        link(read(case["workflow"], path, limits), lambda uses, _: files.get(uses), limits=limits)
+    except WorkflowProblem as problem:
+        faults += problem.faults
+    if {"C#", "Go"} <= set(case["options"].get("skip", ())):
+        document = parse(case["workflow"])
+        faults += tolerated(document, path) if isinstance(document, Mapping) else ()
+    return [as_github_says(fault) for fault in sorted(faults, key=lambda fault: (fault.line, fault.column))]
 
 
 @needs_reference
@@ -88,15 +114,7 @@ def test_workflow_files_and_their_faults(capsys: pytest.CaptureFixture[str]) -> 
     exact = 0
     total = cases("workflow-parser/cases.json")
     for case in total:
-        try:
-            files = {name: (name, text.encode()) for name, text in case["files"].items()}
-            limits = limits_of(case["options"])
-            workflow = read(case["workflow"], f".github/workflows/{case['name']}", limits)
-            link(workflow, lambda uses, _: files.get(uses), limits=limits)  # noqa: B023 - called at once
-            got: list[str] = []
-        except WorkflowProblem as problem:
-            got = [as_github_says(fault) for fault in problem.faults]
-        exact += got == case["errors"]
+        exact += verdict(case) == case["errors"]
     with capsys.disabled():
         print(f"\nworkflow files: {exact} of {len(total)} exactly right")
     assert exact >= PARSER_FLOOR

@@ -14,7 +14,7 @@ from ecluse import update_ci_status
 from ecluse.checks import RunRequest
 from ecluse.checks import report as papers
 from ecluse.checks.commands import parse
-from ecluse.checks.contexts import inherited_environment
+from ecluse.checks.contexts import inherited_environment, wants_debug
 from ecluse.checks.envfiles import FileCommandProblem, parse_pairs
 from ecluse.checks.globs import matches as glob_matches
 from ecluse.checks.globs import path_pattern
@@ -214,3 +214,9 @@ def test_a_folder_of_interpreters_that_cannot_be_read_is_passed_over(monkeypatch
 
     monkeypatch.setenv("PYENV_ROOT", "/" + "x" * 5000)  # as unreadable for root as for anybody
     assert pythons.known(os.environ["PATH"])
+
+
+def test_the_secret_that_asks_for_debugging_goes_before_the_variable() -> None:
+    name = "ACTIONS_STEP_DEBUG"
+    assert wants_debug(RunRequest(vars={name: "True"})) and wants_debug(RunRequest(secrets={name: "true"}))
+    assert not wants_debug(RunRequest(vars={name: "true"}, secrets={name: "false"}))

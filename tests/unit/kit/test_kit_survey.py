@@ -363,3 +363,67 @@ def test_what_is_measured_is_what_the_project_says(tmp_path: Path, files: dict[s
     """A limit of the project holds for all its tests together, and each kind runs alone."""
     seen = lay(tmp_path, {**files, "tests/test_a.py": TEST})
     assert f" {wanted}--cov-report" in workflows.tests(seen.projects[0], seen)[-1].lines[-1]
+
+
+def test_django_tests_itself_where_pytest_is_not_told_how(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        {
+            "requirements.txt": "django\n",
+            "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n',
+            "shop/__init__.py": "",
+            "shop/asgi.py": '"""See https://example.org/asgi/"""\napplication = get_asgi_application()\n',
+            "orders/__init__.py": "",
+            "orders/tests.py": "class Orders(TestCase):\n    def test_one(self): ...\n",
+            "templates/base.html": "",
+        },
+    )
+    (one,) = look(tmp_path).projects
+    assert (one.manage, one.application, one.assets) == (True, "shop.asgi:application", ("templates",))
+    assert [test.kind for test in one.tests] == ["unit"]
+    lay(tmp_path, {"pytest.ini": "[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n"})
+    (one,) = look(tmp_path).projects
+    assert not one.manage
+
+
+def test_letters_lose_their_accents_in_names(tmp_path: Path) -> None:
+    lay(tmp_path, {"Été chaud/requirements.txt": "", "Été chaud/main.py": "x = 1\n"})
+    assert [one.name for one in look(tmp_path).projects] == ["ete-chaud"]
+
+
+def test_a_folder_of_helpers_is_no_project_and_other_languages_are_named(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        {
+            "ci/requirements.txt": "tox\n",
+            "ci/bootstrap.py": "x = 1\n",
+            "go.mod": "module x\n",
+            "main.go": "package x\n",
+        },
+    )
+    seen = look(tmp_path)
+    assert seen.projects == ()
+    assert [line.partition(",")[0] for line in seen.found] == ["go.mod: Go"]
+
+
+def test_plugins_of_coverage_are_brought_where_nothing_else_names_them(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        {"setup.py": "", "x.py": "", "test_x.py": "", "setup.cfg": "[coverage:run]\nplugins = covdefaults\n"},
+    )
+    (one,) = look(tmp_path).projects
+    assert "covdefaults" in one.install[0] and one.coverage.endswith("--cov-fail-under=0")
+
+
+def test_a_dockerfile_that_somebody_wrote_says_the_port(tmp_path: Path) -> None:
+    one = only(
+        tmp_path, {"package.json": '{"scripts": {"start": "node ."}}', "Dockerfile": "FROM node\nEXPOSE 3000/tcp\n"}
+    )
+    assert one.port == 3000
+
+
+def test_the_format_decides_where_somebody_asks_for_it(tmp_path: Path) -> None:
+    files = {"one.py": "", "pyproject.toml": "[project]\nname='x'\n[tool.ruff]\nline-length = 100\n"}
+    assert "format" not in only(tmp_path, files).configured
+    hooks = "repos:\n  - repo: https://example.org/ruff-pre-commit\n    hooks:\n      - id: ruff-format\n"
+    assert "format" in only(tmp_path, {".pre-commit-config.yaml": hooks}).configured
