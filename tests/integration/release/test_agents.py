@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ecluse.errors import Invalid
 from ecluse.model import Change, ChangeState, ReleaseState
 
 AGENT = """\
@@ -131,8 +132,8 @@ def test_a_bundle_is_taken_in_and_the_same_one_again_is_the_same_change(yard, tm
 
 def test_an_agent_and_a_bundle_that_are_not_there_are_named(yard, tmp_path):
     ready(yard, tmp_path, WORK, first="agent.run agent=nobody")
-    over = yard.through_the_line(yard.start(playbook="build"))
-    assert over.state is ReleaseState.FAILED and "no agent 'nobody' (it has: dev)" in over.reason
+    with pytest.raises(Invalid, match=r"no \[agents\.nobody\] \(there are: dev\)"):
+        yard.start(playbook="build")
     ready(yard, tmp_path, WORK, first=f"intake.import bundle={tmp_path / 'nowhere.tar'}")
     over = yard.through_the_line(yard.start(playbook="build"))
     assert over.state is ReleaseState.FAILED and "nowhere.tar" in over.reason, over.reason

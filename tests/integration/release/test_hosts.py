@@ -159,9 +159,10 @@ def test_a_version_that_did_not_arrive_whole_changes_nothing_on_the_host(hosted)
 def test_a_host_that_nobody_answers_on_fails_the_release_with_what_to_type(yard, far, tmp_path):
     make(yard, far.name, far.config, far.folder / "app")
     far.stop()
-    over = yard.release()
-    assert over.state is not ReleaseState.DONE
-    assert "ssh could not reach far" in yard.texts(over.id)
+    over = yard.drive(yard.start())
+    assert over.state is ReleaseState.FAILED
+    assert "ssh could not reach far" in over.reason
+    assert yard.repository.resolve("refs/tags/v0.1.0") is None, "found before anything is tagged"
     far.process = far.start()
 
 
