@@ -82,6 +82,7 @@ def _context(survey: Survey) -> dict[str, Any]:
         "deployed": [one for one in projects if docker.stays(one) and one.dockerfile],
         **{place: path in survey.workflows for place, path in PLACES.items()},
         "cached": cached,
+        "yarn": any(one.manager == "yarn" for one in projects),  # what it keeps for itself is not of this repository
         "detect_secrets": pins.DETECT_SECRETS,
     }
     parts = (

@@ -427,3 +427,11 @@ def test_the_format_decides_where_somebody_asks_for_it(tmp_path: Path) -> None:
     assert "format" not in only(tmp_path, files).configured
     hooks = "repos:\n  - repo: https://example.org/ruff-pre-commit\n    hooks:\n      - id: ruff-format\n"
     assert "format" in only(tmp_path, {".pre-commit-config.yaml": hooks}).configured
+
+
+def test_what_yarn_keeps_for_itself_is_not_searched_for_secrets(tmp_path: Path) -> None:
+    for lock, said in (("yarn.lock", True), ("package-lock.json", False)):
+        place = tmp_path / lock
+        seen = lay(place, {"package.json": '{"name": "x"}', lock: ""})
+        text = next(one.text for one in workflows.wanted(place, seen) if one.path == workflows.DEPLOY)
+        assert ("':!:*.yarn/*'" in text) is said
