@@ -90,7 +90,7 @@ def _reads_otherwise(data: bytes) -> bool:
     said = _COOKIE.match(data)
     if not said:
         return False
-    plain = bytes(range(128))
+    plain = bytes(range(0x5C)) + bytes(range(0x5D, 0x80)) + b"\\x41 +AGE- ~{!!~}"
     try:
         return plain.decode(said[1].decode("ascii", "replace")) != plain.decode("ascii")
     except LookupError:
