@@ -85,6 +85,10 @@ RECIPES = (
     Recipe("single", (pip("webcolors", "25.10.0"),)),
     Recipe("single", (pip("toposort", "1.10"),), faults=("SystemExit: 2",)),  # unittest.main() whenever it is imported
     Recipe("single", (pip("inflect", "7.6.0"),)),
+    Recipe("single", (pip("inflection", "0.5.1"),)),
+    Recipe("single", (pip("pyflakes", "4.1.0"),)),
+    # a file of its tests is no Python, and its own rules of ruff do not leave it out
+    Recipe("single", (pip("tblib", "3.2.2"),), faults=("Found 2 errors.",)),
     Recipe(
         "monorepo",
         (

@@ -164,10 +164,10 @@ class FileLock:
     def release(self) -> None:
         """Give the lock back, at once and for all: a process that another thread is just starting still has a copy of the
         descriptor until its program begins, and closing ours alone would leave the lock with it until then."""
-        if self._handle is not None:
-            _unlock(self._handle)
-            self._handle.close()
-            self._handle = None
+        handle, self._handle = self._handle, None  # first: the next thread that waits puts its own here at once
+        if handle is not None:
+            _unlock(handle)
+            handle.close()
 
     def fileno(self) -> int:
         """The descriptor that carries the lock, to hand to a child that is to keep it."""

@@ -60,10 +60,6 @@ class CachePaths:
         return _Rule(wanted, base, path_pattern("/".join(parts[plain:])) if plain < len(parts) else None)
 
     @property
-    def is_empty(self) -> bool:
-        return not any(rule.wanted for rule in self.rules)
-
-    @property
     def version(self) -> str:
         """The lines as they are written, the same in every run: caches of other lines are other caches, as on GitHub."""
         return "\0".join(line.replace(str(self.job), _JOB) for line in self.lines)

@@ -38,7 +38,8 @@ from ecluse.checks.values import (
 Function = Callable[[Sequence[Value]], Value]
 
 _MAX_TEXT = 10_000_000  # characters; format() inside format() could otherwise fill the memory
-_HOLE = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]")
+HOLE = re.compile(r"\{\{|\}\}|\{(\d+)\}|[{}]")
+"""What ``format`` replaces: a doubled brace, a place (group 1 is its number), or a brace that belongs to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,7 @@ def _format(arguments: Sequence[Value]) -> str:
             )
         return to_text(values[int(found[1])])
 
-    text = _HOLE.sub(fill, pattern)
+    text = HOLE.sub(fill, pattern)
     if len(text) > _MAX_TEXT:
         raise ExpressionProblem("evaluation", "The maximum allowed memory size was exceeded")
     return text

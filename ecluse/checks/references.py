@@ -1,7 +1,7 @@
-"""Expressions that name what is not there: a step, a need, a matrix key, an input.
+"""Expressions that name what is not there (a step, a need, a matrix key, an input), and calls that cannot succeed.
 
-GitHub computes such an expression to nothing and goes on, so it is no fault; but it is hardly ever meant. The hints go
-into the report, each with its place and the nearest name that exists.
+GitHub computes the former to nothing and goes on, and fails on the latter only where they are computed, so neither is a
+fault; but they are hardly ever meant. The hints go into the report, each with its place and the nearest name that exists.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ecluse.checks import expression
-from ecluse.checks.expression import Context, ExpressionProblem, Index, Literal
+from ecluse.checks.evaluate import HOLE, Scope, compute
+from ecluse.checks.expression import Call, Context, ExpressionProblem, Index, Literal
 from ecluse.checks.problems import Fault, Faults, closest
+from ecluse.checks.values import to_text
 from ecluse.yaml12 import Mapping, Node, Scalar, Sequence
 
 _EVENTS_WITH_INPUTS = ("workflow_dispatch", "workflow_call")
@@ -45,6 +47,8 @@ def _look(scalar: Scalar, source: str, known: dict[str, set[str] | None], found:
     except ExpressionProblem:
         return  # told as a fault already
     for node in expression.walk(tree):
+        if isinstance(node, Call):
+            _look_at_call(scalar, node, found)
         if not isinstance(node, Index) or not isinstance(node.target, Context) or not isinstance(node.index, Literal):
             continue
         names, wanted = known.get(node.target.name), node.index.value
@@ -53,6 +57,22 @@ def _look(scalar: Scalar, source: str, known: dict[str, set[str] | None], found:
         kind = {"needs": "need", "matrix": "matrix key", "steps": "step with the id", "inputs": "input"}
         message = f"There is no {kind[node.target.name]} '{wanted}' here, so {node.target.name}.{wanted} is empty"
         found.add(scalar, message, closest(wanted, sorted(names)))
+
+
+def _look_at_call(scalar: Scalar, call: Call, found: Faults) -> None:
+    """Note a text of ``format`` or ``fromJSON`` that does not go with the call, where it is written down."""
+    name, first = call.name.lower(), call.arguments[0] if call.arguments else None
+    if name not in ("format", "fromjson") or not isinstance(first, Literal):
+        return
+    try:
+        compute(Call(call.name, (first, *(Literal("") for _ in call.arguments[1:]))), Scope({}))
+    except ExpressionProblem as problem:
+        found.add(scalar, problem.message)
+        return
+    used = {int(hole[1]) for hole in HOLE.finditer(to_text(first.value)) if hole[1]}
+    for number in range(len(call.arguments) - 1):
+        if number not in used:
+            found.add(scalar, f"The text of format() has no {{{number}}}, so the value for it is not used")
 
 
 def _expressions(node: Node, key: str = "") -> Iterator[tuple[Scalar, str]]:

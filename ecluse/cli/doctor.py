@@ -13,7 +13,7 @@ from ecluse.errors import ExitStatus
 def command(frame: Frame) -> int:
     """Look at the tools on this machine and, inside a repository, at its trunk, policy, history, jobs and locks.
 
-    Exit: 0 nothing stops Ecluse from working; 1 something does (marked fail, with what to type).
+    Exit: 0 nothing stops Écluse from working; 1 something does (marked fail, with what to type).
     """
     from ecluse import doctor
     from ecluse.history.records import plain

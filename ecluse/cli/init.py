@@ -75,6 +75,10 @@ def _ask_solo(frame: Frame) -> bool | None:
     return alone or None
 
 
+_PLANNED = {"created": "create", "appended": "append", "skipped": "skip", "renewed": "renew", "proposed": "propose"}
+"""What is said of something that was not done yet."""
+
+
 def _text(report: InitReport) -> str:
     lines = ["Looked at:"]
     for check in report.checks:
@@ -86,7 +90,8 @@ def _text(report: InitReport) -> str:
     for (kind, why), alike in itertools.groupby(shown, lambda a: (a.kind, a.why if not a.kind.changes else a.what)):
         together = list(alike)
         why = together[0].why
-        lines.append(f"  {kind:<9} {', '.join(a.what for a in together)}{f'  ({why})' if why else ''}")
+        word = _PLANNED.get(kind, kind) if report.dry_run else kind
+        lines.append(f"  {word:<9} {', '.join(a.what for a in together)}{f'  ({why})' if why else ''}")
     if not report.changed:
         lines.append(f"  nothing: this repository is prepared, its trunk is {report.trunk}")
     for action in report.actions:

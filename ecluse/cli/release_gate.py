@@ -148,18 +148,16 @@ def answer(
         said = release.statement(frame.repository, frame.history, found.id, gate_name, answer or plain, checked)
         frame.emit({"statement": said.decode("ascii"), "namespace": "approval@ecluse"}, said.decode("ascii"))
         return ExitStatus.DONE
+    gate, word = release.asked(frame.repository, frame.history, found.id, gate_name, answer or plain)
     if key is None and signature is None and not frame.interactive:
         raise Refused(
             "gate.needs_terminal",
             "Without a key an answer has to be typed by a person at a terminal, and this is none.",
             f"ecluse release {plain} {found.id}{_how(frame)}",
         )
-    word = answer or plain
     if key is None and signature is None:
-        gate = open_gate(frame, found.id)
-        if gate is not None:
-            frame.say(f"{_what(found)}: {gate.question}", "wait")
-            checked = checked or (_tick(frame, gate) if plain == "approve" else ())
+        frame.say(f"{_what(found)}: {gate.question}", "wait")
+        checked = checked or (_tick(frame, gate) if word == gate.answers[0] else ())
         if not frame.confirm(f"{word} {found.id}?"):
             raise Waits("gate.open", "Nothing was answered.", f"ecluse release {plain} {found.id}")
     how = "key" if key or signature else "typed"

@@ -84,6 +84,7 @@ def override(frame: Frame, release_id: str, why: str, key: Path | None, wait: bo
     from ecluse import release
 
     found = unfinished(frame, release_id)
+    release.overridable(frame.repository, frame.history, found.id)
     if key is None and not frame.interactive:
         raise Refused(
             "override.needs_key",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.argument("workflows", nargs=-1)
 @click.option("--event", default="push", show_default=True, help="The event that starts the workflows.")
-@click.option("--event-file", metavar="FILE", help="JSON document of the event.")
+@click.option("--event-file", metavar="FILE", help="JSON document of the event (- is standard input).")
 @click.option("--input", "inputs", multiple=True, metavar="K=V", help="An input of workflow_dispatch.")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="K[=V]", help="A secret; K alone takes it from the environment."
@@ -100,6 +100,7 @@ def command(
         request = replace(request, keep=rerun.place_of(tree, request), counters=rerun.counters(tree))
     look = _look(frame, view) if on_failure else None
     settings = settings_of(tree) if notify and not request.dry_run else None
+    _end_tidily()
     with view:
         report = checks.run(tree, request, view.hear, before=before, on_failure=look)
     kept, unwritten = "", None
@@ -118,6 +119,15 @@ def command(
             raise unwritten
         frame.say(unwritten.message, "error", always=True)
     return ExitStatus.DONE if report.result is Result.SUCCESS else ExitStatus.RED
+
+
+def _end_tidily() -> None:
+    """Take being asked to end for Ctrl-C: steps are ended first and their folders go, as they are ours alone."""
+    import signal
+
+    for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, signal.default_int_handler)
 
 
 def _keep(report: Report, request: RunRequest, tree: Path, report_file: str | None) -> str:

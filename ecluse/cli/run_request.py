@@ -45,12 +45,6 @@ def request_of(
     from ecluse.checks import RunRequest
 
     tree, facts = _surroundings(frame.folder, ref)
-    keep: dict[str, tuple[str, ...]] = {}
-    for item in matrix:
-        key, value = _pair(item, ":", "--matrix")
-        keep[key] = (*keep.get(key, ()), value)
-    if logs and Path(logs).exists() and not Path(logs).is_dir():
-        raise Invalid("usage", f"{logs} is a file, and --logs needs a folder.", "name a folder, or leave --logs out")
     here = frame.folder.resolve()
     guessed = facts.pop("base_branch", "")
     request = RunRequest(
@@ -61,7 +55,7 @@ def request_of(
         secrets=_filed(secret_file, secret_key) | dict(_secret(item) for item in secrets),
         vars=dict(_pair(item, "=", "--var") for item in configured),
         env=dict(_pair(item, "=", "--env") for item in variables),
-        matrix=keep,
+        matrix=_combinations(matrix),
         jobs=jobs,
         actor=actor,
         base_branch=base or guessed,
@@ -73,10 +67,29 @@ def request_of(
         results=results,
         steps=steps,
         dry_run=dry_run,
-        log_dir=Path(logs).resolve() if logs else None,
+        log_dir=_log_folder(logs),
         **facts,
     )
     return tree, request
+
+
+def _combinations(matrix: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The values that each key of a matrix is kept to."""
+    keep: dict[str, tuple[str, ...]] = {}
+    for item in matrix:
+        key, value = _pair(item, ":", "--matrix")
+        keep[key] = (*keep.get(key, ()), value)
+    return keep
+
+
+def _log_folder(name: str | None) -> Path | None:
+    """Where ``--logs`` puts the logs, absolute; the folder need not be there yet."""
+    if not name:
+        return None
+    path = Path(name).resolve()
+    if path.exists() and not path.is_dir():
+        raise Invalid("usage", f"{name} is a file, and --logs needs a folder.", "name a folder, or leave --logs out")
+    return path
 
 
 def _surroundings(folder: Path, named: str) -> tuple[Path, dict[str, Any]]:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecluse.git.following import follow, holding, overlapping
 from ecluse.git.nouns import ChangedPath
 from ecluse.git.repository import Repository
 
@@ -20,9 +21,9 @@ def in_the_way(checkout: Repository, head: str, tree: str) -> tuple[str, ...]:
     if top is None:
         return ()
     coming = checkout.changed_paths(head, tree)
-    there = checkout.holding(coming)
+    there = holding(checkout, coming)
     leaving = {one.path for one in coming if one.status == "D"}
-    found = list(checkout.overlapping(head, tree))
+    found = list(overlapping(checkout, head, tree))
     for one in coming:
         if one.path in there or one.status == "D":
             continue
@@ -52,7 +53,7 @@ def lay(checkout: Repository, head: str, tree: str) -> None:
     Ask :func:`in_the_way` first. Raises :class:`ecluse.errors.Waits` where git would have to overwrite something.
     """
     coming = checkout.changed_paths(head, tree)
-    checkout.follow(head, tree)
+    follow(checkout, head, tree)
     _index(checkout, [(one.old_mode, one.old_id, one.path) for one in coming])
 
 
@@ -62,10 +63,10 @@ def take_up(checkout: Repository, head: str, tree: str) -> None:
     The caller knows that every changed path is in one of the two states. Raises like :func:`lay`.
     """
     coming = checkout.changed_paths(head, tree)
-    there = checkout.holding(coming)
+    there = holding(checkout, coming)
     lying = [one for one in coming if one.path in there]
     _index(checkout, [(one.new_mode, one.new_id, one.path) for one in lying])
-    checkout.follow(tree, head)
+    follow(checkout, tree, head)
 
 
 def entries_of(checkout: Repository) -> dict[str, str]:
@@ -86,12 +87,12 @@ def _index(checkout: Repository, rows: Sequence[tuple[str, str, str]]) -> None:
 
 def state_of(checkout: Repository, changes: Sequence[ChangedPath]) -> dict[str, str]:
     """Path -> ``new`` (holds what the changes brought), ``old`` (what was before them) or ``other``, also where staged."""
-    new = checkout.holding(changes)
+    new = holding(checkout, changes)
     back = [
         ChangedPath({"A": "D", "D": "A"}.get(c.status, c.status), c.new_mode, c.old_mode, c.new_id, c.old_id, c.path)
         for c in changes
     ]
-    old = checkout.holding(back)
+    old = holding(checkout, back)
     staged = entries_of(checkout)
     odd = {c.path for c in changes if staged.get(c.path, "0" * 40) not in (c.old_id, c.new_id)}
     known = {c.path: "new" if c.path in new else "old" if c.path in old else "other" for c in changes}

@@ -13,9 +13,8 @@ from pathlib import Path
 from ecluse.errors import Problem
 from ecluse.git import Repository
 from ecluse.history import History
-from ecluse.intake import outcomes
 from ecluse.intake.checkpoint import STATUS, Checkpoints, is_checkpoint
-from ecluse.intake.homeward import REMOTE, Homeward, Taken, make_homeward, take_homeward, tip_of
+from ecluse.intake.homeward import Homeward, Taken, brings_news, make_homeward, take_homeward
 from ecluse.intake.inbox import receive
 from ecluse.intake.outbox import Exported, ExportRequest
 from ecluse.model import Change, ChangeState
@@ -50,8 +49,7 @@ class SandboxSide:
         mark = (seen.st_mtime_ns, seen.st_size)
         if mark == self._taken:
             return None
-        tip = tip_of(path)
-        known = self._taken is None and tip in self.repository.refs(REMOTE).values() and outcomes.known(self.repository)
+        known = self._taken is None and not brings_news(self.repository, path)
         self._taken = mark
         return None if known else take_homeward(self.repository, path)
 
@@ -65,9 +63,13 @@ class TrunkSide:
         self.folder = folder
         self.land = land
         self._seen: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, tuple[tuple[int, int] | None, str]] = {}
 
     def take_in(self, history: History, *, actor: str) -> tuple[tuple[Change, ...], tuple[Problem, ...]]:
-        """Receive the newest finished export of each change; what was looked at before is passed over."""
+        """Receive the newest finished export of each change; what was looked at before is passed over.
+
+        What cannot be received is told of once, also where it is looked at again because the rest may be on its way.
+        """
         received, problems = [], []
         for key, path in self._newest():
             known = history.get(Change, key)
@@ -76,9 +78,12 @@ class TrunkSide:
             try:
                 change = receive(self.repository, history, path, actor=actor, wants_landing=self.land)
             except Problem as problem:
+                if problem.code in _LATER:  # what is still on its way is looked at again, and told of once
+                    told = (self._seen.pop(path.name, None), problem.code)
+                    if self._told.get(path.name) == told:
+                        continue
+                    self._told[path.name] = told
                 problems.append(problem)
-                if problem.code in _LATER:  # what is still on its way is looked at again
-                    self._seen.pop(path.name, None)
             else:
                 received.append(change)
         return tuple(received), tuple(problems)

@@ -194,6 +194,24 @@ def tip_of(path: Path) -> str:
         return ""
 
 
+def brings_news(repository: Repository, path: Path) -> bool:
+    """Whether the bundle at ``path`` brings a tip, or says something of a change, that is not known in this clone.
+
+    What cannot be read as such a bundle counts as news: taking it says what is wrong.
+    """
+    try:
+        refs = read_header(path).refs
+    except (OSError, Refused):
+        return True
+    tips = {oid for oid, name in refs if name.startswith("refs/heads/")}
+    told = next((oid for oid, name in refs if name == outcomes.REF), "")
+    if not tips or not tips <= set(repository.refs(REMOTE).values()):
+        return True
+    if told and repository.resolve(told) is None:
+        return True
+    return bool(told) and not set(outcomes.read(repository, told)) <= set(outcomes.known(repository))
+
+
 def _is_there(path: Path, refs: dict[str, str], base: str) -> bool:
     """Whether the file at ``path`` brings exactly these refs beyond ``base`` already."""
     try:

@@ -92,10 +92,6 @@ class Project:
     manage: bool = False
     """Whether Django's ``manage.py`` runs the tests, because pytest is not told how to."""
 
-    def paths_of(self, kind: Kind) -> tuple[str, ...]:
-        """Where the tests of ``kind`` lie; empty when there are none, or when a script knows."""
-        return next((one.paths for one in self.tests if one.kind == kind), ())
-
     @property
     def coverage(self) -> str:
         """How pytest measures: what the project says it consists of, and no limit, as each kind of test runs alone."""

@@ -68,7 +68,7 @@ def project(root: Path, place: Path, where: str, name: str, dockerfile: str) -> 
         assets=tuple(name for name in _ASSETS if (place / name).exists() and name not in sources),
         manage=manage,
         python=_version(place, document),
-        configured=frozenset(_configured(place, document)),
+        configured=frozenset(_configured(root, place, document)),
         pinned=tuple(_pinned(root)),
         dockerfile=dockerfile,
         application=_application(place, sources),
@@ -184,7 +184,7 @@ def _version(place: Path, document: dict[str, Any]) -> str:
     return f"3.{max(least, min(11, below - 1))}"
 
 
-def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
+def _configured(root: Path, place: Path, document: dict[str, Any]) -> Iterator[str]:
     tool = table(document, "tool")
     if "project" in document:
         yield "metadata"
@@ -213,8 +213,19 @@ def _configured(place: Path, document: dict[str, Any]) -> Iterator[str]:
         yield "scm"
     if any("--hash=" in text_of(place / name) for name in _RUNTIME):
         yield "hashed"
-    if "format" in table(tool, "ruff") or "line-length" in table(tool, "ruff"):
+    rules = {**table(tool, "ruff"), **toml_of(place / "ruff.toml"), **toml_of(place / ".ruff.toml")}
+    if "format" in rules or _formats(root):
         yield "format"
+    elif "line-length" in rules:  # it may be there for the rule about long lines alone
+        yield "format-shown"
+
+
+def _formats(root: Path) -> bool:
+    """Whether the repository's own hooks, not the kit's, format with ruff."""
+    from ecluse.kit.wanted import untouched
+
+    text = text_of(root / ".pre-commit-config.yaml")
+    return "id: ruff-format" in text and not untouched(text)
 
 
 def _pinned(root: Path) -> Iterator[tuple[str, str]]:

@@ -162,6 +162,9 @@ def _python_lint(project: Project, survey: Survey) -> list[Step]:
     if "ruff" in project.configured:
         form = [f"{run}ruff format --check --extend-exclude .sync ."] if "format" in project.configured else []
         steps.append(Step("ruff", (*again, f"{check} .", *form)))
+        if "format-shown" in project.configured:
+            words = f"{run}ruff format --check --extend-exclude .sync ."
+            steps.append(Step("ruff: the format", (*again, words), lenient=True))
     else:  # names that only some versions of Python have look undefined: who has not chosen the rules is told, not stopped
         steps.append(Step("ruff: every file can be read", (*again, f"{check} --select E9 .")))
         steps.append(Step("ruff: undefined names", (*again, f"{check} --select F63,F7,F82 ."), lenient=True))

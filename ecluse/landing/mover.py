@@ -10,6 +10,7 @@ from typing import Any
 
 from ecluse.errors import Failed, Waits
 from ecluse.git import RefMoved, Repository
+from ecluse.git.following import follow, overlapping
 from ecluse.history import History, perform
 from ecluse.history.journal import EffectState, Probed, effect_of
 from ecluse.landing import branches
@@ -20,7 +21,7 @@ def blocked_paths(repository: Repository, landing: Landing) -> tuple[str, ...]:
     """Paths with uncommitted work, in whatever checkout shows the target, that the landing would touch."""
     found: list[str] = []
     for folder in repository.checked_out_at(landing.target):
-        found += Repository.discover(folder).overlapping(landing.base, landing.candidate)
+        found += overlapping(Repository.discover(folder), landing.base, landing.candidate)
     return tuple(dict.fromkeys(found))
 
 
@@ -54,7 +55,7 @@ def move(repository: Repository, history: History, landing: Landing, *, backups:
             repository.move_ref(landing.target, landing.candidate, landing.base, f"ecluse: {landing.id}")
         except RefMoved:
             for checkout in followed:
-                checkout.follow(landing.candidate, landing.base)
+                follow(checkout, landing.candidate, landing.base)
             raise
         if plan.get("backup"):
             branches.prune_backups(repository, landing.target, backups)
@@ -77,10 +78,10 @@ def _follow_all(repository: Repository, landing: Landing) -> list[Repository]:
     for folder in repository.checked_out_at(landing.target):
         checkout = Repository.discover(folder)
         try:
-            checkout.follow(landing.base, landing.candidate)
+            follow(checkout, landing.base, landing.candidate)
         except Waits:
             for earlier in followed:
-                earlier.follow(landing.candidate, landing.base)
+                follow(earlier, landing.candidate, landing.base)
             raise
         followed.append(checkout)
     return followed

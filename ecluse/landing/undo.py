@@ -9,6 +9,7 @@ from ecluse.clock import instant
 from ecluse.errors import Invalid, Refused, Waits
 from ecluse.files import FileLock
 from ecluse.git import Repository
+from ecluse.git.following import follow, overlapping
 from ecluse.history import History, perform
 from ecluse.history.journal import Probed
 from ecluse.landing.publish import facts_of
@@ -53,12 +54,12 @@ def _move_back(repository: Repository, history: History, landing: Landing) -> No
         try:
             for folder in repository.checked_out_at(landing.target):
                 checkout = Repository.discover(folder)
-                checkout.follow(landing.candidate, landing.base)
+                follow(checkout, landing.candidate, landing.base)
                 followed.append(checkout)
             repository.move_ref(landing.target, landing.base, landing.candidate, f"ecluse: undo {landing.id}")
         except Waits:  # a checkout that cannot follow, or a target that moved meanwhile
             for checkout in followed:
-                checkout.follow(landing.base, landing.candidate)
+                follow(checkout, landing.base, landing.candidate)
             raise
         return {"target": landing.target, "at": landing.base}
 
@@ -87,7 +88,7 @@ def _check(repository: Repository, landing: Landing, done: str = "") -> None:
     blocked = [
         path
         for folder in repository.checked_out_at(landing.target)
-        for path in Repository.discover(folder).overlapping(landing.candidate, landing.base)
+        for path in overlapping(Repository.discover(folder), landing.candidate, landing.base)
     ]
     if blocked:
         raise Waits(

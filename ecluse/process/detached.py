@@ -138,7 +138,8 @@ def cancel_job(folder: Path, *, grace_s: float = GRACE_S) -> None:
 def _start_mark(pid: int) -> str:
     """When process ``pid`` started, in the system's own unit; empty where the system does not say."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        said = Path(f"/proc/{pid}/stat").read_bytes()  # a program may have any bytes for a name
+        return said.rsplit(b")", 1)[1].split()[19].decode("ascii")
     except (OSError, IndexError):
         return ""
 

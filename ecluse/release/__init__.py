@@ -6,7 +6,7 @@ machine, ``retreat`` the way back, ``steps`` the library of actions.
 
 from __future__ import annotations
 
-from ecluse.release.answers import answer, override, statement
+from ecluse.release.answers import answer, asked, overridable, override, statement
 from ecluse.release.course import advance
 from ecluse.release.lint import lint
 from ecluse.release.orders import abort, pause, resume, retry, rollback, settle, start
@@ -20,8 +20,10 @@ __all__ = [
     "abort",
     "advance",
     "answer",
+    "asked",
     "compile_playbook",
     "lint",
+    "overridable",
     "override",
     "pause",
     "plan",

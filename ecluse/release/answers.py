@@ -60,6 +60,21 @@ def answer(
     return done
 
 
+def asked(
+    repository: Repository, history: History, release_id: str, gate_name: str | None, answer: str
+) -> tuple[Gate, str]:
+    """The open gate that an answer would be for, and the answer in the gate's own words. Raises as :func:`answer` does."""
+    release = find(history, release_id)
+    if release.state.is_terminal:
+        raise Invalid(
+            "release.over",
+            f"{release_id} is {str(release.state).replace('_', ' ')} already; nothing is asked any more.",
+            f"ecluse release status {release_id}",
+        )
+    gate = gates.choose(Context(repository, history, release), gate_name)
+    return gate, gates.word_of(gate, answer)
+
+
 def _record(context: Context, gate: Gate, said: votes.Answer) -> None:
     vote = gate.votes[-1]
     because = f": {said.why}" if said.why else ""
@@ -86,6 +101,24 @@ def statement(
     return gates.payload(gate, gates.word_of(gate, answer), votes.ticked(gate, checked))
 
 
+def overridable(repository: Repository, history: History, release_id: str) -> None:
+    """Raises :class:`Invalid` when a release is over, or when neither a freeze nor a lock keeps it out."""
+    context = Context(repository, history, find(history, release_id))
+    if context.release.state.is_terminal:
+        raise Invalid(
+            "release.over",
+            f"{release_id} is {str(context.release.state).replace('_', ' ')} already.",
+            f"ecluse release status {release_id}",
+        )
+    if not permits.kept_out(context):
+        where = context.release.environment or "any environment"
+        raise Invalid(
+            "override.free",
+            f"Neither a freeze nor a lock keeps {release_id} out of {where}.",
+            f"ecluse release status {release_id}",
+        )
+
+
 def override(
     repository: Repository,
     history: History,
@@ -106,18 +139,7 @@ def override(
         raise Invalid(
             "override.why", "An emergency has a reason.", f"ecluse release override {release_id} --why TEXT --key FILE"
         )
-    if context.release.state.is_terminal:
-        raise Invalid(
-            "release.over",
-            f"{release_id} is {context.release.state} already.",
-            f"ecluse release status {release_id}",
-        )
-    if not permits.kept_out(context):
-        raise Invalid(
-            "override.free",
-            f"Neither a freeze nor a lock keeps {context.release.id} out of {context.release.environment}.",
-            f"ecluse release status {release_id}",
-        )
+    overridable(repository, history, release_id)
     with history.transaction():
         permits.ask_override(context, who=who, why=why)
         return answer(repository, history, release_id, gates.OVERRIDE, "approve", who=who, how=how, why=why, key=key)

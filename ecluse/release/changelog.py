@@ -38,7 +38,7 @@ class Written:
 def entries_of(since: Sequence[Commit]) -> tuple[list[tuple[str, str]], list[str]]:
     """``(group, sentence)`` for each commit that a reader of the changelog wants, and the titles of the others."""
     entries, left_out = [], []
-    for commit in since:
+    for commit in commits.standing(since):
         said = commits.read(commit.message)
         if said is not None and (said.breaking or said.kind in _KINDS):
             sentence = said.text[0].upper() + said.text[1:]
@@ -77,6 +77,7 @@ def release(text: str, version: str, date: str, since: Sequence[Commit], withdra
     blocks += [f"{lines[0]}\n{_joined(lines[1:])}".rstrip() for lines in sections.values()]
     footer = _relink(links, version)
     whole = "\n\n".join([*blocks, *(["\n".join(footer)] if footer else [])]) + "\n"
+    whole = whole.replace("\n", "\r\n") if "\r\n" in text else whole  # lines end as they did
     return Written(whole, section, tuple(added), tuple(left_out))
 
 

@@ -126,12 +126,6 @@ class Context:
         """What history says is live in this release's environment."""
         return live_in(self.history, self.release.environment)
 
-    def reload(self) -> None:
-        """Read the release again."""
-        found = self.history.get(Release, self.release.id)
-        if found is not None:
-            self.release = found
-
     def with_progress(self, **values: Any) -> Release:
         """The release with these values kept for the unit being done."""
         steps = dict(self.release.outputs.get("steps", {}))

@@ -274,6 +274,13 @@ def choose(context: Context, gate_name: str | None) -> Gate:
 
 def _none_open(context: Context, gate_name: str | None) -> Invalid:
     release = context.release
+    others = [gate.name for gate in open_gates(context.history, release.id)]
+    if gate_name and others:
+        return Invalid(
+            "gate.none",
+            f"No gate {gate_name!r} of {release.id} is open; open is {', '.join(others)}.",
+            f"ecluse release approve {release.id} --gate {others[-1]}",
+        )
     named = f"gate {gate_name!r}" if gate_name else "gate"
     answered = release.state is ReleaseState.WAITING  # answered, and whoever drove it was cut short
     state = (

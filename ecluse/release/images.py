@@ -82,7 +82,9 @@ def image_id(engine: str, name: str) -> str:
 
 def revision_of(engine: str, name: str) -> str:
     """The commit that the image ``name`` says it was built from; empty when it does not say."""
-    done = process.run([engine, "image", "inspect", "--format", "{{json .Config.Labels}}", name], check=False)
+    done = process.run(
+        [engine, "image", "inspect", "--format", "{{json .Config.Labels}}", name], check=False, timeout_s=60
+    )
     if done.code != 0:
         return ""
     labels = json.loads(done.stdout or b"null") or {}

@@ -137,7 +137,7 @@ def rollback(history: History, release_id: str, *, who: str, why: str, row: str 
     if not made or release.state in (ReleaseState.ROLLED_BACK, ReleaseState.ABORTED, ReleaseState.ROLLING_BACK):
         raise Invalid(
             "release.not_live",
-            f"{release_id} is {release.state} and has nothing live to leave.",
+            f"{release_id} is {str(release.state).replace('_', ' ')} and has nothing live to leave.",
             "ecluse release status",
         )
     live = live_in(history, release.environment)
@@ -278,8 +278,10 @@ def retry(repository: Repository, history: History, release_id: str, *, who: str
     if release.state is not ReleaseState.FAILED or context.progress.get("state") != "failed":
         raise Invalid(
             "retry.state",
-            f"{release_id} is {release.state}: only a release that failed at a step, and was not rolled back, can be tried again.",
-            f"ecluse release start {release.playbook}",
+            f"{release_id} is {str(release.state).replace('_', ' ')}: only a release that failed at a step, and was not rolled back, can be tried again.",
+            f"ecluse release start {release.playbook}"
+            if release.state.is_terminal
+            else f"ecluse release status {release_id}",
         )
     made = context.deployment
     _refuse_overtaken(context)

@@ -94,7 +94,7 @@ def decide(repository: Repository, commit: str, given: str = "") -> Decision:
 
 def bump_of(since: list[Commit]) -> str:
     """What these commits ask for: ``major``, ``minor`` or ``patch``."""
-    said = [one for one in (commits.read(commit.message) for commit in since) if one]
+    said = [one for one in (commits.read(commit.message) for commit in commits.standing(since)) if one]
     if any(one.breaking for one in said):
         return "major"
     return "minor" if any(one.kind == "feat" for one in said) else "patch"
@@ -156,7 +156,7 @@ def _refuse_taken(repository: Repository, commit: str, made: Decision) -> None:
 def _counted(since: list[Commit]) -> str:
     """The commits in words: ``1 breaking change, 2 features, 3 other commits``."""
     kinds: Counter[str] = Counter()
-    for commit in since:
+    for commit in commits.standing(since):
         said = commits.read(commit.message)
         kinds["breaking" if said and said.breaking else said.kind if said and said.kind in _WORDS else "other"] += 1
     words = {"breaking": ("breaking change", "breaking changes"), **_WORDS, "other": ("other commit", "other commits")}

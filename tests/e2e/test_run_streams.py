@@ -1,9 +1,11 @@
-"""``ecluse run`` whose standard streams are closed or full: it runs to its end, and a lost answer is no success."""
+"""``ecluse run`` in bad surroundings: standard streams that are closed or full, and being asked to end half way."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +39,19 @@ def test_a_stream_that_is_closed_or_full(cli: Any, tmp_path: Path, streams: str,
     assert done.returncode == status and words in said, said
     assert "Traceback" not in said and "Exception" not in said
     assert (tmp_path / "reports" / "report.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_run_that_is_asked_to_end_ends_its_steps_first(cli: Any, tmp_path: Path, name: str) -> None:
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    step = f"trap 'touch {ended}; exit 0' TERM INT; touch {begun}; sleep 300 & wait"
+    (tmp_path / "ci.yml").write_text(GREEN.replace("'true'", f'"{step}"'))
+    words = [sys.executable, "-P", "-m", "ecluse", "run", "ci.yml"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=cli.env, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130 and "go on with: ecluse run" in said, said
+    assert ended.exists()

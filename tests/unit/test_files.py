@@ -77,6 +77,24 @@ def test_who_asks_for_a_lock_holds_up_neither_who_takes_it_nor_who_asks_too(tmp_
             asker.join()
 
 
+def test_threads_may_share_one_lock(tmp_path: Path) -> None:
+    lock, inside, most = files.FileLock(tmp_path / "lock"), [], []
+
+    def work() -> None:
+        for _ in range(150):
+            with lock.held():
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(most) == 600 and set(most) == {1}
+
+
 def test_asking_for_a_lock_makes_nothing(tmp_path: Path) -> None:
     assert not files.is_locked(tmp_path / "gone" / "lock")
     assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,8 @@ from ecluse.release.steps.shape import Again, Blocked, Done, Outcome, Shape
 
 POLL_S = 0.5
 BLOCKED_POLL_S = 5.0
+NAMED = 5
+"""How many entries or commits the step's sentence names."""
 ROUNDS = 3
 """How often the changelog is written anew because the trunk moved beside it, before the release gives up."""
 
@@ -180,14 +182,14 @@ def _landed(context: Context, change: Change, landing: Landing) -> Done:
     section = context.repository.read(landing.candidate, change.files[0] if change.files else "CHANGELOG.md") or b""
     said = f"{change.files[0]} has the section {context.release.version}, landed as {landing.candidate[:12]}"
     if also:
-        said += f"; landed meanwhile and part of this release, but not in the section: {'; '.join(also)}"
+        said += f"; landed meanwhile and part of this release, but not in the section: {_some(also)}"
     written = effect_of(context.history, context.release.subject, context.effect(_part(context, "commit")))
     facts = written.result if written else {}
     added, left_out = facts.get("added", []), facts.get("left_out", [])
     if added:
-        said += f"; nobody had written, so it was added from the commits: {'; '.join(added)}"
+        said += f"; nobody had written, so it was added from the commits: {_some(added)}"
     if left_out:
-        said += f"; commits without an entry: {'; '.join(left_out)}"
+        said += f"; commits without an entry: {_some(left_out)}"
     result = {
         "change": change.key,
         "landing": landing.id,
@@ -210,6 +212,12 @@ def _section_in(text: str, number: str) -> str:
         elif inside:
             lines.append(line)
     return "\n".join(lines).strip()
+
+
+def _some(titles: list[str]) -> str:
+    """The first of ``titles``; the result of the step has them all."""
+    more = len(titles) - NAMED
+    return "; ".join(titles[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 SHAPE = Shape(

@@ -9,6 +9,7 @@ import pytest
 
 from ecluse.errors import Failed, Invalid, Waits
 from ecluse.git import RefMoved, Repository, list_work_files
+from ecluse.git.following import follow, overlapping
 from ecluse.git.resolving import merge_many
 
 
@@ -89,8 +90,8 @@ def test_follow_keeps_uncommitted_work_elsewhere(bench) -> None:
     bench.write("b.txt", "my work")
     bench.write("untracked.txt", "mine too")
     repository = bench.repository
-    assert repository.overlapping(old, new) == ()
-    repository.follow(old, new)
+    assert overlapping(repository, old, new) == ()
+    follow(repository, old, new)
     repository.move_ref("refs/heads/main", new, old, "test")
     assert (bench.folder / "a.txt").read_text() == "changed\n"
     assert (bench.folder / "d" / "deep.txt").read_text() == "deep"
@@ -107,9 +108,9 @@ def test_overlapping_names_the_users_paths_and_follow_refuses(bench, mine: str) 
     bench.git("checkout", "-q", "main")
     bench.write(mine, "precious")
     repository = bench.repository
-    assert repository.overlapping(old, new) == (mine,)
+    assert overlapping(repository, old, new) == (mine,)
     with pytest.raises(Waits):
-        repository.follow(old, new)
+        follow(repository, old, new)
     assert (bench.folder / mine).read_text() == "precious"
     assert repository.commit_id("HEAD") == old
 
@@ -125,9 +126,9 @@ def test_follow_goes_on_after_dying_half_way(bench) -> None:
     bench.write("a.txt", "changed\n")
     bench.write("n.txt", "n")
     repository = bench.repository
-    assert repository.overlapping(old, new) == ()
-    repository.follow(old, new)
-    repository.follow(old, new)
+    assert overlapping(repository, old, new) == ()
+    follow(repository, old, new)
+    follow(repository, old, new)
     repository.move_ref("refs/heads/main", new, old, "test")
     assert bench.git("status", "--porcelain") == ""
     assert os.access(bench.folder / "x.sh", os.X_OK)

@@ -166,6 +166,19 @@ def test_killed_job_is_lost_only_when_job_and_host_are_gone(tmp_path: Path) -> N
     assert process.job_pid(folder) is None
 
 
+def test_a_job_may_have_any_bytes_for_a_name(tmp_path: Path) -> None:
+    program = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    try:
+        shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    folder = tmp_path / "job"
+    process.run_job(folder, [program, "300"])
+    assert process.job_pid(folder) is not None
+    process.cancel_job(folder)
+    assert process.job_status(folder).code == -signal.SIGTERM
+
+
 def test_cancel_ends_a_job_that_ignores_being_asked(tmp_path: Path) -> None:
     folder = tmp_path / "job"
     process.run_job(folder, ["sh", "-c", f"trap '' TERM; touch {tmp_path}/up; while :; do sleep 0.1; done"])

@@ -89,6 +89,15 @@ def helpers() -> Any:
     return Helpers
 
 
+@pytest.fixture
+def exported(sandbox: Any, helpers: Any, tmp_path: Path) -> intake.Exported:
+    """One good commit, handed over."""
+    box = sandbox()
+    box.commit("feat: good", b_dot_txt="b\n")
+    done: intake.Exported = helpers.export(box, to=tmp_path / "out")
+    return done
+
+
 @pytest.fixture(params=EXPORTERS)
 def exporter(request: pytest.FixtureRequest, tmp_path: Path) -> Exporter:
     """Each of the three exporters."""

@@ -155,6 +155,21 @@ def test_what_became_of_refused_work_is_told(game: PingPong) -> None:
     assert again is None
 
 
+def test_a_side_that_was_started_anew_hears_what_became_of_work_while_the_trunk_stood_still(game: PingPong) -> None:
+    game.box.commit("feat: b", b_dot_txt="b\n")
+    game.round()
+    game.round()
+    game.box.commit("feat: ci", _dot_github__workflows__x_dot_yml="on: push\njobs: {}\n")
+    _, sent, _, _ = game.round()
+    tip = game.bench.git("rev-parse", "main")
+    game.again()
+    taken, _, _, _ = game.round()
+    assert taken is not None and taken.tip == tip == game.box.git("rev-parse", "ecluse/main")
+    assert (sent.change_id, "quarantined") in {(one.change, one.state) for one in taken.outcomes}
+    game.again()
+    assert game.round()[0] is None, "nothing is new"
+
+
 def test_a_bundle_that_arrives_in_pieces_is_taken_when_it_is_whole(game: PingPong) -> None:
     game.box.commit("feat: b", b_dot_txt="b\n")
     _, sent = game.inside.look(game.request)
@@ -163,6 +178,7 @@ def test_a_bundle_that_arrives_in_pieces_is_taken_when_it_is_whole(game: PingPon
         path.rename(path.with_name(f"later-{path.name}"))
     received, problems = game.trunk.take_in(game.history, actor="hub")
     assert received == () and [one.code for one in problems] == ["bundle.payload_missing"]
+    assert game.trunk.take_in(game.history, actor="hub") == ((), ()), "told of once, however often it is looked at"
     for path in parts:
         path.with_name(f"later-{path.name}").rename(path)
     received, problems = game.trunk.take_in(game.history, actor="hub")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -188,10 +189,13 @@ def test_where_there_is_no_work_tree_nothing_is_said_to_be_complete(exporter: Ex
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else here")
-def test_folders_and_files_that_may_not_be_read_are_named(portable: Exporter, sandbox: Any, tmp_path: Path) -> None:
+def test_folders_and_files_that_may_not_be_read_are_named(
+    portable: Exporter, sandbox: Any, request: pytest.FixtureRequest
+) -> None:
     python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
-    if portable.kind == "py" and python is None:
-        pytest.skip("no Python that somebody else may run")
+    if (portable.kind == "py" and python is None) or shutil.which("setpriv") is None:
+        pytest.skip("no Python that somebody else may run, or no setpriv to become somebody else")
+    request.addfinalizer(functools.partial(os.umask, os.umask(0o022)))  # somebody else is to read the rest
     box = sandbox()
     for name in ("closed/x.txt", "b.txt", "c.txt"):
         box.write(name, "x\n")
@@ -200,7 +204,8 @@ def test_folders_and_files_that_may_not_be_read_are_named(portable: Exporter, sa
     room = Path(tempfile.mkdtemp(prefix="ecluse-states-"))
     try:
         box.folder.rename(room / "box")
-        script = shutil.copy(portable.words[-1], room)
+        script = Path(shutil.copy(portable.words[-1], room))
+        script.chmod(0o644)
         room.chmod(0o777)
         words = [
             "setpriv",

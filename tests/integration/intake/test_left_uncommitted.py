@@ -14,6 +14,7 @@ import pytest
 
 from ecluse import intake
 from ecluse.errors import Waits
+from ecluse.git.following import follow
 from ecluse.history import History
 from ecluse.model import Change, ChangeState
 
@@ -208,7 +209,7 @@ def test_a_death_half_way_is_finished(
     intake.set_apart(ready.repository, history, change.key, actor="tester")
 
     def dies(checkout: Any, head: str, tree: str) -> None:
-        checkout.follow(head, tree)
+        follow(checkout, head, tree)
         raise SystemExit("died")
 
     with monkeypatch.context() as patch:

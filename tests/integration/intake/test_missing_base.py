@@ -16,6 +16,8 @@ from ecluse.landing import enqueue
 from ecluse.line import drive
 from ecluse.model import Change, ChangeState, Landing, LandingState
 
+from .given import payload
+
 POLICY = 'trust = "all"\n'
 
 
@@ -173,3 +175,40 @@ def test_a_plain_bundle_is_told_by_what_it_needs(remote: Any, tmp_path: Path) ->
     box.git("bundle", "create", "-q", str(tmp_path / "plain.bundle"), "main", "^HEAD~3")
     here = clone(remote, tmp_path / "here", "--depth", "1")
     assert intake.examine(here.repository, tmp_path / "plain.bundle")[0].reason == "base.fetched"
+
+
+def ahead(bench: Any, sandbox: Any, tmp_path: Path) -> tuple[Any, Any]:
+    """Two sandboxes with a commit that the repository does not have; the first can be fetched from."""
+    other = sandbox("other")
+    other.commit("only there", o_dot_txt="o\n")
+    box = type(bench)(tmp_path / "box")
+    box.git("fetch", "-q", str(other.folder), "main")
+    box.git("reset", "-q", "--hard", "FETCH_HEAD")
+    return other, box
+
+
+def test_a_base_that_is_missing_here_may_come_later(
+    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    other, box = ahead(bench, sandbox, tmp_path)
+    box.write("b.txt", "b\n")
+    done = helpers.export(box, base="HEAD", to=tmp_path / "o")
+    payload(done, "patch").unlink()
+    change = helpers.take_in(bench, history, done.path)
+    assert change.state is ChangeState.QUARANTINED
+    assert change.reason.startswith("base.missing:")
+    bench.git("fetch", "-q", str(other.folder), "main")
+    assert helpers.take_in(bench, history, done.path).state is ChangeState.READY
+
+
+def test_where_the_base_is_missing_the_patch_takes_the_place_of_the_bundle(
+    bench: Any, history: History, helpers: Any, sandbox: Any, tmp_path: Path
+) -> None:
+    _, box = ahead(bench, sandbox, tmp_path)
+    box.write("a.txt", "one\nTWO\nthree\n")
+    change = helpers.take_in(bench, history, helpers.export(box, base="HEAD", to=tmp_path / "o").path)
+    assert (change.state, change.method) == (ChangeState.READY, "patch")
+    assert bench.git("show", f"{change.ref}:a.txt") == "one\nTWO\nthree"
+    box.write("o.txt", "not here\n")
+    change = helpers.take_in(bench, history, helpers.export(box, base="HEAD", to=tmp_path / "p").path)
+    assert (change.state, change.reason.partition(":")[0]) == (ChangeState.QUARANTINED, "base.missing")

@@ -372,3 +372,10 @@ def test_what_init_itself_brings_is_not_judged_by_the_projects_rules(bench) -> N
         ["bash", "-ec", script.replace("ruff check", f"{ruff} check")], cwd=bench.folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_plan_says_what_would_be_done_and_each_reason_once(bench, cli_run) -> None:
+    grow(bench, "single")
+    said = cli_run("init", "--kit", "all", "--dry-run").stdout
+    assert "\n  create    Makefile\n" in said and "created" not in said.partition("Would do:")[2]
+    assert said.count("nothing here stays running") == 1

@@ -153,7 +153,7 @@ def answers(port: int) -> bool:
 
 def test_both_sides_are_kept_in_step_and_nothing_goes_round(yard: Any, stores: tuple[Store, Store]) -> None:
     pages, rows = stores
-    started, _ = opened(yard, stores, "6 s")
+    started, _ = opened(yard, stores, f"{max(6, round(40 * yard.starting_s()))} s")
     page = pages.by_hand("POST", title="Été", body="one", draft=True)
     assert rows.plain() == [{"Name": "Été", "Notes": "one"}]
     (row,) = rows.records
@@ -184,7 +184,7 @@ def test_both_sides_are_kept_in_step_and_nothing_goes_round(yard: Any, stores: t
 
 def test_an_unsigned_event_and_a_strange_one_change_nothing(yard: Any, stores: tuple[Store, Store]) -> None:
     pages, rows = stores
-    _, port = opened(yard, stores, "8 s")
+    _, port = opened(yard, stores, "10 min")
     url = f"http://127.0.0.1:{port}/left"
     body = b'{"id": 1, "type": "created", "record": {"id": "x", "title": "forged"}}'
     assert http.request(url, "POST", body=body).status == 401

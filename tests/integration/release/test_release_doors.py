@@ -129,8 +129,15 @@ def test_a_rolled_back_release_ends_with_status_1(make_yard):
 
 
 def test_abort_and_reject_by_typing_nothing(yard):
-    ecluse(yard, "release", "start", "--no-input", *yard.proof, expect=3)
+    waits = ecluse(yard, "release", "start", "--no-input", *yard.proof, expect=3)
+    assert "--gate go-live, typed at a terminal" in waits.stderr  # alone: no key is needed
+    wrong = ecluse(yard, "release", "approve", "--gate", "nope", expect=2)
+    assert "open is go-live" in wrong.stderr and "--gate go-live" in wrong.stderr
+    assert "it takes approve, reject" in ecluse(yard, "release", "approve", "--answer", "maybe", expect=2).stderr
+    assert "Neither a freeze" in ecluse(yard, "release", "override", "--why", "x", expect=2).stderr
     done = ecluse(yard, "release", "abort", "--why", "not today")
+    (over,) = yard.history.find(Release)
+    assert "is aborted already" in ecluse(yard, "release", "approve", over.id, expect=2).stderr
     assert "is aborted" in done.stdout and "not today" in done.stdout
     assert "No release is unfinished" in ecluse(yard, "release", "abort", "--why", "x", expect=2).stderr
 

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from ecluse.model import ReleaseState
+from ecluse import release
+from ecluse.model import Deployment, DeploymentState, ReleaseState
 
 TEXT, FLAG = (str,), (bool,)
 CREATE: dict[str, dict[str, tuple[type, ...]]] = {
@@ -203,3 +204,21 @@ def test_a_death_after_publishing_does_not_publish_twice(yard, forge):
     assert subprocess.run(words, capture_output=True, check=False).returncode == -9
     done = yard.drive(release_id)
     assert done.state is ReleaseState.DONE and [m for m, _ in forge.requests].count("POST") == 1
+
+
+@pytest.mark.parametrize("forge", ["github"], indirect=True)
+def test_notes_that_fail_leave_a_healthy_version_live_and_are_tried_again(yard, forge):
+    page = (yard.folder / "playbooks/notes.md").read_text()
+    live = "### [2] D — by system\n\n- uses: deploy.folder\n- then: health.http\n\n### [3] N"
+    rows = "## Rollback\n\n| When | Do |\n|---|---|\n| deploy.folder | previous version |\n\n## Communications"
+    page = page.replace("### [2] N", live).replace("## Communications", rows)
+    yard.commit("docs: deploy, then tell", playbooks__notes_dot_md=page)
+    forge.down = True
+    over = yard.drive(yard.start(playbook="notes"))
+    assert over.state is ReleaseState.FAILED and "was answered 503" in over.reason
+    (made,) = yard.history.find(Deployment)
+    assert made.state is DeploymentState.LIVE
+    forge.down = False
+    release.retry(yard.repository, yard.history, over.id, who="ada")
+    again = yard.drive(over.id)
+    assert again.state is ReleaseState.DONE and "v0.1.0" in forge.kept, again.reason

@@ -12,7 +12,7 @@ import pytest
 from ecluse import release
 from ecluse.cli.release_text import plan_text
 from ecluse.errors import Invalid, Refused
-from ecluse.release import version
+from ecluse.release import changelog, version
 
 
 def decide(bench, given=""):
@@ -272,3 +272,15 @@ def test_the_playbook_is_read_from_the_trunk_and_kept_with_the_release(yard):
     yard.drive(release_id)
     steps = release.status(yard.history, release_id)["steps"]
     assert steps[8]["does"] == "smoke" and steps[8]["state"] == "done"
+
+
+def test_what_was_taken_back_since_counts_for_nothing(bench):
+    bench.git("tag", "v1.0.0")
+    wanted, kept = bench.commit("feat: a door"), bench.commit("fix: the hinge")
+    back = bench.commit(f'Revert "feat: a door"\n\nThis reverts commit {wanted}.')
+    taken = decide(bench)
+    assert (taken.version, taken.bump) == ("1.0.1", "patch") and "1 fix since" in taken.why
+    entries, left_out = changelog.entries_of(taken.commits)
+    assert entries == [("Fixed", "The hinge")] and left_out == [] and kept in [one.id for one in taken.commits]
+    bench.commit(f'Reapply "feat: a door"\n\nThis reverts commit {back}.')
+    assert decide(bench).version == "1.1.0"

@@ -178,6 +178,24 @@ jobs:
     ]
 
 
+def test_calls_that_cannot_succeed() -> None:
+    text = """
+on: push
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - run: echo ${{ format('{0} {1}', 'a') }} ${{ format(github.ref, 1) }} ${{ format('{{{0}}}', 1) }}
+      - run: echo ${{ format('{1}', 'a', 'b') }} ${{ fromJSON('[1]') }} ${{ fromJSON(github.x) }}
+      - run: echo ${{ fromJSON('[1') }}
+"""
+    assert [str(hint) for hint in read(text, "ci.yml").hints] == [
+        "ci.yml:7:14: The following format string references more arguments than were supplied: {0} {1}",
+        "ci.yml:8:14: The text of format() has no {0}, so the value for it is not used",
+        "ci.yml:9:14: Error parsing JSON when evaluating fromJson",
+    ]
+
+
 def test_real_workflows_get_few_hints(shared: Path) -> None:
     files = [path for path in (shared / "conformance" / "real").rglob("*.y*ml") if "_actions" not in path.parts]
     assert sum(bool(read(path.read_bytes(), path.name).hints) for path in files) <= len(files) // 50

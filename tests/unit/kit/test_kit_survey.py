@@ -420,3 +420,10 @@ def test_a_dockerfile_that_somebody_wrote_says_the_port(tmp_path: Path) -> None:
         tmp_path, {"package.json": '{"scripts": {"start": "node ."}}', "Dockerfile": "FROM node\nEXPOSE 3000/tcp\n"}
     )
     assert one.port == 3000
+
+
+def test_the_format_decides_where_somebody_asks_for_it(tmp_path: Path) -> None:
+    files = {"one.py": "", "pyproject.toml": "[project]\nname='x'\n[tool.ruff]\nline-length = 100\n"}
+    assert "format" not in only(tmp_path, files).configured
+    hooks = "repos:\n  - repo: https://example.org/ruff-pre-commit\n    hooks:\n      - id: ruff-format\n"
+    assert "format" in only(tmp_path, {".pre-commit-config.yaml": hooks}).configured

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ecluse.git import Commit
 from ecluse.git.nouns import FALLBACK_IDENTITY
 from ecluse.release.changelog import release
+from ecluse.release.steps import changelog_write
 
 BEFORE = """\
 # Changelog
@@ -102,3 +103,14 @@ def test_a_file_without_unreleased_keeps_its_versions():
     text = "# Changes\n\n## 1.0.0 - 2020-01-01\n\n- all\n"
     made = release(text, "1.1.0", "2024-03-04", commits("feat: one"))
     assert made.text.index("## [1.1.0]") < made.text.index("## 1.0.0") and "- all" in made.text
+
+
+def test_what_is_said_names_the_first_and_counts_the_rest() -> None:
+    assert changelog_write._some(["a", "b"]) == "a; b"
+    assert changelog_write._some([str(n) for n in range(7)]) == "0; 1; 2; 3; 4; and 2 more"
+
+
+def test_lines_end_as_they_did() -> None:
+    made = release(BEFORE.replace("\n", "\r\n"), "1.1.0", "2024-02-03", commits("feat: a window"))
+    assert made.text == release(BEFORE, "1.1.0", "2024-02-03", commits("feat: a window")).text.replace("\n", "\r\n")
+    assert "\r" not in made.section
