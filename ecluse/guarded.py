@@ -66,6 +66,7 @@ POLICY: dict[str, tuple[str, tuple[str, ...]]] = {
             r"(?:^|/)(?:pip\.conf|\.?pip\.ini|\.cargo/config(?:\.toml)?|\.gradle/init\.gradle(?:\.kts)?|init\.gradle(?:\.kts)?)$",
             r"(?:^|/)(?:\.gdbinit|\.lldbinit|\.gitconfig|\.exrc|\.nvimrc|\.nvim\.lua|\.vimrc|\.dir-locals\.el|[^/]*\.code-workspace)$",
             r"(?:^|/)(?:sitecustomize\.py|usercustomize\.py|[^/]*\.pth|(?:\.?mise(?:\.local)?|mise/config)\.toml|\.tool-versions|\.bazelrc)$",
+            r"(?:^|/)(?:\.hg|\.svn|\.bzr|\.jj)/|(?:^|/)(?:desktop\.ini|[^/]*\.(?:lnk|scf|library-ms))$",
         ),
     ),
 }

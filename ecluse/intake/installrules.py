@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ecluse.git import ChangedPath
-from ecluse.intake.lockrules import is_lock, new_places
+from ecluse.intake.lockrules import names_places, new_places
 from ecluse.intake.pathrules import shown
 from ecluse.model import Finding, Verdict
 from ecluse.patterns import expression
@@ -35,7 +35,7 @@ _BACKENDS = frozenset((
 def judge_install(change: ChangedPath, read: Callable[[str], bytes]) -> list[Finding]:
     """``toolconfig.autorun`` for what a change newly has run on install, ``toolconfig.source`` for where it newly loads from."""
     name = change.path.rpartition("/")[2]
-    if name not in _ON_INSTALL and name not in ("setup.py", "pyproject.toml") and not is_lock(change.path):
+    if name not in _ON_INSTALL and name not in ("setup.py", "pyproject.toml") and not names_places(change.path):
         return []  # most files are never read for this
     now = read(change.new_id)
     before = read(change.old_id) if change.old_mode.startswith("100") else b""
@@ -52,7 +52,7 @@ def judge_install(change: ChangedPath, read: Callable[[str], bytes]) -> list[Fin
             return [
                 _finding("toolconfig.autorun", change, f"is built by {str(backend)[:60]!a}, which is run on install")
             ]
-    if is_lock(change.path) and (places := new_places(name, now, before)):
+    if names_places(change.path) and (places := new_places(name, now, before)):
         return [_finding("toolconfig.source", change, f"has packages loaded from a new place: {', '.join(places[:5])}")]
     return []
 

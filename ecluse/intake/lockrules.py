@@ -1,4 +1,4 @@
-"""Where lock files and lists of requirements have packages loaded from: places that they did not name before.
+"""Where lock files, lists of requirements and projects have packages loaded from: places they did not name before.
 
 Those that can be parsed are, because one address can be written in many ways; others are read line by line.
 """
@@ -16,7 +16,7 @@ from ecluse.patterns import expression
 
 _LOCK = expression(
     r"(?:^|/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|Cargo\.lock"
-    r"|Gemfile\.lock|requirements[^/]*\.(?:txt|in))$",
+    r"|Gemfile\.lock|(?:[^/]*requirements[^/]*|constraints[^/]*|requirements/[^/]+)\.(?:txt|in)|pyproject\.toml|uv\.toml|package\.json)$",
     re.IGNORECASE,
 )
 _PLACE = r"(?:[a-z]{2,9}\+)?(?:https?|git|ssh)://(?:[^/@\s\"']*@)?([A-Za-z0-9.-]+)"
@@ -29,6 +29,18 @@ _WANTED = expression(r"^[^#\n]*?" + _PLACE, re.M | re.IGNORECASE)
 _NPM_KEYS = ("resolved", "version", "from")
 """What npm loads from stands there; other addresses are for readers (funding, home pages)."""
 
+_WANTING = {
+    "package.json": (
+        ("dependencies",), ("devDependencies",), ("optionalDependencies",), ("overrides",), ("resolutions",), ("pnpm",),
+    ),
+    "pyproject.toml": (
+        ("build-system", "requires"), ("project", "dependencies"), ("project", "optional-dependencies"),
+        ("dependency-groups",), ("tool", "uv"), ("tool", "pdm", "source"), ("tool", "poetry", "source"),
+        ("tool", "poetry", "dependencies"), ("tool", "poetry", "group"), ("tool", "poetry", "dev-dependencies"),
+    ),
+}  # fmt: skip
+"""Where these say what is loaded; other addresses in them are for readers."""
+
 _USUAL = frozenset((
     ("npmjs", "org"), ("yarnpkg", "com"), ("pypi", "org"), ("github", "com"),
     ("gitlab", "com"), ("bitbucket", "org"), ("rubygems", "org"), ("crates", "io"),
@@ -36,8 +48,8 @@ _USUAL = frozenset((
 """The last two parts of the names of public registries and forges, which nobody else can stand below."""
 
 
-def is_lock(path: str) -> bool:
-    """Whether a package manager takes from a file of this name what it loads."""
+def names_places(path: str) -> bool:
+    """Whether a package manager learns from a file of this name what it loads, and from where."""
     return _LOCK.search(path) is not None
 
 
@@ -61,8 +73,11 @@ def new_places(name: str, now: bytes, before: bytes) -> list[str]:
 
 def _loaded_from(name: str, text: str, parsed: Any) -> set[str]:
     """Every host that the file has something loaded from."""
-    if name.startswith("requirements"):
+    if name.endswith((".txt", ".in")):
         return _hosts(_WANTED, text)
+    if name in _WANTING:
+        parts = [_below(parsed, keys) for keys in _WANTING[name]]
+        return {host for _, value in _strings(parts) for host in _hosts(_ANY, value)}
     if parsed is None:
         return _hosts(_LINES, text)
     keys = _NPM_KEYS if name in ("package-lock.json", "npm-shrinkwrap.json") else ()
@@ -75,11 +90,17 @@ def _parsed(name: str, text: str) -> Any:
     try:
         if name.endswith(".json") or name == "pipfile.lock":
             return json.loads(text)
-        if name in ("uv.lock", "poetry.lock", "pdm.lock", "cargo.lock"):
+        if name in ("uv.lock", "poetry.lock", "pdm.lock", "cargo.lock", "pyproject.toml", "uv.toml"):
             return tomllib.loads(text)
     except (ValueError, RecursionError):
         pass
     return None
+
+
+def _below(parsed: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        parsed = parsed.get(key) if isinstance(parsed, dict) else None
+    return parsed
 
 
 def _strings(parsed: Any) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,9 @@ _CONTROL = expression(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]|\r(?![\r\n])")
 _CONTROL_BYTES = bytes((*range(9), 0x0B, *range(0x0D, 0x20), 0x7F))
 """Every byte that the expression can begin with: a file without one is not searched line by line."""
 
+_COOKIE = expression(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
+"""The encoding that Python takes a source for, in one of its first two lines."""
+
 _WORD = expression(r"[^\W\d_](?:\w)*")
 _LETTERS = expression(r"[^\W\d_]{3,}")
 _LIKE_LATIN = ("CYRILLIC", "ARMENIAN", "CHEROKEE", "FULLWIDTH", "MATHEMATICAL")
@@ -74,9 +77,26 @@ def judge_text(path: str, data: bytes, old: bytes) -> list[Finding]:
         found.append(
             _finding("text.unreviewable", Verdict.WARN, path, f"has a line of {longest:,} bytes that nobody can review")
         )
+    if path.endswith((".py", ".pyw")) and _reads_otherwise(data) and not _reads_otherwise(old):
+        text = "says that it is in an encoding in which plain letters are other letters"
+        found.append(_finding("text.control_chars", Verdict.QUARANTINE, path, text))
     if not data.isascii():
         found += _judge_characters(path, data, old)
     return found
+
+
+def _reads_otherwise(data: bytes) -> bool:
+    """Whether Python would read other characters where everybody sees plain ASCII (UTF-7, unicode_escape, EBCDIC)."""
+    said = _COOKIE.match(data)
+    if not said:
+        return False
+    plain = bytes(range(0x5C)) + bytes(range(0x5D, 0x80)) + b"\\x41 +AGE- ~{!!~}"
+    try:
+        return plain.decode(said[1].decode("ascii", "replace")) != plain.decode("ascii")
+    except LookupError:
+        return False  # no such encoding: nothing reads it
+    except ValueError:
+        return True
 
 
 def _from_wide(data: bytes) -> bytes:

@@ -89,6 +89,7 @@ _LOCK_FILE = expression(r"(?:^|/)(?:[^/]*\.lock|[^/]*-lock\.(?:json|yaml)|go\.su
 _SIEVE_BYTES = 32 << 20
 _GROUP_BYTES = 128 << 10
 _ATTRIBUTE = expression(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_CALLED = expression(rb"[A-Za-z_][\w.]*")
 _WORDS = expression(rb"^[A-Za-z]+(?:[ ._/:-][A-Za-z]+)*[0-9]{0,4}$")
 
 
@@ -201,6 +202,8 @@ def _searched(
         value = match.group("quoted") or match.group("bare")
         at = match.start("quoted") if match.group("quoted") else match.start("bare")
         if any(start < at + len(value) and at < end for start, end in taken):
+            continue
+        if match.group("bare") and data[match.end() : match.end() + 1] == b"(" and _CALLED.fullmatch(value):
             continue
         judged = _judge_assignment(match.group("name"), value, quoted=bool(match.group("quote")))
         if judged:

@@ -76,6 +76,7 @@ def test_assignments(dice: random.Random) -> None:
         "api_key: ${{ secrets.DEPLOY_KEY_NUMBER_1 }}",
         'secret = "your_secret_goes_here_1234"',
         "token = get_token_from_the_request(request1)",
+        "credentials = standard_b64encode(credentials).decode('ascii')",
         "password = input('Type your password: ')",
         "passwords are checked in auth/password_checker2.py",
         "secret_key = settings.SECRET_KEY_FALLBACK_2",

@@ -386,7 +386,8 @@ def searched(data, assigns):
     for match in ASSIGNMENT.finditer(data) if assigns and NAMES.search(data) else ():
         value = match.group("quoted") or match.group("bare")
         at = match.start("quoted" if match.group("quoted") else "bare")
-        if not any(start < at + len(value) and at < end for start, end in taken):
+        called = match.group("bare") and data[match.end() : match.end() + 1] == b"(" and re.match(rb"[A-Za-z_][\w.]*\Z", value)
+        if not called and not any(start < at + len(value) and at < end for start, end in taken):
             rule = judge_value(match.group("name").lower(), value, bool(match.group("quote")))
             if rule:
                 yield at, rule, value

@@ -30,6 +30,8 @@ def test_what_belongs_is_let_pass(text: str | bytes) -> None:
     ("path", "text", "code"),
     [
         ("a.py", "p\u0430ypal = 1\n", "text.homoglyph"), ("a.py", "p\u03b1ypal = 1\n", "text.homoglyph"),
+        ("a.py", b"# coding: utf-7\n+AGE-\n", "text.control_chars"),
+        ("a.py", b"#!/usr/bin/python\n# -*- coding: unicode_escape -*-\nx = 1\n", "text.control_chars"),
         ("a.py", "def \u0455\u0441\u043e\u0440\u0435(): pass\n", "text.homoglyph"),
         ("bin/run", "#!/bin/sh\np\u0430ypal=1\n", "text.homoglyph"), ("Dockerfile", "FROM p\u0443thon\n", "text.homoglyph"),
         ("a.vue", "let p\u0430ypal\n", "text.homoglyph"), ("a.py", "x = 'a\ufe00\ufe01\ufe02'\n", "text.invisible"),
@@ -41,6 +43,12 @@ def test_what_belongs_is_let_pass(text: str | bytes) -> None:
 )  # fmt: skip
 def test_what_hides_is_told(path: str, text: str | bytes, code: str) -> None:
     assert codes(path, text) == [code]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "shift_jis", "koi8-r", "gbk", "no-such"])
+def test_an_encoding_in_which_ascii_is_ascii(encoding: str) -> None:
+    assert codes("a.py", f"# -*- coding: {encoding} -*-\nx = 1\n") == []
+    assert codes("a.txt", b"# coding: utf-7\n") == []
 
 
 def test_binary_files_and_names() -> None:
