@@ -9,6 +9,8 @@ from ecluse.intake.textrules import judge_text
 from ecluse.intake.toolrules import glob, judge_tools
 from ecluse.model import Verdict
 
+USUAL = b".".join((b"pypi", b"org"))
+
 
 def judged(path: str, new: bytes = b"", old: bytes | None = None, protected: tuple[str, ...] = ()) -> list[str]:
     blobs = {"n": new, "o": old or b""}
@@ -166,9 +168,9 @@ def test_a_link_in_place_of_a_folder_that_steers(folder: str, code: str) -> None
         ("requirements.txt", b"# https://docs.invalid/\nx==1\n", ""),
         ("uv.lock", b'source = { registry = "https://elsewhere.invalid/simple" }\n', "toolconfig.source"),
         ("uv.lock", b'source = { registry = "https://elsewhere.invalid/x" }\nwheels = [{ url = "https://a.invalid/w" }]\n', "toolconfig.source"),
-        ("uv.lock", b'[[package]]\nsource = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://files.invalid/w" }]\n', ""),
-        ("uv.lock", b'[[package]]\nsource={registry="https://pypi.org/simple"}\nwheels=[{url="https://a.invalid/w"}, {url="\\u0068ttps://b.invalid/w"}]\n', "toolconfig.source"),
-        ("uv.lock", b'source = { registry = "https://pypi.org/simple" }\nsdist = { url="https://files.invalid/w" }\n', "toolconfig.source"),
+        ("uv.lock", b'[[package]]\nsource = { registry = "https://%s/simple" }\nwheels = [{ url = "https://files.invalid/w" }]\n' % USUAL, ""),
+        ("uv.lock", b'[[package]]\nsource={registry="https://%s/simple"}\nwheels=[{url="https://a.invalid/w"}, {url="\\u0068ttps://b.invalid/w"}]\n' % USUAL, "toolconfig.source"),
+        ("uv.lock", b'source = { registry = "https://%s/simple" }\nsdist = { url="https://files.invalid/w" }\n' % USUAL, "toolconfig.source"),
         ("poetry.lock", b'[package.source]\ntype = "legacy"\n"url"=\'HTTPS://elsewhere.invalid/simple\'\n', "toolconfig.source"),
         ("dev-requirements.txt", b"-i https://elsewhere.invalid/simple\nx\n", "toolconfig.source"),
         ("requirements/dev.txt", b"-i https://elsewhere.invalid/simple\nx\n", "toolconfig.source"),
@@ -216,7 +218,9 @@ def test_an_action_in_flow_style_is_seen() -> None:
 
 def test_most_files_of_an_index_say_where_they_are_at_home() -> None:
     package = (
-        b'[[package]]\nsource = { registry = "https://pypi.org/simple" }\nwheels = [{ url = "https://%s.invalid/w" }]\n'
+        b'[[package]]\nsource = { registry = "https://'
+        + USUAL
+        + b'/simple" }\nwheels = [{ url = "https://%s.invalid/w" }]\n'
     )
     own = b'[[package]]\nsource = { registry = "https://own.invalid/simple" }\nsdist = { url = "https://own.invalid/s" }\n'
     many, one = package % b"files" * 9, package % b"elsewhere"
