@@ -20,8 +20,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from ecluse import http
+from ecluse import http, process
 from ecluse.git import Repository
+
+process.pass_interrupts_on()  # whoever runs the tests in the background makes nothing deaf that they start
 
 hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True, deadline=None)
 hypothesis.settings.register_profile("wide", max_examples=2000, deadline=None)

@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from ecluse import process
 from ecluse.errors import ExitStatus, Failed, Invalid, Problem
 from ecluse.files import read_capped, write_atomically
 
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     # Being asked to end means ending the steps first: they run in sessions of their own.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process.pass_interrupts_on()
     try:
         report = _run(folder)
     except Problem as problem:

@@ -125,6 +125,9 @@ def _end_tidily() -> None:
     """Take being asked to end for Ctrl-C: steps are ended first and their folders go, as they are ours alone."""
     import signal
 
+    from ecluse import process
+
+    process.pass_interrupts_on()
     for number in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")):
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
             signal.signal(number, signal.default_int_handler)

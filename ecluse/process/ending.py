@@ -6,12 +6,18 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 GRACE_S = 5.0
 """Seconds between asking a process group to end and ending it."""
+
+
+INTERRUPT_S = 7.5
+TERMINATE_S = 2.5
+"""Seconds that a command has after an interrupt, and what is left of it after being asked to end, as on GitHub."""
 
 
 def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
@@ -27,6 +33,32 @@ def end_group(pid: int, *, grace_s: float = GRACE_S) -> None:
             while time.monotonic() < deadline and group_lives(pid):
                 time.sleep(0.02)
         os.killpg(pid, signal.SIGKILL)
+
+
+def interrupt_group(process: subprocess.Popen[bytes]) -> None:
+    """End the process group that ``process`` leads as GitHub's runner ends a step, so that the same traps are set off.
+
+    An interrupt (what Ctrl-C sends) first; when the leader is gone, or :data:`INTERRUPT_S` later, what is left is asked
+    to end, and killed :data:`TERMINATE_S` after that.
+    """
+    if os.name != "nt":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(INTERRUPT_S if os.name != "nt" else 0)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # somebody impatient may interrupt us here
+        end_group(process.pid, grace_s=TERMINATE_S)
+
+
+def pass_interrupts_on() -> None:
+    """Stay deaf to an interrupt where whoever started us wanted that, without making what we start deaf to it too.
+
+    A shell starts what runs in its background so, and what is started inherits it: no interrupt could end a step.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def end_marked(variable: str, prefix: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from ecluse.process.ending import GRACE_S, end_group, group_lives
+from ecluse.process.ending import end_group, group_lives, interrupt_group
 from ecluse.process.starting import start
 
 HEARTBEAT_S = 0.05
@@ -40,7 +40,8 @@ def stream(
     The line comes without its end, decoded as UTF-8 with replacement and cut at 1,048,576 letters. When the command ends,
     whatever it left running in its group is ended too, unless ``on_left`` is given: it then receives the group's id
     and has to end it with :func:`end_group`. Raises :class:`TimeoutError` when ``timeout_s`` passes and
-    :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases. ``stdin`` is an
+    :class:`InterruptedError` when ``cancelled`` turns true; the group is ended first in both cases
+    (:func:`interrupt_group`). ``stdin`` is an
     open file that the command reads; without it, nothing.
     """
     source = subprocess.DEVNULL if stdin is None else stdin
@@ -63,8 +64,10 @@ def stream(
         ended = process.poll() is not None
         if ended and on_left is not None and group_lives(process.pid):
             on_left(process.pid)
+        elif ended:
+            end_group(process.pid, grace_s=0)
         else:
-            end_group(process.pid, grace_s=0 if ended else GRACE_S)
+            interrupt_group(process)
             process.wait()
         reader.drain(_PATIENCE_S)
     return code

@@ -57,6 +57,28 @@ def test_timeout_ends_the_whole_group(tmp_path: Path) -> None:
     wait_for(lambda: not lives(int(said)))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+def test_what_is_cancelled_hears_an_interrupt_first_and_what_it_started_is_asked_to_end(tmp_path: Path) -> None:
+    asked, lines = tmp_path / "asked", []
+    child = f"trap 'echo asked > {asked}; exit' TERM; echo up; while :; do sleep 0.05; done"
+    script = f"trap 'echo interrupted; exit 3' INT; (trap '' INT; {child}) & wait"
+    with pytest.raises(InterruptedError):
+        process.stream(["sh", "-c", script], lines.append, cancelled=lambda: "up" in lines)
+    assert lines[:2] == ["up", "interrupted"]  # a shell may tell of its own sleep, too
+    assert asked.read_text() == "asked\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+def test_who_was_started_deaf_to_interrupts_starts_nobody_deaf(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from ecluse import process; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "process.pass_interrupts_on(); signal.raise_signal(signal.SIGINT)\n"
+        "print(process.run([sys.executable, '-c', 'import signal; print(signal.getsignal(signal.SIGINT))']).stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "default_int_handler" in done.stdout
+
+
 def test_stream_gives_lines_joined_and_ends_what_is_left(tmp_path: Path) -> None:
     lines: list[str] = []
     code = process.stream(
