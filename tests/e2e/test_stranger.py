@@ -133,6 +133,9 @@ def test_a_first_release_of_a_strangers_repository(cli: Any, bench: Any, tmp_pat
     cli("init", cwd=at)
     assert "ecluse playbook add" in cli("release", "plan", cwd=at, expect=2).err
     cli("playbook", "add", cwd=at)
+    page = at / "playbooks/release.md"
+    assert "window=" in page.read_text()
+    page.write_text(re.sub(r'window="[^"]*"', 'window="2 s"', page.read_text()))
     cli("keys", "make", "marie", "--role", "human", "--key", str(key), cwd=at)
     cli("keys", "make", "agent-1", "--role", "agent", "--key", str(starter), cwd=at)
     bench.git("add", "-A")
