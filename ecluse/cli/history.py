@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecluse.cli.follow import DETAILS
 from ecluse.cli.frame import Frame, door, put_data
 from ecluse.errors import ExitStatus
 from ecluse.model import Event
@@ -57,7 +56,11 @@ def list_events(
         _emit_syncs(frame, rows, form)
         return
     _refuse_both(agent or status, "--agent and --status are for hand-overs")
-    without = DETAILS if brief else ()
+    without: frozenset[str] = frozenset()
+    if brief:
+        from ecluse.cli.follow import DETAILS
+
+        without = DETAILS
     found = frame.history.events(
         kind=kind, subject=subject, after=after, limit=limit, newest_first=True, without=without
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
-
 from ecluse.dataclass import dataclass
 from ecluse.history.store import History
 from ecluse.model import (
@@ -66,7 +64,7 @@ def of_change(change: Change) -> list[Waiting]:
         why = change.reason or "Intake wants a person to look at it."
     elif change.state is ChangeState.CONFLICT:
         why = change.reason or f"It does not merge with {change.target.removeprefix('refs/heads/')}."
-        commands = (*homeward(change.agent), f"ecluse show {quote(change.key)}")
+        commands = (*homeward(change.agent), f"ecluse show {_quoted(change.key)}")
     elif change.state is ChangeState.READY and not change.trusted_by:
         why = "Nobody vouches for it: no listed key signed it and no person accepted it."
     else:
@@ -76,7 +74,7 @@ def of_change(change: Change) -> list[Waiting]:
 
 def homeward(agent: str) -> tuple[str, ...]:
     """The command that gives an agent the trunk, so that it can make its change again; none without a name for it."""
-    return (f"ecluse sync {quote(agent)} --to trunk.bundle",) if agent and not agent.startswith("-") else ()
+    return (f"ecluse sync {_quoted(agent)} --to trunk.bundle",) if agent and not agent.startswith("-") else ()
 
 
 def of_landing(landing: Landing, change: Change | None) -> Waiting:
@@ -84,7 +82,7 @@ def of_landing(landing: Landing, change: Change | None) -> Waiting:
     title = change.title if change is not None and change.title else landing.change
     untrusted = change is not None and not change.trusted_by and not landing.blocked_paths
     first = _judged(landing.change)[0] if untrusted else "git stash push"
-    commands = (first, f"ecluse land {quote(landing.change)}")
+    commands = (first, f"ecluse land {_quoted(landing.change)}")
     why = landing.reason or f"Uncommitted work is in the way: {', '.join(landing.blocked_paths[:10])}."
     return Waiting(landing.subject, title, landing.state.value, why, landing.updated_at, commands, True)
 
@@ -96,7 +94,7 @@ def of_gate(gate: Gate, release: Release | None) -> list[Waiting]:
     until = f" Open until {gate.expires_at[:16].replace('T', ' ')} UTC." if gate.expires_at else ""
     if gate.needs > 1:
         until = f" {len(gate.votes)} of {gate.needs} people have answered.{until}"
-    names = f"{quote(release.id)} --gate {quote(gate.name)}"
+    names = f"{_quoted(release.id)} --gate {_quoted(gate.name)}"
     commands = (f"ecluse release approve {names}", f"ecluse release reject {names}")
     title = f"Gate “{gate.name}” of {name_of(release)}"
     return [Waiting(gate.subject, title, gate.state.value, f"{gate.question}{until}", gate.created_at, commands)]
@@ -106,7 +104,7 @@ def of_waiting(history: History, release: Release) -> list[Waiting]:
     """A release that waits for something other than an answer; its reason says for what."""
     if release.state is not ReleaseState.WAITING or history.count(Gate, release=release.id, state=GateState.OPEN):
         return []
-    commands = (f"ecluse release status {quote(release.id)}",)
+    commands = (f"ecluse release status {_quoted(release.id)}",)
     return [
         Waiting(release.subject, name_of(release), release.state.value, release.reason, release.updated_at, commands)
     ]
@@ -114,7 +112,7 @@ def of_waiting(history: History, release: Release) -> list[Waiting]:
 
 def of_paused(release: Release) -> Waiting:
     """A release that somebody paused; it goes on when somebody resumes it."""
-    id = quote(release.id)
+    id = _quoted(release.id)
     commands = (f"ecluse release resume {id}", f"ecluse release abort {id} --why TEXT")
     return Waiting(release.subject, name_of(release), release.state.value, release.reason, release.updated_at, commands)
 
@@ -123,9 +121,9 @@ def of_asking(history: History, release: Release) -> Waiting:
     """A release with an effect that was cut short and cannot be looked at from here."""
     from ecluse.history import journal
 
-    id = quote(release.id)
+    id = _quoted(release.id)
     begun = [one for one in journal.effects_of(history, release.subject) if one.state is journal.EffectState.BEGUN]
-    commands = tuple(f"ecluse release settle {id} {quote(one.step)} --happened yes|no" for one in begun)
+    commands = tuple(f"ecluse release settle {id} {_quoted(one.step)} --happened yes|no" for one in begun)
     why = release.reason or "A step was cut short, and whether it happened cannot be seen from here."
     return Waiting(
         release.subject,
@@ -170,5 +168,11 @@ def _is_last(history: History, event: Event) -> bool:
 
 
 def _judged(key: str) -> tuple[str, str]:
-    quoted = quote(key)
+    quoted = _quoted(key)
     return f"ecluse review {quoted} --accept --why TEXT", f"ecluse review {quoted} --reject --why TEXT"
+
+
+def _quoted(word: str) -> str:
+    from shlex import quote  # most of the time nothing waits
+
+    return quote(word)

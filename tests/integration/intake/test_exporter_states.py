@@ -271,7 +271,7 @@ def test_no_number_comes_twice(sandbox: Any, tmp_path: Path) -> None:
     assert not (box.folder / ".git/ecluse/exports.busy").exists()
 
 
-@pytest.mark.parametrize("left", [["by.dead"], [], ["by.dead", "heir.1"]], ids=["a holder", "nobody", "an heir"])
+@pytest.mark.parametrize("left", [[], ["by.dead", "heir.1"]], ids=["nobody", "a holder and an heir"])
 def test_an_export_that_died_in_its_turn_holds_nobody_up_for_long(
     left: list[str], sandbox: Any, tmp_path: Path
 ) -> None:
